@@ -1,0 +1,72 @@
+package identity
+
+import (
+	"context"
+	"time"
+)
+
+// PrincipalKind says what a caller is.
+type PrincipalKind string
+
+// Kinds of callers. Operator belongs to no account.
+const (
+	Anonymous   PrincipalKind = ""
+	Operator    PrincipalKind = "operator"
+	RootUser    PrincipalKind = "root"
+	IAMUser     PrincipalKind = "user"
+	RoleSession PrincipalKind = "role-session"
+	Federated   PrincipalKind = "federated"
+	ServiceID   PrincipalKind = "service-id"
+)
+
+// Caller is the principal behind an accepted credential and the facts of its
+// session. Only package access makes one from a request.
+type Caller struct {
+	Kind      PrincipalKind
+	AccountID string
+	Partition string
+	// PrincipalID is the unique ID of the user, root user (account ID) or role.
+	PrincipalID string
+	// ARN as GetCallerIdentity shows it.
+	ARN string
+	// UserID as GetCallerIdentity shows it ("AROA…:session" for a role session).
+	UserID string
+	// Name is the user's or role's name; "root" for root.
+	Name        string
+	SessionName string
+	AccessKeyID string
+	// Temporary is set for session keys.
+	Temporary       bool
+	SourceIdentity  string
+	Tags            map[string]string
+	ManagedPolicies []string
+	MFA             bool
+	IssuedAt        time.Time
+	ExpiresAt       time.Time // zero for long-term keys
+	Position        Position
+	Lineage         Lineage
+	Request         RequestFacts
+}
+
+// RequestFacts are what every event and error needs to know of a request.
+type RequestFacts struct {
+	ID        string
+	SourceIP  string // without port, forwarded headers already judged
+	UserAgent string
+	Secure    bool
+	// Dialect is the service that answers: sts, iam, s3, oidc, admin, …
+	Dialect string
+}
+
+type requestKey struct{}
+
+// WithRequest hangs the facts of a request on its context.
+func WithRequest(ctx context.Context, f RequestFacts) context.Context {
+	return context.WithValue(ctx, requestKey{}, f)
+}
+
+// RequestOf returns the facts that WithRequest hung on, or zero.
+func RequestOf(ctx context.Context) RequestFacts {
+	f, _ := ctx.Value(requestKey{}).(RequestFacts)
+	return f
+}

@@ -1,0 +1,103 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+)
+
+// Position is a place in the change feed: the feed's incarnation and a number
+// assigned in commit order. Positions of different incarnations do not
+// compare: a restored installation begins a new feed.
+type Position struct {
+	Incarnation string `json:"i"`
+	N           uint64 `json:"n"`
+}
+
+// LineageKind says what a lineage entry, or the target of a revocation, is.
+type LineageKind string
+
+// What a credential can descend from (SECURITY §3), and what else a revocation
+// can name. The values are stored and sealed into tokens: never reuse one.
+const (
+	LineagePrincipal     LineageKind = "p" // unique ID of a root user, user or service ID
+	LineageProof         LineageKind = "k" // long-term access key ID, API key ID, …
+	LineageLogin         LineageKind = "s" // log-in session (sid)
+	LineageWebIdentity   LineageKind = "w" // issuer and subject, see WebIdentityID
+	LineagePoolIdentity  LineageKind = "i" // identity-pool identity
+	LineageRefreshFamily LineageKind = "f"
+	LineageAccessKey     LineageKind = "a" // one issued session, by its ASIA access key ID
+	LineageRole          LineageKind = "r" // unique ID of a role
+	LineageProvider      LineageKind = "o" // OIDC provider ARN
+	LineageAccount       LineageKind = "t" // account ID
+)
+
+// MaxLineage is the most entries a credential may carry; a derivation that
+// needs more is refused.
+const MaxLineage = 8
+
+// Ancestor is one entry of a lineage.
+type Ancestor struct {
+	Kind LineageKind `json:"k"`
+	ID   string      `json:"d"`
+	// IssuedMS is when the ancestor was issued, Unix milliseconds; only
+	// revocations with a caller-given time compare it.
+	IssuedMS int64 `json:"t"`
+}
+
+// Lineage is everything that a credential descends from, oldest first.
+type Lineage []Ancestor
+
+// Extend returns a new lineage with a added; an entry of the same kind and ID
+// is not repeated. It fails with KindLimitExceeded beyond MaxLineage.
+func (l Lineage) Extend(add ...Ancestor) (Lineage, error) {
+	out := make(Lineage, len(l), len(l)+len(add))
+	copy(out, l)
+next:
+	for _, a := range add {
+		for _, have := range out {
+			if have.Kind == a.Kind && have.ID == a.ID {
+				continue next
+			}
+		}
+		out = append(out, a)
+	}
+	if len(out) > MaxLineage {
+		return nil, &Error{Kind: KindLimitExceeded, Op: "lineage", Public: "The credential descends from too many others."}
+	}
+	return out, nil
+}
+
+// Get returns the ID of the first entry of a kind, or "".
+func (l Lineage) Get(kind LineageKind) string {
+	for _, a := range l {
+		if a.Kind == kind {
+			return a.ID
+		}
+	}
+	return ""
+}
+
+// WebIdentityID is the ID of a LineageWebIdentity entry: a hash, so that
+// tokens and the revocation list hold no foreign subject in the clear.
+func WebIdentityID(issuer, subject string) string {
+	h := sha256.New()
+	h.Write([]byte(issuer))
+	h.Write([]byte{0})
+	h.Write([]byte(subject))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18])
+}
+
+// Revocation ends everything that matches Kind and ID, as lineage entry or as
+// the credential's own access key, role, provider or account, and that was
+// minted before the revocation's own feed position. With BeforeMS set only
+// what was issued before that time (Unix ms) ends.
+type Revocation struct {
+	Kind     LineageKind `json:"kind"`
+	ID       string      `json:"id"`
+	N        uint64      `json:"n"` // feed number of the revoking transaction
+	BeforeMS int64       `json:"before_ms,omitempty"`
+	// ExpiresAt is when nothing that this entry matches can be alive.
+	ExpiresAt time.Time `json:"expires_at"`
+	Reason    string    `json:"reason,omitempty"`
+}

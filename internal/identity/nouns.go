@@ -1,0 +1,174 @@
+package identity
+
+import "time"
+
+// Account is a tenant. ID and Partition are configurable strings.
+type Account struct {
+	ID        string    `json:"id"`
+	Partition string    `json:"partition"`
+	Name      string    `json:"name"`
+	Alias     string    `json:"alias,omitempty"`
+	Disabled  bool      `json:"disabled,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// User is a principal that people or programs log in as. One record serves
+// IAM, realms and (later) user pools. The root user of an account is a User
+// with Root set, the account's ID as its own, and no path.
+type User struct {
+	// ID is the unique ID ("AIDA…"; for root the account ID); it never comes back.
+	ID        string `json:"id"`
+	AccountID string `json:"account_id"`
+	Root      bool   `json:"root,omitempty"`
+	// Name is unique in the account without regard to case; Path begins and
+	// ends with "/".
+	Name string `json:"name"`
+	Path string `json:"path"`
+	// Realm is where the user logs in, "" for IAM users without log-in.
+	Realm         string `json:"realm,omitempty"`
+	Subject       string `json:"subject,omitempty"` // "sub" in the realm's tokens
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"`
+	// ClientRoles are the roles per OAuth client, as in resource_access.
+	ClientRoles map[string][]string `json:"client_roles,omitempty"`
+	// ManagedPolicies are ARNs of attached managed policies.
+	ManagedPolicies    []string          `json:"managed_policies,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	Disabled           bool              `json:"disabled,omitempty"`
+	MustChangePassword bool              `json:"must_change_password,omitempty"`
+	MFARequired        bool              `json:"mfa_required,omitempty"`
+	CreatedAt          time.Time         `json:"created_at"`
+}
+
+// ARN is the user's name.
+func (u *User) ARN(partition string) string {
+	if u.Root {
+		return RootARN(partition, u.AccountID)
+	}
+	return UserARN(partition, u.AccountID, u.Path, u.Name)
+}
+
+// Role is what a proof can be exchanged for.
+type Role struct {
+	ID          string `json:"id"` // "AROA…"
+	AccountID   string `json:"account_id"`
+	Name        string `json:"name"`
+	Path        string `json:"path"`
+	Description string `json:"description,omitempty"`
+	// Trust is the trust policy as written (JSON).
+	Trust              string            `json:"trust"`
+	MaxSessionDuration int               `json:"max_session_duration"` // seconds, 3600..43200
+	ManagedPolicies    []string          `json:"managed_policies,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	CreatedAt          time.Time         `json:"created_at"`
+}
+
+// ARN is the role's name.
+func (r *Role) ARN(partition string) string {
+	return RoleARN(partition, r.AccountID, r.Path, r.Name)
+}
+
+// Realm is a set of users with its own issuer and keys.
+type Realm struct {
+	Name string `json:"name"`
+	// AccountID owns the realm; "" for root-accounts, which holds the root
+	// user of every account.
+	AccountID string `json:"account_id,omitempty"`
+	// Issuer overrides the issuer made from the external URL.
+	Issuer string `json:"issuer,omitempty"`
+	// Algorithm signs its tokens: ES256 or RS256 (with x5c).
+	Algorithm             string `json:"algorithm"`
+	AccessTokenSeconds    int    `json:"access_token_seconds"`
+	RefreshTokenSeconds   int    `json:"refresh_token_seconds"`
+	Scope                 string `json:"scope,omitempty"`
+	SupportContact        string `json:"support_contact,omitempty"`
+	PasswordLoginDisabled bool   `json:"password_login_disabled,omitempty"`
+}
+
+// RootRealm is the name of the realm of root users.
+const RootRealm = "root-accounts"
+
+// Client is an OAuth 2.0 client of a realm.
+type Client struct {
+	Realm string `json:"realm"`
+	ID    string `json:"id"`
+	// Public clients have no secret.
+	Public bool `json:"public,omitempty"`
+	// Grants are the grant types allowed: password, refresh_token, client_credentials.
+	Grants []string `json:"grants"`
+	// Audience is put into the access tokens; the client's own ID when empty.
+	Audience []string `json:"audience,omitempty"`
+	// ServiceAccount is the unique ID of the user that client_credentials
+	// yields; "" when that grant is not allowed.
+	ServiceAccount string    `json:"service_account,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+}
+
+// Key is the client's unique name.
+func (c *Client) Key() string { return c.Realm + "/" + c.ID }
+
+// Provider is an OIDC provider registered in an account (IAM
+// OpenIDConnectProvider).
+type Provider struct {
+	AccountID   string   `json:"account_id"`
+	URL         string   `json:"url"` // issuer, compared by exact string
+	ClientIDs   []string `json:"client_ids"`
+	Thumbprints []string `json:"thumbprints,omitempty"`
+	// OwnRealm names the realm of this installation that the provider stands
+	// for; "" for foreign issuers.
+	OwnRealm string `json:"own_realm,omitempty"`
+	// CABundle (PEM) verifies the issuer's TLS in addition to the system roots.
+	CABundle  string            `json:"ca_bundle,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	CreatedAt time.Time         `json:"created_at"`
+}
+
+// Key is the provider's unique name: account and URL without scheme.
+func (p *Provider) Key() string { return p.AccountID + "/" + TrimScheme(p.URL) }
+
+// AccessKey is a long-term access key pair, without its secret.
+type AccessKey struct {
+	ID        string    `json:"id"` // "AKIA…"
+	AccountID string    `json:"account_id"`
+	UserID    string    `json:"user_id"`
+	Active    bool      `json:"active"`
+	Version   int       `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// KeyUse is the last use of a long-term key, written behind the answer.
+type KeyUse struct {
+	KeyID   string    `json:"key_id"`
+	At      time.Time `json:"at"`
+	Service string    `json:"service"`
+	Region  string    `json:"region"`
+}
+
+// BucketState is where a bucket is in its life.
+type BucketState string
+
+// Bucket states: reserved before the upstream creates it, owned after,
+// deleting while the upstream removes it.
+const (
+	BucketReserved BucketState = "reserved"
+	BucketOwned    BucketState = "owned"
+	BucketDeleting BucketState = "deleting"
+)
+
+// Bucket is one entry of the registry of buckets.
+type Bucket struct {
+	Name      string      `json:"name"`
+	AccountID string      `json:"account_id"`
+	Region    string      `json:"region"`
+	Upstream  string      `json:"upstream"`
+	State     BucketState `json:"state"`
+	CreatedAt time.Time   `json:"created_at"`
+}
+
+// SessionKeys are temporary credentials.
+type SessionKeys struct {
+	AccessKeyID     string
+	SecretAccessKey Secret
+	SessionToken    Secret
+	Expiration      time.Time
+}
