@@ -1,0 +1,181 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"daypass/internal/identity"
+)
+
+// Password is how a user's password is kept: the argon2id hash, and for pools
+// with SRP the sealed verifier, written in one transaction.
+type Password struct {
+	UserID    string    `json:"user_id"`
+	PHC       string    `json:"phc"`
+	SRPSalt   []byte    `json:"srp_salt,omitempty"`
+	SRP       []byte    `json:"srp,omitempty"` // sealed, column "srp"
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+// KeySecret is the secret of a long-term access key, sealed (column "secret").
+type KeySecret struct {
+	KeyID  string `json:"key_id"`
+	Sealed []byte `json:"sealed"`
+}
+
+// ClientSecret is the keyed hash of an OAuth client's secret.
+type ClientSecret struct {
+	Client string `json:"client"` // identity.Client.Key
+	Hash   string `json:"hash"`
+}
+
+// RefreshFamily is a chain of refresh tokens that began with one log-in. Its
+// ID is the log-in session ("sid").
+type RefreshFamily struct {
+	ID        string            `json:"id"`
+	Dialect   string            `json:"dialect"`
+	Issuer    string            `json:"issuer"`
+	ClientID  string            `json:"client_id"`
+	UserID    string            `json:"user_id"`
+	Scope     string            `json:"scope,omitempty"`
+	Lineage   identity.Lineage  `json:"lineage"`
+	Position  identity.Position `json:"position"`
+	LoginAt   time.Time         `json:"login_at"`
+	ExpiresAt time.Time         `json:"expires_at"`
+	Ended     bool              `json:"ended,omitempty"`
+}
+
+// RefreshToken is one token of a family, found by the keyed hash of its text.
+type RefreshToken struct {
+	Hash      string    `json:"hash"`
+	Family    string    `json:"family"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	// Successor is the sealed text of the token that replaced it (column
+	// "successor"), so that a replay within ten seconds gets the same answer.
+	Successor []byte `json:"successor,omitempty"`
+}
+
+// KeySet is one set of our own keys, sealed under the root key: at-rest AEAD,
+// keyed hashes, enumeration, cookies and the like.
+type KeySet struct {
+	Name   string `json:"name"`
+	Sealed []byte `json:"sealed"`
+}
+
+// Epoch is one version of the session keys.
+type Epoch struct {
+	Number    uint32    `json:"number"`
+	CreatedAt time.Time `json:"created_at"`
+	// SignsFrom is when it begins to mint; RetiredAt when it stopped.
+	SignsFrom time.Time `json:"signs_from"`
+	RetiredAt time.Time `json:"retired_at,omitzero"`
+	// Sealed is the root of the epoch's two subkeys (column "key"); nil once destroyed.
+	Sealed    []byte    `json:"sealed,omitempty"`
+	Destroyed bool      `json:"destroyed,omitempty"`
+	DestroyAt time.Time `json:"destroy_at,omitzero"`
+}
+
+// SigningKey is one key of a signing set.
+type SigningKey struct {
+	Set       string `json:"set"` // e.g. "realm/root-accounts"
+	ID        string `json:"id"`  // kid
+	Algorithm string `json:"algorithm"`
+	// Public is the JWK with x5c where the algorithm is RSA.
+	Public []byte `json:"public"`
+	// Sealed is the private half in PKCS #8 (column "private"); nil once destroyed.
+	Sealed      []byte    `json:"sealed,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	SignsFrom   time.Time `json:"signs_from"`
+	RetiredAt   time.Time `json:"retired_at,omitzero"`
+	PublicUntil time.Time `json:"public_until,omitzero"`
+}
+
+// Meta is a fact about the installation itself: its ID, who made it, …
+type Meta struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// RevocationRow is a revocation under its own key.
+type RevocationRow struct {
+	ID string `json:"id"`
+	identity.Revocation
+}
+
+func unique(name, value string) IndexEntry { return IndexEntry{Name: name, Value: value, Unique: true} }
+func many(name, value string) IndexEntry   { return IndexEntry{Name: name, Value: value} }
+
+// Fold is how names that ignore case are indexed.
+func Fold(s string) string { return strings.ToLower(s) }
+
+// Join makes an index value of several parts; no part may hold a NUL.
+func Join(parts ...string) string { return strings.Join(parts, "\x00") }
+
+// The tables. A new kind of record is one line here.
+var (
+	Accounts = newTable("accounts", resident, func(a *identity.Account) string { return a.ID },
+		func(a *identity.Account) []IndexEntry {
+			if a.Alias == "" {
+				return nil
+			}
+			return []IndexEntry{unique("alias", a.Alias)}
+		})
+	// Users are indexed by account and name ("name"), realm and name or e-mail
+	// ("login"), realm and subject ("subject"), and account and path+name ("path").
+	Users = newTable("users", bounded, func(u *identity.User) string { return u.ID },
+		func(u *identity.User) []IndexEntry {
+			e := []IndexEntry{
+				unique("name", Join(u.AccountID, Fold(u.Name))),
+				many("path", Join(u.AccountID, u.Path+u.Name)),
+			}
+			if u.Realm != "" {
+				e = append(e, unique("subject", Join(u.Realm, u.Subject)))
+				if !u.Root { // a root user logs in by e-mail: "root" would be everyone's name
+					e = append(e, unique("login", Join(u.Realm, Fold(u.Name))))
+				}
+				if u.Email != "" && Fold(u.Email) != Fold(u.Name) {
+					e = append(e, unique("login", Join(u.Realm, Fold(u.Email))))
+				}
+			}
+			return e
+		})
+	Roles = newTable("roles", resident, func(r *identity.Role) string { return r.ID },
+		func(r *identity.Role) []IndexEntry {
+			return []IndexEntry{
+				unique("name", Join(r.AccountID, Fold(r.Name))),
+				many("path", Join(r.AccountID, r.Path+r.Name)),
+			}
+		})
+	Realms  = newTable("realms", resident, func(r *identity.Realm) string { return r.Name }, nil)
+	Clients = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
+	// Providers are also indexed by URL alone ("url").
+	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
+		func(p *identity.Provider) []IndexEntry { return []IndexEntry{many("url", p.URL)} })
+	// AccessKeys are indexed by owner ("user").
+	AccessKeys = newTable("access_keys", bounded, func(k *identity.AccessKey) string { return k.ID },
+		func(k *identity.AccessKey) []IndexEntry { return []IndexEntry{many("user", k.UserID)} })
+	KeySecrets = newTable("key_secrets", bounded, func(k *KeySecret) string { return k.KeyID }, nil)
+	Buckets    = newTable("buckets", resident, func(b *identity.Bucket) string { return b.Name },
+		func(b *identity.Bucket) []IndexEntry {
+			return []IndexEntry{many("account", Join(b.AccountID, b.Name))}
+		})
+	Revocations = newTable("revocations", resident, func(r *RevocationRow) string { return r.ID },
+		func(r *RevocationRow) []IndexEntry {
+			return []IndexEntry{many("target", Join(string(r.Kind), r.ID))}
+		})
+
+	KeySets     = newTable("key_sets", resident, func(k *KeySet) string { return k.Name }, nil)
+	Epochs      = newTable("epochs", resident, func(e *Epoch) string { return epochKey(e.Number) }, nil)
+	SigningKeys = newTable("signing_keys", resident, func(k *SigningKey) string { return k.Set + "/" + k.ID },
+		func(k *SigningKey) []IndexEntry { return []IndexEntry{many("set", Join(k.Set, k.ID))} })
+	Metas = newTable("meta", resident, func(m *Meta) string { return m.Name }, nil)
+
+	Passwords       = newTable("passwords", onDisk, func(p *Password) string { return p.UserID }, nil)
+	ClientSecrets   = newTable("client_secrets", onDisk, func(c *ClientSecret) string { return c.Client }, nil)
+	RefreshFamilies = newTable("refresh_families", onDisk, func(f *RefreshFamily) string { return f.ID },
+		func(f *RefreshFamily) []IndexEntry { return []IndexEntry{many("user", f.UserID)} })
+	RefreshTokens = newTable("refresh_tokens", onDisk, func(t *RefreshToken) string { return t.Hash },
+		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
+	KeyUses = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
+)

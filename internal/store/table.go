@@ -1,0 +1,146 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"daypass/internal/identity"
+)
+
+// Table gives the rows of one table their type. Values are kept as JSON;
+// records read from a snapshot are shared and must not be written through.
+type Table[T any] struct {
+	name    string
+	key     func(*T) string
+	indexes func(*T) []IndexEntry
+}
+
+// tableInfo is what the untyped half of the package knows of a table.
+type tableInfo struct {
+	name string
+	// decode makes the typed record that snapshots keep.
+	decode func([]byte) (any, error)
+	// resident tables are whole in every snapshot.
+	resident bool
+	// bounded tables are whole up to the DB's limit, beyond it a cache.
+	bounded bool
+}
+
+var tables = map[string]tableInfo{}
+
+// residence says where a table's rows are read on the hot path.
+type residence int
+
+const (
+	onDisk   residence = iota // only in the engine
+	resident                  // whole in every snapshot
+	bounded                   // whole in every snapshot up to Options.MaxPrincipals
+)
+
+func newTable[T any](name string, where residence, key func(*T) string, indexes func(*T) []IndexEntry) *Table[T] {
+	if _, dup := tables[name]; dup {
+		panic("store: table " + name + " declared twice")
+	}
+	tables[name] = tableInfo{
+		name:     name,
+		resident: where != onDisk,
+		bounded:  where == bounded,
+		decode: func(b []byte) (any, error) {
+			v := new(T)
+			return v, json.Unmarshal(b, v)
+		},
+	}
+	return &Table[T]{name: name, key: key, indexes: indexes}
+}
+
+// Name is the table's name in the engine and in the AAD of sealed columns.
+func (t *Table[T]) Name() string { return t.name }
+
+func (t *Table[T]) typed(row Row) (*T, error) {
+	if v, ok := row.Decoded.(*T); ok {
+		return v, nil
+	}
+	v := new(T)
+	if err := json.Unmarshal(row.Value, v); err != nil {
+		return nil, &identity.Error{Kind: identity.KindInternal, Op: "store.decode", Err: fmt.Errorf("table %s, key %s: %w", t.name, row.Key, err)}
+	}
+	return v, nil
+}
+
+// Get returns the record with a key, or an error of KindNotFound.
+func (t *Table[T]) Get(r Reader, key string) (*T, error) {
+	row, err := r.Row(t.name, key)
+	if err != nil {
+		return nil, err
+	}
+	return t.typed(row)
+}
+
+// By returns the one record under the value of a unique index, or an error of
+// KindNotFound.
+func (t *Table[T]) By(r Reader, index, value string) (*T, error) {
+	rows, err := r.Rows(t.name, index, value, After{}, 1)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		v, err := t.typed(row)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range t.entries(v) {
+			if e.Name == index && e.Value == value {
+				return v, nil
+			}
+		}
+	}
+	return nil, errNotFound
+}
+
+// List returns at most limit records (0: all) under an index, as Reader.Rows.
+func (t *Table[T]) List(r Reader, index, prefix string, after After, limit int) ([]*T, error) {
+	rows, err := r.Rows(t.name, index, prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*T, len(rows))
+	for i, row := range rows {
+		if out[i], err = t.typed(row); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Put writes a record, new or not.
+func (t *Table[T]) Put(tx Tx, v *T) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return &identity.Error{Kind: identity.KindInternal, Op: "store.encode", Err: err}
+	}
+	return tx.Put(Row{Table: t.name, Key: t.key(v), Value: b, Index: t.entries(v)})
+}
+
+// Insert writes a new record; KindAlreadyExists when its key is taken.
+func (t *Table[T]) Insert(tx Tx, v *T) error {
+	switch _, err := tx.Row(t.name, t.key(v)); identity.KindOf(err) {
+	case identity.KindNotFound:
+		return t.Put(tx, v)
+	case "":
+		return &identity.Error{Kind: identity.KindAlreadyExists, Op: "store.insert"}
+	default:
+		return err
+	}
+}
+
+// Delete removes a record; KindNotFound when there is none.
+func (t *Table[T]) Delete(tx Tx, key string) error { return tx.Delete(t.name, key) }
+
+func (t *Table[T]) entries(v *T) []IndexEntry {
+	if t.indexes == nil {
+		return nil
+	}
+	return t.indexes(v)
+}
+
+var errNotFound = &identity.Error{Kind: identity.KindNotFound, Op: "store"}
