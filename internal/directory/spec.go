@@ -1,0 +1,79 @@
+package directory
+
+import "daypass/internal/identity"
+
+// SiteSpec is the wanted state of a site, as package site reads it from a
+// file. What it names is created or brought into line; what it does not name
+// is left alone.
+type SiteSpec struct {
+	Accounts  []AccountSpec
+	Realms    []RealmSpec
+	Users     []UserSpec
+	Roles     []RoleSpec
+	Providers []ProviderSpec
+}
+
+// AccountSpec is an account with its root user.
+type AccountSpec struct {
+	ID, Partition, Name, Alias string
+	RootEmail                  string
+	// RootPassword is nil to leave the password alone.
+	RootPassword *identity.Secret
+}
+
+// RealmSpec is a realm with its clients.
+type RealmSpec struct {
+	identity.Realm
+	Clients []ClientSpec
+}
+
+// ClientSpec is an OAuth client of the realm it stands in.
+type ClientSpec struct {
+	ID       string
+	Public   bool
+	Grants   []string
+	Audience []string
+	// ServiceAccount is the name of the user of the realm that
+	// client_credentials yields.
+	ServiceAccount string
+	Secret         *identity.Secret
+}
+
+// UserSpec is a user of an account, in a realm or not.
+type UserSpec struct {
+	AccountID, Name, Path, Realm, Email string
+	EmailVerified                       bool
+	ClientRoles                         map[string][]string
+	ManagedPolicies                     []string
+	Tags                                map[string]string
+	Disabled                            bool
+	MustChangePassword                  bool
+	MFARequired                         bool
+	Password                            *identity.Secret
+}
+
+// RoleSpec is a role. Trust is the trust policy as JSON.
+type RoleSpec struct {
+	AccountID, Name, Path, Description, Trust string
+	MaxSessionDuration                        int
+	ManagedPolicies                           []string
+	Tags                                      map[string]string
+}
+
+// ProviderSpec is an OIDC provider of an account: a foreign issuer by URL, or
+// a realm of this installation by name.
+type ProviderSpec struct {
+	AccountID, URL, OwnRealm string
+	ClientIDs, Thumbprints   []string
+	CABundle                 string
+}
+
+// Change is one line of an apply's diff. Values of secrets never appear: From
+// and To then say "(secret)".
+type Change struct {
+	Kind  string `json:"kind"` // account, realm, client, user, role, provider
+	Name  string `json:"name"`
+	Field string `json:"field"` // "" for a creation as a whole
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+}
