@@ -85,8 +85,7 @@ type Resource struct {
 }
 
 // Authorize decides whether the caller may perform an action ("s3:GetObject")
-// on a resource. It also refuses callers that were revoked since they were
-// authenticated.
+// on a resource.
 func (a *Access) Authorize(c *identity.Caller, action string, res Resource) Decision {
 	return a.authorize(c, action, res)
 }

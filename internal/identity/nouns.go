@@ -77,12 +77,24 @@ type Realm struct {
 	// Issuer overrides the issuer made from the external URL.
 	Issuer string `json:"issuer,omitempty"`
 	// Algorithm signs its tokens: ES256 or RS256 (with x5c).
-	Algorithm             string `json:"algorithm"`
-	AccessTokenSeconds    int    `json:"access_token_seconds"`
-	RefreshTokenSeconds   int    `json:"refresh_token_seconds"`
-	Scope                 string `json:"scope,omitempty"`
-	SupportContact        string `json:"support_contact,omitempty"`
+	Algorithm           string `json:"algorithm"`
+	AccessTokenSeconds  int    `json:"access_token_seconds"`
+	RefreshTokenSeconds int    `json:"refresh_token_seconds"`
+	Scope               string `json:"scope,omitempty"`
+	SupportContact      string `json:"support_contact,omitempty"`
+	// PoolName is made once, at random, and never changes: SRP verifiers
+	// depend on it.
+	PoolName              string `json:"pool_name,omitempty"`
 	PasswordLoginDisabled bool   `json:"password_login_disabled,omitempty"`
+}
+
+// IssuerURL is the realm's issuer: the one configured, or the one below the
+// installation's external URL.
+func (r *Realm) IssuerURL(external string) string {
+	if r.Issuer != "" {
+		return r.Issuer
+	}
+	return external + "/auth/realms/" + r.Name
 }
 
 // RootRealm is the name of the realm of root users.
@@ -110,8 +122,10 @@ func (c *Client) Key() string { return c.Realm + "/" + c.ID }
 // Provider is an OIDC provider registered in an account (IAM
 // OpenIDConnectProvider).
 type Provider struct {
-	AccountID   string   `json:"account_id"`
-	URL         string   `json:"url"` // issuer, compared by exact string
+	AccountID string `json:"account_id"`
+	// URL is the issuer, compared by exact string; "" with OwnRealm, whose
+	// issuer follows the installation's external URL.
+	URL         string   `json:"url,omitempty"`
 	ClientIDs   []string `json:"client_ids"`
 	Thumbprints []string `json:"thumbprints,omitempty"`
 	// OwnRealm names the realm of this installation that the provider stands
@@ -123,8 +137,14 @@ type Provider struct {
 	CreatedAt time.Time         `json:"created_at"`
 }
 
-// Key is the provider's unique name: account and URL without scheme.
-func (p *Provider) Key() string { return p.AccountID + "/" + TrimScheme(p.URL) }
+// Key is the provider's unique name: account and URL without scheme, or
+// account and realm.
+func (p *Provider) Key() string {
+	if p.OwnRealm != "" {
+		return p.AccountID + "/realm:" + p.OwnRealm
+	}
+	return p.AccountID + "/" + TrimScheme(p.URL)
+}
 
 // AccessKey is a long-term access key pair, without its secret.
 type AccessKey struct {

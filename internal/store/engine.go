@@ -7,21 +7,26 @@ import (
 	"daypass/internal/identity"
 )
 
-// Row is one stored record.
+// Row is one stored record. Its fields are shared: nobody writes through them.
 type Row struct {
 	Table string
-	Key   string
-	// Value is the record as JSON; nil in a Change that deletes.
+	Key   string // never empty
+	// Value is the record as JSON; nil in a Change that deletes, and in rows of
+	// a Snapshot, which have Decoded.
 	Value []byte
 	// Index holds the row's entries in the table's indexes.
 	Index []IndexEntry
 	// Decoded is the typed record (a pointer that nobody may write through);
 	// set in rows of a Snapshot, nil in rows of an engine.
 	Decoded any
+	// N is the feed number of the commit that wrote the row; the engine sets
+	// it. Zero for what the running transaction itself has put.
+	N uint64
 }
 
 // IndexEntry places a row under a value of a named index. A unique entry
-// refuses a second row with the same table, name and value.
+// refuses a second row with the same table, name and value; the entries of one
+// index are all unique or all not.
 type IndexEntry struct {
 	Name   string
 	Value  string
@@ -35,8 +40,22 @@ type Reader interface {
 	Row(table, key string) (Row, error)
 	// Rows returns at most limit rows (0: all) whose entry in the index starts
 	// with prefix and, as (value, key), comes after the given pair; ordered by
-	// value, then key, bytewise. The index "" is the key itself.
+	// value, then key, bytewise. The index "" is the key itself. A row with two
+	// entries that match is listed twice.
 	Rows(table, index, prefix string, after After, limit int) ([]Row, error)
+}
+
+// under says whether the row has an entry with this value in the index.
+func (r *Row) under(index, value string) bool {
+	if index == "" {
+		return r.Key == value
+	}
+	for _, e := range r.Index {
+		if e.Name == index && e.Value == value {
+			return true
+		}
+	}
+	return false
 }
 
 // After is where a listing goes on: behind this index value and key.
@@ -88,6 +107,7 @@ type Feed struct {
 	Changes  []Row // Value nil: deleted
 	// Reload says that the follower must begin anew with Load.
 	Reload bool
-	// StoreTime is the engine's clock, to compare with the node's own.
+	// StoreTime is the engine's clock, to compare with the node's own; zero
+	// when the engine runs on the node and has no other clock.
 	StoreTime time.Time
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -56,18 +57,23 @@ type RefreshToken struct {
 	Successor []byte `json:"successor,omitempty"`
 }
 
-// KeySet is one set of our own keys, sealed under the root key: at-rest AEAD,
-// keyed hashes, enumeration, cookies and the like.
+// KeySet is one version of a set of our own keys, sealed under the root key:
+// at-rest AEAD, keyed hashes, enumeration, boxes (cookies and the like).
 type KeySet struct {
-	Name   string `json:"name"`
-	Sealed []byte `json:"sealed"`
+	Name      string    `json:"name"` // set and version, e.g. "at-rest/0000000001"
+	Sealed    []byte    `json:"sealed"`
+	CreatedAt time.Time `json:"created_at"`
+	// ActiveFrom is when new values begin to use it; every node can read by it
+	// before.
+	ActiveFrom time.Time `json:"active_from"`
 }
 
 // Epoch is one version of the session keys.
 type Epoch struct {
 	Number    uint32    `json:"number"`
 	CreatedAt time.Time `json:"created_at"`
-	// SignsFrom is when it begins to mint; RetiredAt when it stopped.
+	// SignsFrom is when it begins to mint; RetiredAt when it stops, which may
+	// lie ahead.
 	SignsFrom time.Time `json:"signs_from"`
 	RetiredAt time.Time `json:"retired_at,omitzero"`
 	// Sealed is the root of the epoch's two subkeys (column "key"); nil once destroyed.
@@ -84,9 +90,12 @@ type SigningKey struct {
 	// Public is the JWK with x5c where the algorithm is RSA.
 	Public []byte `json:"public"`
 	// Sealed is the private half in PKCS #8 (column "private"); nil once destroyed.
-	Sealed      []byte    `json:"sealed,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
-	SignsFrom   time.Time `json:"signs_from"`
+	Sealed []byte `json:"sealed,omitempty"`
+	// MaxTokenSeconds is the longest life of a token it may have signed.
+	MaxTokenSeconds int64     `json:"max_token_seconds,omitempty"`
+	CreatedAt       time.Time `json:"created_at"`
+	// SignsFrom is zero while the key is published and does not sign yet.
+	SignsFrom   time.Time `json:"signs_from,omitzero"`
 	RetiredAt   time.Time `json:"retired_at,omitzero"`
 	PublicUntil time.Time `json:"public_until,omitzero"`
 }
@@ -97,11 +106,25 @@ type Meta struct {
 	Value string `json:"value"`
 }
 
-// RevocationRow is a revocation under its own key.
+// RevocationRow is a revocation under its own key. N is set when the row is
+// read, to the feed number of the commit that wrote it: the writer cannot know
+// it, and what it puts there does not count.
 type RevocationRow struct {
-	ID string `json:"id"`
+	ID string `json:"key"` // of the row; Revocation.ID is what it ends
 	identity.Revocation
 }
+
+func (r *RevocationRow) setNumber(n uint64) { r.N = n }
+
+// OutboxEvent is an audit event that committed with the writes it tells of and
+// waits to be delivered to the log.
+type OutboxEvent struct {
+	ID   string `json:"id"`
+	Line []byte `json:"line"`
+}
+
+// EpochKey is the key of an epoch's row: numbers that sort as text.
+func EpochKey(n uint32) string { return fmt.Sprintf("%010d", n) }
 
 func unique(name, value string) IndexEntry { return IndexEntry{Name: name, Value: value, Unique: true} }
 func many(name, value string) IndexEntry   { return IndexEntry{Name: name, Value: value} }
@@ -160,13 +183,14 @@ var (
 		func(b *identity.Bucket) []IndexEntry {
 			return []IndexEntry{many("account", Join(b.AccountID, b.Name))}
 		})
+	// Revocations are indexed by what they end, kind and ID ("target").
 	Revocations = newTable("revocations", resident, func(r *RevocationRow) string { return r.ID },
 		func(r *RevocationRow) []IndexEntry {
-			return []IndexEntry{many("target", Join(string(r.Kind), r.ID))}
+			return []IndexEntry{many("target", Join(string(r.Kind), r.Revocation.ID))}
 		})
 
 	KeySets     = newTable("key_sets", resident, func(k *KeySet) string { return k.Name }, nil)
-	Epochs      = newTable("epochs", resident, func(e *Epoch) string { return epochKey(e.Number) }, nil)
+	Epochs      = newTable("epochs", resident, func(e *Epoch) string { return EpochKey(e.Number) }, nil)
 	SigningKeys = newTable("signing_keys", resident, func(k *SigningKey) string { return k.Set + "/" + k.ID },
 		func(k *SigningKey) []IndexEntry { return []IndexEntry{many("set", Join(k.Set, k.ID))} })
 	Metas = newTable("meta", resident, func(m *Meta) string { return m.Name }, nil)
@@ -174,8 +198,11 @@ var (
 	Passwords       = newTable("passwords", onDisk, func(p *Password) string { return p.UserID }, nil)
 	ClientSecrets   = newTable("client_secrets", onDisk, func(c *ClientSecret) string { return c.Client }, nil)
 	RefreshFamilies = newTable("refresh_families", onDisk, func(f *RefreshFamily) string { return f.ID },
-		func(f *RefreshFamily) []IndexEntry { return []IndexEntry{many("user", f.UserID)} })
+		func(f *RefreshFamily) []IndexEntry {
+			return []IndexEntry{many("user", f.UserID), many("expires", f.ExpiresAt.UTC().Format(time.RFC3339))}
+		})
 	RefreshTokens = newTable("refresh_tokens", onDisk, func(t *RefreshToken) string { return t.Hash },
 		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
+	Outbox  = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
 	KeyUses = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
 )

@@ -19,7 +19,7 @@ type Table[T any] struct {
 type tableInfo struct {
 	name string
 	// decode makes the typed record that snapshots keep.
-	decode func([]byte) (any, error)
+	decode func(Row) (any, error)
 	// resident tables are whole in every snapshot.
 	resident bool
 	// bounded tables are whole up to the DB's limit, beyond it a cache.
@@ -45,10 +45,7 @@ func newTable[T any](name string, where residence, key func(*T) string, indexes 
 		name:     name,
 		resident: where != onDisk,
 		bounded:  where == bounded,
-		decode: func(b []byte) (any, error) {
-			v := new(T)
-			return v, json.Unmarshal(b, v)
-		},
+		decode:   func(row Row) (any, error) { return decode[T](row) },
 	}
 	return &Table[T]{name: name, key: key, indexes: indexes}
 }
@@ -60,9 +57,20 @@ func (t *Table[T]) typed(row Row) (*T, error) {
 	if v, ok := row.Decoded.(*T); ok {
 		return v, nil
 	}
+	return decode[T](row)
+}
+
+// numbered is a record that wants to know the feed number of the commit that
+// wrote it, which is assigned only after the record is encoded.
+type numbered interface{ setNumber(n uint64) }
+
+func decode[T any](row Row) (*T, error) {
 	v := new(T)
 	if err := json.Unmarshal(row.Value, v); err != nil {
-		return nil, &identity.Error{Kind: identity.KindInternal, Op: "store.decode", Err: fmt.Errorf("table %s, key %s: %w", t.name, row.Key, err)}
+		return nil, &identity.Error{Kind: identity.KindInternal, Op: "store.decode", Err: fmt.Errorf("table %s, key %s: %w", row.Table, row.Key, err)}
+	}
+	if r, ok := any(v).(numbered); ok && row.N != 0 {
+		r.setNumber(row.N)
 	}
 	return v, nil
 }
@@ -79,22 +87,30 @@ func (t *Table[T]) Get(r Reader, key string) (*T, error) {
 // By returns the one record under the value of a unique index, or an error of
 // KindNotFound.
 func (t *Table[T]) By(r Reader, index, value string) (*T, error) {
+	if x, ok := r.(exactReader); ok {
+		row, err := x.exact(t.name, index, value)
+		if err != nil {
+			return nil, err
+		}
+		return t.typed(row)
+	}
+	// The value itself sorts before everything that it is a prefix of.
 	rows, err := r.Rows(t.name, index, value, After{}, 1)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		v, err := t.typed(row)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range t.entries(v) {
-			if e.Name == index && e.Value == value {
-				return v, nil
-			}
+		if row.under(index, value) {
+			return t.typed(row)
 		}
 	}
 	return nil, errNotFound
+}
+
+// exactReader is every Reader of this package: the one row under a value of a
+// unique index, found without a listing.
+type exactReader interface {
+	exact(table, index, value string) (Row, error)
 }
 
 // List returns at most limit records (0: all) under an index, as Reader.Rows.

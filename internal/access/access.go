@@ -1,0 +1,58 @@
+package access
+
+import (
+	"log/slog"
+	"sync"
+
+	"daypass/internal/identity"
+	"daypass/internal/keyring"
+	"daypass/internal/store"
+	"daypass/internal/token"
+)
+
+// Options of an Access.
+type Options struct {
+	DB       *store.DB
+	Keyring  *keyring.Keyring
+	Sessions *token.Sessions
+	Clock    identity.Clock
+	Log      *slog.Logger
+	// Regions accepts the region of a signature's scope; nil accepts any.
+	Regions func(string) bool
+	// CachedCredentials bounds how many session tokens and long-term keys stay
+	// opened in memory, each (65,536 when 0).
+	CachedCredentials int
+}
+
+// Access accepts credentials and decides.
+type Access struct {
+	db       *store.DB
+	keys     *keyring.Keyring
+	sessions *token.Sessions
+	clock    identity.Clock
+	log      *slog.Logger
+	regions  func(string) bool
+	tokens   *cache[[32]byte]
+	longTerm *cache[string]
+
+	usesMu sync.Mutex
+	uses   map[string]identity.KeyUse
+}
+
+// New makes an Access.
+func New(o Options) *Access {
+	if o.CachedCredentials <= 0 {
+		o.CachedCredentials = 65536
+	}
+	return &Access{
+		db: o.DB, keys: o.Keyring, sessions: o.Sessions, clock: o.Clock, log: o.Log, regions: o.Regions,
+		tokens: newCache[[32]byte](o.CachedCredentials), longTerm: newCache[string](o.CachedCredentials),
+		uses: map[string]identity.KeyUse{},
+	}
+}
+
+// OperatorCaller is who speaks over the operator's socket, and the server
+// itself at start. Nothing else may make one.
+func OperatorCaller(f identity.RequestFacts) identity.Caller {
+	return identity.Caller{Kind: identity.Operator, ARN: "operator", UserID: "operator", Name: "operator", Request: f}
+}

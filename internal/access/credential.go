@@ -1,0 +1,244 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"daypass/internal/identity"
+	"daypass/internal/sigv4"
+	"daypass/internal/store"
+	"daypass/internal/token"
+)
+
+// credential is an opened session token or a long-term key.
+type credential struct {
+	secret identity.Secret
+	// Of session keys:
+	claims  *token.SessionClaims
+	targets []string // keys of the revocations that would end it
+	// Of long-term keys:
+	keyID   string
+	userID  string
+	account string
+	version int
+
+	derived  atomic.Pointer[[]derivedKey]
+	resolved atomic.Pointer[resolved]
+}
+
+// derivedKey is a signing key for one scope. A credential is used under few.
+type derivedKey struct {
+	date, region, service string
+	key                   *sigv4.SigningKey
+}
+
+const maxDerived = 8
+
+func (c *credential) signingKey(s *sigv4.Signed) *sigv4.SigningKey {
+	have := c.derived.Load()
+	if have != nil {
+		for i := range *have {
+			d := &(*have)[i]
+			if d.date == s.Date && d.region == s.Region && d.service == s.Service {
+				return d.key
+			}
+		}
+	}
+	// The strings of a Signed refer to its request.
+	d := derivedKey{date: strings.Clone(s.Date), region: strings.Clone(s.Region), service: strings.Clone(s.Service)}
+	d.key = sigv4.Derive(c.secret.Reveal(), d.date, d.region, d.service)
+	next := []derivedKey{d}
+	if have != nil {
+		next = append(next, (*have)[:min(len(*have), maxDerived-1)]...)
+	}
+	c.derived.Store(&next)
+	return d.key
+}
+
+// resolved is a caller made from rows of a snapshot; it holds as long as the
+// rows are the same.
+type resolved struct {
+	account *identity.Account
+	user    *identity.User
+	role    *identity.Role
+	caller  identity.Caller
+}
+
+var (
+	errUnknownKey = &identity.Error{Kind: identity.KindUnknownAccessKey, Op: "access"}
+	errBadToken   = &identity.Error{Kind: identity.KindInvalidToken, Op: "access"}
+	errExpired    = &identity.Error{Kind: identity.KindExpiredToken, Op: "access"}
+)
+
+// find looks the presented credential up: session keys by opening their token,
+// long-term keys in the store. The second result puts it into the cache and is
+// called only after its signature was good.
+func (a *Access) find(ctx context.Context, s *sigv4.Signed) (*credential, func(), error) {
+	switch {
+	case strings.HasPrefix(s.AccessKeyID, "ASIA"):
+		if s.SessionToken == "" {
+			return nil, nil, errUnknownKey
+		}
+		return a.findSession(ctx, s)
+	case s.SessionToken != "":
+		return nil, nil, errBadToken
+	default:
+		return a.findLongTerm(ctx, s.AccessKeyID)
+	}
+}
+
+func (a *Access) findSession(ctx context.Context, s *sigv4.Signed) (*credential, func(), error) {
+	sum := sha256.Sum256([]byte(s.SessionToken))
+	if c := a.tokens.get(sum); c != nil {
+		if c.keyID != s.AccessKeyID {
+			return nil, nil, errBadToken
+		}
+		return c, func() {}, nil
+	}
+	claims, secret, err := a.sessions.Open(ctx, s.AccessKeyID, s.SessionToken)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &credential{secret: secret, claims: claims, keyID: strings.Clone(s.AccessKeyID), userID: claims.PrincipalID, account: claims.AccountID}
+	c.targets = sessionTargets(c.keyID, claims)
+	return c, func() { a.tokens.put(sum, c) }, nil
+}
+
+func sessionTargets(accessKeyID string, c *token.SessionClaims) []string {
+	out := []string{
+		revocationKey(identity.LineageAccessKey, accessKeyID),
+		revocationKey(identity.LineageAccount, c.AccountID),
+	}
+	if c.Kind == identity.RoleSession {
+		out = append(out, revocationKey(identity.LineageRole, c.PrincipalID))
+	}
+	if c.ProviderARN != "" {
+		out = append(out, revocationKey(identity.LineageProvider, c.ProviderARN))
+	}
+	return append(out, lineageTargets(c.Lineage)...)
+}
+
+func lineageTargets(l identity.Lineage) []string {
+	out := make([]string, len(l))
+	for i, a := range l {
+		out[i] = revocationKey(a.Kind, a.ID)
+	}
+	return out
+}
+
+func (a *Access) findLongTerm(ctx context.Context, id string) (*credential, func(), error) {
+	if len(id) > 128 {
+		return nil, nil, errUnknownKey
+	}
+	k, err := store.Lookup(ctx, a.db, store.AccessKeys, id)
+	if err != nil {
+		if identity.KindOf(err) == identity.KindNotFound {
+			return nil, nil, errUnknownKey
+		}
+		return nil, nil, err
+	}
+	if !k.Active {
+		return nil, nil, errUnknownKey
+	}
+	if c := a.longTerm.get(id); c != nil && c.version == k.Version && c.userID == k.UserID {
+		return c, func() {}, nil
+	}
+	sealed, err := store.Lookup(ctx, a.db, store.KeySecrets, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err := a.keys.Unseal(store.KeySecrets.Name(), "secret", id, sealed.Sealed)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &credential{secret: identity.Secret(secret), keyID: k.ID, userID: k.UserID, account: k.AccountID, version: k.Version}
+	return c, func() { a.longTerm.put(k.ID, c) }, nil
+}
+
+// caller makes the Caller behind a credential, judging all that can change:
+// expiry, revocation, and the state of account and principal.
+func (a *Access) caller(ctx context.Context, c *credential, now time.Time) (*identity.Caller, error) {
+	snap := a.db.Snapshot()
+	if c.claims != nil {
+		if !now.Before(c.claims.ExpiresAt) || c.claims.Position.Incarnation != snap.Position().Incarnation {
+			return nil, errExpired
+		}
+		if revoked(snap, c.targets, c.claims.Position.N, c.claims.IssuedMS) {
+			return nil, errExpired
+		}
+	}
+	gone := errExpired
+	if c.claims == nil {
+		gone = errUnknownKey
+	}
+	r, err := a.rows(ctx, snap, c)
+	if identity.KindOf(err) == identity.KindNotFound {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.account.Disabled || (r.user != nil && r.user.Disabled) {
+		return nil, gone
+	}
+	if have := c.resolved.Load(); have != nil && have.account == r.account && have.user == r.user && have.role == r.role {
+		return &have.caller, nil
+	}
+	r.caller = c.describe(r)
+	c.resolved.Store(r)
+	return &r.caller, nil
+}
+
+// rows reads the account and the principal behind a credential.
+func (a *Access) rows(ctx context.Context, snap *store.Snapshot, c *credential) (*resolved, error) {
+	r := new(resolved)
+	var err error
+	if r.account, err = store.Accounts.Get(snap, c.account); err != nil {
+		return nil, err
+	}
+	if c.claims != nil && c.claims.Kind == identity.RoleSession {
+		r.role, err = store.Roles.Get(snap, c.claims.PrincipalID)
+		return r, err
+	}
+	r.user, err = store.Lookup(ctx, a.db, store.Users, c.userID)
+	return r, err
+}
+
+func (c *credential) describe(r *resolved) identity.Caller {
+	p := r.account.Partition
+	out := identity.Caller{AccountID: r.account.ID, Partition: p, AccessKeyID: c.keyID}
+	switch {
+	case r.role != nil:
+		out.Kind, out.PrincipalID, out.Name = identity.RoleSession, r.role.ID, r.role.Name
+		out.SessionName = c.claims.SessionName
+		out.ARN = identity.AssumedRoleARN(p, r.account.ID, r.role.Name, c.claims.SessionName)
+		out.UserID = r.role.ID + ":" + c.claims.SessionName
+		out.ManagedPolicies = r.role.ManagedPolicies
+	case r.user.Root:
+		out.Kind, out.PrincipalID, out.Name = identity.RootUser, r.user.ID, "root"
+		out.ARN, out.UserID = identity.RootARN(p, r.account.ID), r.account.ID
+	default:
+		out.Kind, out.PrincipalID, out.Name = identity.IAMUser, r.user.ID, r.user.Name
+		out.ARN, out.UserID = r.user.ARN(p), r.user.ID
+		out.ManagedPolicies = r.user.ManagedPolicies
+	}
+	if c.claims == nil {
+		out.Lineage = identity.Lineage{
+			{Kind: identity.LineagePrincipal, ID: c.userID},
+			{Kind: identity.LineageProof, ID: c.keyID},
+		}
+		return out
+	}
+	out.Temporary = true
+	out.SessionName = c.claims.SessionName
+	out.SourceIdentity, out.Tags, out.MFA = c.claims.SourceIdentity, c.claims.Tags, c.claims.MFA
+	out.IssuedAt, out.ExpiresAt = time.UnixMilli(c.claims.IssuedMS), c.claims.ExpiresAt
+	out.Position, out.Lineage = c.claims.Position, c.claims.Lineage
+	return out
+}
+
+// revocationKey is the key of a revocation's row.
+func revocationKey(kind identity.LineageKind, id string) string { return string(kind) + "/" + id }

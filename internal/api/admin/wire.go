@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"daypass/internal/directory"
+	"daypass/internal/identity"
+)
+
+// The wire form of directory.SiteSpec. It is spelt out because secrets must
+// travel here, and identity.Secret refuses to be encoded anywhere by accident.
+type (
+	wireSpec struct {
+		Accounts  []wireAccount  `json:"accounts,omitempty"`
+		Realms    []wireRealm    `json:"realms,omitempty"`
+		Users     []wireUser     `json:"users,omitempty"`
+		Roles     []wireRole     `json:"roles,omitempty"`
+		Providers []wireProvider `json:"providers,omitempty"`
+	}
+	wireAccount struct {
+		ID           string  `json:"id"`
+		Partition    string  `json:"partition"`
+		Name         string  `json:"name,omitempty"`
+		Alias        string  `json:"alias,omitempty"`
+		RootEmail    string  `json:"root_email,omitempty"`
+		RootPassword *string `json:"root_password,omitempty"`
+	}
+	wireRealm struct {
+		identity.Realm
+		Clients []wireClient `json:"clients,omitempty"`
+	}
+	wireClient struct {
+		ID             string   `json:"id"`
+		Public         bool     `json:"public,omitempty"`
+		Grants         []string `json:"grants,omitempty"`
+		Audience       []string `json:"audience,omitempty"`
+		ServiceAccount string   `json:"service_account,omitempty"`
+		Secret         *string  `json:"secret,omitempty"`
+	}
+	wireUser struct {
+		AccountID          string              `json:"account_id"`
+		Name               string              `json:"name"`
+		Path               string              `json:"path,omitempty"`
+		Realm              string              `json:"realm,omitempty"`
+		Email              string              `json:"email,omitempty"`
+		EmailVerified      bool                `json:"email_verified,omitempty"`
+		ClientRoles        map[string][]string `json:"client_roles,omitempty"`
+		ManagedPolicies    []string            `json:"managed_policies,omitempty"`
+		Tags               map[string]string   `json:"tags,omitempty"`
+		Disabled           bool                `json:"disabled,omitempty"`
+		MustChangePassword bool                `json:"must_change_password,omitempty"`
+		MFARequired        bool                `json:"mfa_required,omitempty"`
+		Password           *string             `json:"password,omitempty"`
+	}
+	wireRole struct {
+		AccountID          string            `json:"account_id"`
+		Name               string            `json:"name"`
+		Path               string            `json:"path,omitempty"`
+		Description        string            `json:"description,omitempty"`
+		Trust              string            `json:"trust"`
+		MaxSessionDuration int               `json:"max_session_duration,omitempty"`
+		ManagedPolicies    []string          `json:"managed_policies,omitempty"`
+		Tags               map[string]string `json:"tags,omitempty"`
+	}
+	wireProvider struct {
+		AccountID   string   `json:"account_id"`
+		URL         string   `json:"url,omitempty"`
+		OwnRealm    string   `json:"own_realm,omitempty"`
+		ClientIDs   []string `json:"client_ids,omitempty"`
+		Thumbprints []string `json:"thumbprints,omitempty"`
+		CABundle    string   `json:"ca_bundle,omitempty"`
+	}
+)
+
+type applyRequest struct {
+	Spec   wireSpec `json:"spec"`
+	DryRun bool     `json:"dry_run,omitempty"`
+}
+
+// ApplyResult is the answer of /v1/apply.
+type ApplyResult struct {
+	Changes []directory.Change `json:"changes"`
+	DryRun  bool               `json:"dry_run"`
+}
+
+type rotateRequest struct {
+	What string `json:"what"`
+}
+
+type errorAnswer struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Kind      identity.Kind `json:"kind"`
+	Message   string        `json:"message"`
+	RequestID string        `json:"request_id"`
+}
+
+func reveal(s *identity.Secret) *string {
+	if s == nil {
+		return nil
+	}
+	text := s.Reveal()
+	return &text
+}
+
+func secret(s *string) *identity.Secret {
+	if s == nil {
+		return nil
+	}
+	v := identity.Secret(*s)
+	return &v
+}
+
+func encodeSpec(s directory.SiteSpec) wireSpec {
+	var w wireSpec
+	for _, a := range s.Accounts {
+		w.Accounts = append(w.Accounts, wireAccount{a.ID, a.Partition, a.Name, a.Alias, a.RootEmail, reveal(a.RootPassword)})
+	}
+	for _, r := range s.Realms {
+		out := wireRealm{Realm: r.Realm}
+		for _, c := range r.Clients {
+			out.Clients = append(out.Clients, wireClient{c.ID, c.Public, c.Grants, c.Audience, c.ServiceAccount, reveal(c.Secret)})
+		}
+		w.Realms = append(w.Realms, out)
+	}
+	for _, u := range s.Users {
+		w.Users = append(w.Users, wireUser{
+			u.AccountID, u.Name, u.Path, u.Realm, u.Email, u.EmailVerified, u.ClientRoles, u.ManagedPolicies,
+			u.Tags, u.Disabled, u.MustChangePassword, u.MFARequired, reveal(u.Password),
+		})
+	}
+	for _, r := range s.Roles {
+		w.Roles = append(w.Roles, wireRole(r))
+	}
+	for _, p := range s.Providers {
+		w.Providers = append(w.Providers, wireProvider(p))
+	}
+	return w
+}
+
+func (w *wireSpec) decode() directory.SiteSpec {
+	var s directory.SiteSpec
+	for _, a := range w.Accounts {
+		s.Accounts = append(s.Accounts, directory.AccountSpec{
+			ID: a.ID, Partition: a.Partition, Name: a.Name, Alias: a.Alias, RootEmail: a.RootEmail, RootPassword: secret(a.RootPassword),
+		})
+	}
+	for _, r := range w.Realms {
+		out := directory.RealmSpec{Realm: r.Realm}
+		for _, c := range r.Clients {
+			out.Clients = append(out.Clients, directory.ClientSpec{
+				ID: c.ID, Public: c.Public, Grants: c.Grants, Audience: c.Audience, ServiceAccount: c.ServiceAccount, Secret: secret(c.Secret),
+			})
+		}
+		s.Realms = append(s.Realms, out)
+	}
+	for _, u := range w.Users {
+		s.Users = append(s.Users, directory.UserSpec{
+			AccountID: u.AccountID, Name: u.Name, Path: u.Path, Realm: u.Realm, Email: u.Email, EmailVerified: u.EmailVerified,
+			ClientRoles: u.ClientRoles, ManagedPolicies: u.ManagedPolicies, Tags: u.Tags, Disabled: u.Disabled,
+			MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired, Password: secret(u.Password),
+		})
+	}
+	for _, r := range w.Roles {
+		s.Roles = append(s.Roles, directory.RoleSpec(r))
+	}
+	for _, p := range w.Providers {
+		s.Providers = append(s.Providers, directory.ProviderSpec(p))
+	}
+	return s
+}

@@ -1,0 +1,93 @@
+package sts_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"daypass/internal/access"
+	"daypass/internal/api/sts"
+	"daypass/internal/awswire"
+	"daypass/internal/identity"
+	"daypass/internal/issue"
+	"daypass/internal/wiretest"
+)
+
+const (
+	requestID = "5c0e1111-2222-4333-8444-555566667777"
+	account   = "0f5e1c2a-1111-4222-8333-444455556666"
+	rootARN   = "arn:demo:iam::" + account + ":root"
+	roleARN   = "arn:demo:iam::" + account + ":role/reader"
+)
+
+// authenticator is a fake that accepts any signature. The header X-Fault
+// chooses an error (see wiretest.Fault).
+type authenticator struct{}
+
+func (authenticator) Authenticate(r *http.Request, svc access.Service, bodySHA256 string) (access.Authenticated, error) {
+	if err := wiretest.Fault(r.Header.Get("X-Fault")); err != nil {
+		return access.Authenticated{}, err
+	}
+	presigned := svc.Presigned && r.URL.Query().Has("X-Amz-Signature")
+	if svc.Name != "sts" || svc.S3 || len(bodySHA256) != 64 || r.Header.Get("Authorization") == "" && !presigned {
+		return access.Authenticated{}, identity.NewError(identity.KindMissingAuthentication, "fake", "")
+	}
+	return access.Authenticated{Caller: identity.Caller{
+		Kind: identity.RootUser, AccountID: account, Partition: "demo", ARN: rootARN, UserID: account, Name: "root",
+	}}, nil
+}
+
+// issuer is a fake that trusts the token "eyJ.web.identity" for the root ARN
+// and for one role. A session name chooses an error.
+type issuer struct{}
+
+func (issuer) WebIdentity(_ context.Context, r issue.WebIdentityRequest) (issue.WebIdentityResult, error) {
+	if err := wiretest.Fault(r.RoleSessionName); err != nil {
+		return issue.WebIdentityResult{}, err
+	}
+	if !r.Token.Equal("eyJ.web.identity") {
+		return issue.WebIdentityResult{}, identity.NewError(identity.KindInvalidIdentity, "fake", "Missing a required claim: sub.")
+	}
+	if r.DurationSeconds == 0 {
+		r.DurationSeconds = 3600
+	}
+	res := issue.WebIdentityResult{
+		Keys: identity.SessionKeys{
+			AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+			SessionToken: "FwoG/made+up==",
+			Expiration:   time.Date(2026, 1, 2, 4, 4, 5, 600, time.FixedZone("CET", 3600)).Add(time.Duration(r.DurationSeconds) * time.Second),
+		},
+		Subject: account, PackedPolicySize: len(r.PolicyARNs),
+	}
+	switch r.RoleARN {
+	case rootARN:
+		res.AssumedRoleID, res.AssumedRoleARN, res.Audience = "root", rootARN, "root-client"
+		res.Provider = "https://idp.example.com/auth/realms/root-accounts/protocol/openid-connect/token"
+		res.SourceIdentity = "arn:demo:iam::" + account + ":oidc-provider/idp.example.com/auth/realms/root-accounts"
+	case roleARN:
+		res.AssumedRoleID = "AROAIOSFODNN7EXAMPLE:" + r.RoleSessionName
+		res.AssumedRoleARN = "arn:demo:sts::" + account + ":assumed-role/reader/" + r.RoleSessionName
+		res.Provider, res.Audience = "https://login.example.com", "sts <&> \"x\""
+	default:
+		return issue.WebIdentityResult{}, identity.NewError(identity.KindAccessDenied, "fake", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	}
+	return res, nil
+}
+
+func newHandler(c sts.Config) http.Handler {
+	c.Access, c.Issuer = authenticator{}, issuer{}
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	h := sts.New(c)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(identity.WithRequest(r.Context(), identity.RequestFacts{ID: requestID})))
+	})
+}
+
+func failure(err error) awswire.Failure { return awswire.STS.Failure(err) }
+
+func newWireHandler(*testing.T) http.Handler { return newHandler(sts.Config{}) }

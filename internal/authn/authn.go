@@ -1,0 +1,58 @@
+package authn
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+
+	"daypass/internal/egress"
+	"daypass/internal/identity"
+	"daypass/internal/keyring"
+	"daypass/internal/store"
+)
+
+// Options of an Authn.
+type Options struct {
+	DB      *store.DB
+	Keyring *keyring.Keyring
+	Issuers *egress.Issuers
+	Clock   identity.Clock
+	Log     *slog.Logger
+	Random  io.Reader // crypto/rand when nil
+	// ExternalURL is what the issuers of our own realms begin with.
+	ExternalURL string
+	Limits      Limits
+	// HashWorkers is how many argon2 hashes run at once (GOMAXPROCS when 0) and
+	// HashQueue how many may wait (64 per worker when 0).
+	HashWorkers, HashQueue int
+}
+
+// Authn checks proofs.
+type Authn struct {
+	db       *store.DB
+	keys     *keyring.Keyring
+	issuers  *egress.Issuers
+	clock    identity.Clock
+	log      *slog.Logger
+	random   io.Reader
+	external string
+	guesses  *guesses
+	hashing  *hashing
+	seen     *tokenCache
+}
+
+// New makes an Authn.
+func New(o Options) (*Authn, error) {
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	g, err := newGuesses(o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authn{
+		db: o.DB, keys: o.Keyring, issuers: o.Issuers, clock: o.Clock, log: o.Log, random: o.Random,
+		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue), seen: newTokenCache(4096),
+	}
+	return a, nil
+}

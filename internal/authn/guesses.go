@@ -1,0 +1,151 @@
+package authn
+
+import (
+	"context"
+	"math"
+	"net/netip"
+	"sync"
+
+	"github.com/throttled/throttled/v2"
+	"github.com/throttled/throttled/v2/store/memstore"
+
+	"daypass/internal/identity"
+)
+
+// Limits on guessing: how many wrong proofs in a row, and how many per minute
+// after that. Zero values take the defaults.
+type Limits struct {
+	// PrincipalBurst and PrincipalPerMinute bound wrong proofs for one
+	// principal from addresses that never logged it in (10; 2).
+	PrincipalBurst, PrincipalPerMinute int
+	// AddressBurst and AddressPerMinute bound one address, IPv6 by /64 (100; 30).
+	AddressBurst, AddressPerMinute int
+	// PairBurst and PairPerMinute bound one principal from one address (10; 6).
+	PairBurst, PairPerMinute int
+}
+
+const guessKeys = 65536 // of each kind, least recently used go first
+
+// guesses counts wrong proofs in every dialect together. A proof is charged
+// before it is checked, so that parallel tries cannot slip through, and given
+// back when it was good.
+type guesses struct {
+	principal, address, pair *throttled.GCRARateLimiterCtx
+
+	mu    sync.Mutex
+	known map[string]struct{} // pairs that logged in: strangers cannot lock these out
+	order []string
+}
+
+func newGuesses(l Limits) (*guesses, error) {
+	g := &guesses{known: map[string]struct{}{}}
+	for _, q := range []struct {
+		limiter          **throttled.GCRARateLimiterCtx
+		burst, perMinute int
+		defBurst, defPer int
+	}{
+		{&g.principal, l.PrincipalBurst, l.PrincipalPerMinute, 10, 2},
+		{&g.address, l.AddressBurst, l.AddressPerMinute, 100, 30},
+		{&g.pair, l.PairBurst, l.PairPerMinute, 10, 6},
+	} {
+		if q.burst <= 0 {
+			q.burst = q.defBurst
+		}
+		if q.perMinute <= 0 {
+			q.perMinute = q.defPer
+		}
+		mem, err := memstore.NewCtx(guessKeys)
+		if err != nil {
+			return nil, err
+		}
+		*q.limiter, err = throttled.NewGCRARateLimiterCtx(mem, throttled.RateQuota{
+			MaxRate: throttled.PerMin(q.perMinute), MaxBurst: q.burst - 1,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// guess is one try that has been charged.
+type guess struct {
+	g       *guesses
+	pairKey string
+	charged []charge
+}
+
+type charge struct {
+	limiter *throttled.GCRARateLimiterCtx
+	key     string
+}
+
+// begin charges a try by the keyed hash of a principal's name and an address.
+func (g *guesses) begin(ctx context.Context, principal, address string) (*guess, error) {
+	net64 := network(address)
+	try := &guess{g: g, pairKey: principal + "|" + net64}
+	want := []charge{{g.address, net64}, {g.pair, try.pairKey}}
+	if !g.isKnown(try.pairKey) {
+		want = append(want, charge{g.principal, principal})
+	}
+	for _, c := range want {
+		limited, result, err := c.limiter.RateLimitCtx(ctx, c.key, 1)
+		if err != nil {
+			return nil, &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}
+		}
+		if limited {
+			try.undo(ctx)
+			return nil, &identity.Error{
+				Kind: identity.KindThrottled, Op: "authn.limit", Public: "Too many tries",
+				RetryAfterSeconds: max(1, int(math.Ceil(result.RetryAfter.Seconds()))),
+			}
+		}
+		try.charged = append(try.charged, c)
+	}
+	return try, nil
+}
+
+// undo gives the charge back.
+func (t *guess) undo(ctx context.Context) {
+	for _, c := range t.charged {
+		_, _, _ = c.limiter.RateLimitCtx(context.WithoutCancel(ctx), c.key, -1)
+	}
+	t.charged = nil
+}
+
+// good gives the charge back and remembers the address as the principal's own.
+func (t *guess) good(ctx context.Context) {
+	t.undo(ctx)
+	t.g.mu.Lock()
+	defer t.g.mu.Unlock()
+	if _, ok := t.g.known[t.pairKey]; ok {
+		return
+	}
+	if len(t.g.order) >= guessKeys {
+		delete(t.g.known, t.g.order[0])
+		t.g.order = t.g.order[1:]
+	}
+	t.g.known[t.pairKey] = struct{}{}
+	t.g.order = append(t.g.order, t.pairKey)
+}
+
+func (g *guesses) isKnown(pair string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.known[pair]
+	return ok
+}
+
+// network is the address as it is limited: IPv4 whole, IPv6 by /64.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "?"
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	p, _ := a.Prefix(64)
+	return p.String()
+}

@@ -1,0 +1,300 @@
+package authn
+
+import (
+	"context"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"daypass/internal/identity"
+	"daypass/internal/store"
+	"daypass/internal/token"
+)
+
+// MaxJWT is the most bytes of a token (AssumeRoleWithWebIdentity's own limit).
+const MaxJWT = 20000
+
+// foreignLeeway is how far a foreign issuer's clock may be off; our own tokens
+// get none.
+const foreignLeeway = 60 * time.Second
+
+// webIdentityAlgorithms are what STS accepts.
+var webIdentityAlgorithms = []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
+
+// WebIdentity is a verified JWT.
+type WebIdentity struct {
+	Issuer string
+	// OwnRealm is the realm of this installation that signed it, nil for
+	// foreign tokens, whose Provider is set instead.
+	OwnRealm *identity.Realm
+	Provider *identity.Provider
+	Claims   *Claims
+}
+
+// Claims are what is read of a JWT's payload.
+type Claims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  Audience `json:"aud"`
+	Azp       string   `json:"azp"`
+	Expiry    *Seconds `json:"exp"`
+	NotBefore *Seconds `json:"nbf"`
+	IssuedAt  *Seconds `json:"iat"`
+	Type      string   `json:"typ"`
+	Scope     string   `json:"scope"`
+	ID        string   `json:"jti"`
+	SessionID string   `json:"sid"`
+	// Private claims of our own realms: the feed position and the service that
+	// the lineage goes on from.
+	Incarnation string `json:"dp_inc"`
+	Position    uint64 `json:"dp_pos"`
+	UserID      string `json:"dp_uid"`
+	// Access tokens of foreign issuers carry one of these.
+	TokenUse string `json:"token_use"`
+
+	Tags           map[string]string `json:"-"`
+	TransitiveKeys []string          `json:"-"`
+	SourceIdentity string            `json:"https://aws.amazon.com/source_identity"`
+}
+
+// Audience is "aud": a string or a list of strings.
+type Audience []string
+
+// UnmarshalJSON reads both forms.
+func (a *Audience) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		var s string
+		err := json.Unmarshal(b, &s)
+		*a = Audience{s}
+		return err
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
+
+// Has reports whether s is one of the audiences.
+func (a Audience) Has(s string) bool {
+	for _, v := range a {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Seconds is a NumericDate (RFC 7519 §2), fractions allowed.
+type Seconds float64
+
+// Time is the date as a time.
+func (s Seconds) Time() time.Time { return time.UnixMilli(int64(float64(s) * 1000)) }
+
+// WebIdentity verifies a JWT for use in an account: signed by one of our own
+// realms, or by an issuer that the account registered as OIDC provider. It
+// judges form, algorithm, signature, times and, for foreign tokens, the
+// audience; for own realms issue judges the audience against the role's
+// provider. Errors: KindInvalidIdentity, KindExpiredIdentity,
+// KindProviderUnreachable.
+func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.Secret) (*WebIdentity, error) {
+	unverified, err := peek(raw.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	w := &WebIdentity{Issuer: unverified.Issuer}
+	if realm := a.OwnRealm(unverified.Issuer); realm != nil {
+		w.OwnRealm = realm
+		w.Claims, err = a.verify(raw.Reveal(), unverified, "realm/"+realm.Name, func(kid, alg string) (crypto.PublicKey, error) {
+			key, keyAlg, ok := a.keys.PublicKey("realm/"+realm.Name, kid)
+			if !ok || keyAlg != alg {
+				return nil, notJWT("signing key unknown")
+			}
+			return key, nil
+		})
+	} else {
+		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: unverified.Issuer}).Key())
+		if perr != nil || p.URL != unverified.Issuer {
+			return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(unverified.Issuer)}
+		}
+		w.Provider = p
+		w.Claims, err = a.verify(raw.Reveal(), unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
+			return a.issuers.Key(ctx, p.URL, p.CABundle, kid, alg)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	leeway := time.Duration(0)
+	if w.OwnRealm == nil {
+		leeway = foreignLeeway
+	}
+	if err := w.Claims.judge(a.clock.Now(), leeway); err != nil {
+		return nil, err
+	}
+	if w.Provider != nil {
+		return w, w.judgeForeign()
+	}
+	return w, nil
+}
+
+// OwnRealm returns the realm whose issuer this is, exactly, or nil.
+func (a *Authn) OwnRealm(issuer string) *identity.Realm {
+	snap := a.db.Snapshot()
+	if name, ok := strings.CutPrefix(issuer, a.external+"/auth/realms/"); ok {
+		if r, err := store.Realms.Get(snap, name); err == nil && r.IssuerURL(a.external) == issuer {
+			return r
+		}
+	}
+	realms, err := store.Realms.List(snap, "", "", store.After{}, 0)
+	if err != nil {
+		return nil
+	}
+	for _, r := range realms {
+		if r.Issuer != "" && r.Issuer == issuer {
+			return r
+		}
+	}
+	return nil
+}
+
+// verify checks the signature, or finds it checked before, and parses the
+// claims. The cache holds only that a signature was good under an issuer's
+// key; the key is looked up anew each time, so one that vanished takes its
+// tokens along.
+func (a *Authn) verify(raw string, h header, issuer string, key func(kid, alg string) (crypto.PublicKey, error)) (*Claims, error) {
+	pub, err := key(h.KeyID, h.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	if c := a.seen.get(raw, issuer, pub); c != nil {
+		return c, nil
+	}
+	payload, err := token.VerifyWith(raw, func(string, string) (crypto.PublicKey, bool) { return pub, true }, webIdentityAlgorithms)
+	if err != nil {
+		return nil, notJWT(err.Error())
+	}
+	c, err := parseClaims(payload)
+	if err != nil {
+		return nil, err
+	}
+	a.seen.put(raw, issuer, pub, c)
+	return c, nil
+}
+
+// judge checks what changes with time.
+func (c *Claims) judge(now time.Time, leeway time.Duration) error {
+	for _, need := range []struct {
+		name string
+		ok   bool
+	}{{"iss", c.Issuer != ""}, {"sub", c.Subject != ""}, {"aud", len(c.Audience) > 0}, {"exp", c.Expiry != nil}, {"iat", c.IssuedAt != nil}} {
+		if !need.ok {
+			return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: " + need.name + "."}
+		}
+	}
+	if !now.Before(c.Expiry.Time().Add(leeway)) {
+		return &identity.Error{Kind: identity.KindExpiredIdentity, Op: "authn.webidentity"}
+	}
+	if c.NotBefore != nil && now.Add(leeway).Before(c.NotBefore.Time()) || now.Add(leeway).Before(c.IssuedAt.Time().Truncate(time.Second)) {
+		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Token used before issued"}
+	}
+	return nil
+}
+
+// judgeForeign checks the audience of a foreign token against its provider,
+// and that it is an ID token.
+func (w *WebIdentity) judgeForeign() error {
+	c := w.Claims
+	if len(c.Audience) > 1 && c.Azp == "" {
+		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Token audience contains more than one audience while authorized party is not present"}
+	}
+	if c.TokenUse == "access" || (c.Type != "" && c.Type != "ID" && c.Type != "JWT") {
+		return notJWT("an access token")
+	}
+	if w.MatchAudience(w.Provider.ClientIDs) == "" {
+		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Incorrect token audience"}
+	}
+	return nil
+}
+
+// MatchAudience returns the token's audience as trust policies see it: the
+// authorised party where there is one, else the one audience, when it is among
+// the client IDs; "" when it is not.
+func (w *WebIdentity) MatchAudience(clientIDs []string) string {
+	c := w.Claims
+	candidates := []string(c.Audience)
+	if c.Azp != "" && len(c.Audience) > 1 {
+		candidates = []string{c.Azp}
+	}
+	for _, aud := range candidates {
+		for _, id := range clientIDs {
+			if aud == id && aud != "" {
+				return aud
+			}
+		}
+	}
+	return ""
+}
+
+type header struct {
+	Algorithm string `json:"alg"`
+	KeyID     string `json:"kid"`
+	Issuer    string `json:"-"`
+}
+
+// peek reads, unverified, which issuer and key a token claims.
+func peek(raw string) (header, error) {
+	var h header
+	if len(raw) > MaxJWT {
+		return h, notJWT("too long")
+	}
+	first, rest, ok := strings.Cut(raw, ".")
+	second, _, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 {
+		return h, notJWT("not three parts")
+	}
+	hb, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil || json.Unmarshal(hb, &h) != nil {
+		return h, notJWT("header")
+	}
+	pb, err := base64.RawURLEncoding.DecodeString(second)
+	var p struct {
+		Issuer string `json:"iss"`
+	}
+	if err != nil || json.Unmarshal(pb, &p) != nil {
+		return h, notJWT("payload")
+	}
+	if p.Issuer == "" {
+		return h, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: iss."}
+	}
+	h.Issuer = p.Issuer
+	return h, nil
+}
+
+func parseClaims(payload []byte) (*Claims, error) {
+	c := new(Claims)
+	if err := json.Unmarshal(payload, c); err != nil {
+		return nil, notJWT("claims")
+	}
+	var err error
+	c.Tags, c.TransitiveKeys, err = parseTags(payload)
+	return c, err
+}
+
+func notJWT(why string) error {
+	return &identity.Error{
+		Kind: identity.KindInvalidIdentity, Op: "authn.webidentity: " + why,
+		Public: "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+	}
+}
+
+// printable bounds and cleans foreign text for an error message.
+func printable(s string) string {
+	if len(s) > 255 {
+		s = s[:255]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+}

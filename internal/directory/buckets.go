@@ -1,0 +1,154 @@
+package directory
+
+import (
+	"context"
+
+	"daypass/internal/access"
+	"daypass/internal/audit"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+const s3Source = "s3.amazonaws.com"
+
+// ReserveBucket takes a name for the caller's account before the upstream
+// creates the bucket. KindBucketOwnedByYou, KindBucketExists,
+// KindInvalidBucketName.
+func (d *Directory) ReserveBucket(ctx context.Context, c *identity.Caller, name, region, upstream string) error {
+	if err := d.checkBucketName(name); err != nil {
+		return err
+	}
+	if err := d.permit(c, "s3:CreateBucket", identity.BucketARN(c.Partition, name), c.AccountID); err != nil {
+		return err
+	}
+	b := &identity.Bucket{
+		Name: name, AccountID: c.AccountID, Region: region, Upstream: upstream,
+		State: identity.BucketReserved, CreatedAt: d.clock.Now().UTC(),
+	}
+	ev := audit.Change(c, s3Source, "CreateBucket", map[string]string{"bucketName": name, "locationConstraint": region})
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
+		have, err := store.Buckets.Get(tx, name)
+		if identity.KindOf(err) == identity.KindNotFound {
+			return store.Buckets.Put(tx, b)
+		}
+		if err != nil {
+			return err
+		}
+		if have.AccountID == c.AccountID {
+			return &identity.Error{Kind: identity.KindBucketOwnedByYou, Op: "directory.bucket"}
+		}
+		return &identity.Error{Kind: identity.KindBucketExists, Op: "directory.bucket"}
+	})
+}
+
+// ConfirmBucket makes a reserved bucket the caller's, after the upstream
+// created it.
+func (d *Directory) ConfirmBucket(ctx context.Context, c *identity.Caller, name string) error {
+	return d.moveBucket(ctx, c, "s3:CreateBucket", name, identity.BucketReserved, identity.BucketOwned)
+}
+
+// AbandonBucket frees a reserved name that the upstream refused.
+func (d *Directory) AbandonBucket(ctx context.Context, c *identity.Caller, name string) error {
+	return d.moveBucket(ctx, c, "s3:CreateBucket", name, identity.BucketReserved, "")
+}
+
+// BeginDeleteBucket takes a bucket out of service before the upstream removes
+// it.
+func (d *Directory) BeginDeleteBucket(ctx context.Context, c *identity.Caller, name string) error {
+	if dec := d.access.Authorize(c, "s3:DeleteBucket", access.Resource{ARN: identity.BucketARN(c.Partition, name), Bucket: name}); !dec.Allowed() {
+		return dec.Err
+	}
+	return d.moveBucket(ctx, c, "s3:DeleteBucket", name, identity.BucketOwned, identity.BucketDeleting)
+}
+
+// EndDeleteBucket ends what BeginDeleteBucket began: the bucket is gone, or
+// back in service because the upstream refused.
+func (d *Directory) EndDeleteBucket(ctx context.Context, c *identity.Caller, name string, gone bool) error {
+	to := identity.BucketOwned
+	if gone {
+		to = ""
+	}
+	return d.moveBucket(ctx, c, "s3:DeleteBucket", name, identity.BucketDeleting, to)
+}
+
+// moveBucket brings a bucket of the caller's account from one state to
+// another; to "" removes it.
+func (d *Directory) moveBucket(ctx context.Context, c *identity.Caller, action, name string, from, to identity.BucketState) error {
+	if err := d.permit(c, action, identity.BucketARN(c.Partition, name), c.AccountID); err != nil {
+		return err
+	}
+	event := audit.Change(c, s3Source, "Bucket:"+string(from)+">"+string(to), map[string]string{"bucketName": name})
+	return d.change(ctx, c, event, func(tx store.Tx) error {
+		b, err := store.Buckets.Get(tx, name)
+		if identity.KindOf(err) == identity.KindNotFound || (err == nil && (b.AccountID != c.AccountID || b.State != from)) {
+			return &identity.Error{Kind: identity.KindNoSuchBucket, Op: "directory.bucket"}
+		}
+		if err != nil {
+			return err
+		}
+		if to == "" {
+			return store.Buckets.Delete(tx, name)
+		}
+		v := *b
+		v.State = to
+		return store.Buckets.Put(tx, &v)
+	})
+}
+
+// ListBuckets lists the buckets of the caller's account, by name.
+func (d *Directory) ListBuckets(_ context.Context, c *identity.Caller) ([]identity.Bucket, error) {
+	if err := d.permit(c, "s3:ListAllMyBuckets", identity.BucketARN(c.Partition, "*"), c.AccountID); err != nil {
+		return nil, err
+	}
+	list, err := store.Buckets.List(d.db.Snapshot(), "account", store.Join(c.AccountID, ""), store.After{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]identity.Bucket, 0, len(list))
+	for _, b := range list {
+		if b.State == identity.BucketOwned {
+			out = append(out, *b)
+		}
+	}
+	return out, nil
+}
+
+// UnsettledBuckets are those that a crash left between two states. Operator
+// only.
+func (d *Directory) UnsettledBuckets(_ context.Context, c *identity.Caller) ([]identity.Bucket, error) {
+	if err := d.permit(c, "daypass:SettleBuckets", "", ""); err != nil {
+		return nil, err
+	}
+	list, err := store.Buckets.List(d.db.Snapshot(), "", "", store.After{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	var out []identity.Bucket
+	for _, b := range list {
+		if b.State != identity.BucketOwned {
+			out = append(out, *b)
+		}
+	}
+	return out, nil
+}
+
+// SettleBucket decides an unsettled bucket by whether the upstream has it.
+// Operator only.
+func (d *Directory) SettleBucket(ctx context.Context, c *identity.Caller, name string, existsUpstream bool) error {
+	if err := d.permit(c, "daypass:SettleBuckets", "", ""); err != nil {
+		return err
+	}
+	ev := audit.Change(c, s3Source, "SettleBucket", map[string]string{"bucketName": name})
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
+		b, err := store.Buckets.Get(tx, name)
+		if err != nil {
+			return err
+		}
+		if !existsUpstream {
+			return store.Buckets.Delete(tx, name)
+		}
+		v := *b
+		v.State = identity.BucketOwned
+		return store.Buckets.Put(tx, &v)
+	})
+}

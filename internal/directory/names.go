@@ -1,0 +1,87 @@
+package directory
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"daypass/internal/identity"
+)
+
+// Limits of names (IAM and STS API references; S3 bucket naming rules).
+const (
+	maxUserName   = 64
+	maxRoleName   = 64
+	maxPath       = 512
+	maxTags       = 50
+	maxTagKey     = 128
+	maxTagValue   = 256
+	keysPerUser   = 2
+	maxExisting   = 128 // names of what exists already may be longer
+	minRoleTTL    = 3600
+	maxRoleTTL    = 43200
+	maxClientIDs  = 100
+	maxProviderID = 255
+)
+
+var (
+	nameRE    = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	pathRE    = regexp.MustCompile(`^/(?:[!-.0-~]+/)*$`)
+	accountRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
+	aliasRE   = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
+	tagRE     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+	bucketRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	ipv4RE    = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
+	realmRE   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+)
+
+func invalid(format string, args ...any) error {
+	return &identity.Error{Kind: identity.KindValidation, Op: "directory", Public: fmt.Sprintf(format, args...)}
+}
+
+func checkName(field, name string, max int) error {
+	if len(name) == 0 || len(name) > max {
+		return invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", field, max)
+	}
+	if !nameRE.MatchString(name) {
+		return invalid("The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", field)
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if len(path) > maxPath || !pathRE.MatchString(path) {
+		return invalid("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+	}
+	return nil
+}
+
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return &identity.Error{Kind: identity.KindLimitExceeded, Op: "directory.tags", Public: "The number of tags has reached the maximum limit."}
+	}
+	folded := make(map[string]bool, len(tags))
+	for k, v := range tags {
+		if k == "" || len(k) > maxTagKey || len(v) > maxTagValue || !tagRE.MatchString(k) || !tagRE.MatchString(v) {
+			return invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*")
+		}
+		if f := strings.ToLower(k); folded[f] {
+			return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.tags", Public: "Duplicate tag keys found. Please note that Tag keys are case insensitive."}
+		} else {
+			folded[f] = true
+		}
+	}
+	return nil
+}
+
+// checkBucketName applies S3's naming rules and refuses the names that the
+// control dialects answer to.
+func (d *Directory) checkBucketName(name string) error {
+	bad := !bucketRE.MatchString(name) || ipv4RE.MatchString(name) || strings.Contains(name, "..") ||
+		strings.HasPrefix(name, "xn--") || strings.HasPrefix(name, "sthree-") ||
+		strings.HasSuffix(name, "-s3alias") || strings.HasSuffix(name, "--ol-s3") || d.reserved[name]
+	if bad {
+		return &identity.Error{Kind: identity.KindInvalidBucketName, Op: "directory.bucket", Detail: []identity.Detail{{Name: "BucketName", Value: name}}}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"daypass/internal/identity"
+)
+
+const (
+	bufferBytes       = 256 << 10
+	maxIdle           = 256
+	idleTimeout       = 90 * time.Second
+	dialTimeout       = 5 * time.Second
+	continueTimeout   = time.Second
+	maxResponseHeader = 256 << 10
+)
+
+// life is what belongs to one child: its socket, the key pair it accepts and
+// the connections to it.
+type life struct {
+	socket      string
+	accessKeyID string
+	secret      identity.Secret
+	transport   *http.Transport
+	pid         int // of the child, once it has been started
+}
+
+func newLife(socket string) *life {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return &life{
+		socket:      socket,
+		accessKeyID: rand.Text(),
+		secret:      identity.Secret(rand.Text() + rand.Text()),
+		transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, "unix", socket)
+				if err != nil {
+					return nil, err
+				}
+				return storeConn{conn}, nil
+			},
+			DisableCompression:     true,
+			ReadBufferSize:         bufferBytes,
+			WriteBufferSize:        bufferBytes,
+			MaxIdleConns:           maxIdle,
+			MaxIdleConnsPerHost:    maxIdle,
+			IdleConnTimeout:        idleTimeout,
+			ExpectContinueTimeout:  continueTimeout,
+			MaxResponseHeaderBytes: maxResponseHeader,
+		},
+	}
+}
+
+// writeKeys hands the key pair over in the one line that the child reads.
+func (l *life) writeKeys(w io.Writer) error {
+	line, err := json.Marshal(map[string]string{
+		"access_key_id":     l.accessKeyID,
+		"secret_access_key": l.secret.Reveal(),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// signedElsewhere reports whether r is signed, and not with the key pair of l.
+func (l *life) signedElsewhere(r *http.Request) bool {
+	authorization := r.Header.Get("Authorization")
+	return authorization != "" && !strings.Contains(authorization, "Credential="+l.accessKeyID+"/")
+}
+
+// address returns a copy of r for this store. All requests share one pool of
+// connections, so the URL's host is fixed; the Host header, which is signed,
+// stays what it was.
+func (l *life) address(r *http.Request) *http.Request {
+	out := r.WithContext(r.Context())
+	u := *r.URL
+	if out.Host == "" {
+		out.Host = u.Host
+	}
+	u.Scheme, u.Host = "http", "objectstore"
+	out.URL = &u
+	return out
+}
+
+type roundTripper struct{ store *Store }
+
+// RoundTrip sends r to the child now serving. It leaves errors of r's own body
+// and context as they are; every other failure is KindUnavailable.
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	const op = "embedded.RoundTrip"
+	l, err := t.store.current(op)
+	if err == nil && l.signedElsewhere(r) {
+		err = unavailable(op, 0, errors.New("the object store was restarted after the request was signed"))
+	}
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := l.transport.RoundTrip(l.address(r))
+	if err == nil {
+		return resp, nil
+	}
+	var own *identity.Error
+	if r.Context().Err() != nil || errors.As(err, &own) {
+		return nil, err
+	}
+	return nil, unavailable(op, 0, err)
+}

@@ -1,0 +1,354 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"daypass/internal/access"
+	"daypass/internal/awswire"
+	"daypass/internal/identity"
+	"daypass/internal/upstream"
+)
+
+const (
+	namespace     = "http://s3.amazonaws.com/doc/2006-03-01/"
+	opBuckets     = "s3.buckets"
+	defaultRegion = "us-east-1" // S3 writes it as an empty LocationConstraint
+	maxListed     = 10000
+	settleTimeout = time.Minute
+)
+
+// bucketResource is a bucket as the subject of a further question.
+func (x *exchange) bucketResource(name string) access.Resource {
+	return access.Resource{ARN: identity.BucketARN(x.caller.Partition, name), Bucket: name, Keys: keysHeader}
+}
+
+// listBuckets answers from the registry: the caller's account only. What the
+// upstream lists is never shown.
+func (x *exchange) listBuckets() error {
+	most := maxListed
+	if v, ok := x.target.param("max-buckets"); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > maxListed {
+			return argumentError("max-buckets must be between 1 and 10000")
+		}
+		most = n
+	}
+	var after string
+	if v, ok := x.target.param("continuation-token"); ok {
+		raw, err := base64.RawURLEncoding.DecodeString(v)
+		if err != nil || len(raw) == 0 {
+			return argumentError("The continuation token provided is incorrect")
+		}
+		after = string(raw)
+	}
+	prefix, _ := x.target.param("prefix")
+	region, byRegion := x.target.param("bucket-region")
+	all, err := x.g.registry.ListBuckets(x.r.Context(), &x.caller)
+	if err != nil {
+		return err
+	}
+	var shown []identity.Bucket
+	next := ""
+	for _, b := range all {
+		if b.Name <= after || !strings.HasPrefix(b.Name, prefix) || byRegion && b.Region != region {
+			continue
+		}
+		if len(shown) == most {
+			next = base64.RawURLEncoding.EncodeToString([]byte(shown[most-1].Name))
+			break
+		}
+		shown = append(shown, b)
+	}
+	x.identify()
+	awswire.WriteXML(x.w, http.StatusOK, func(d *awswire.XML) {
+		d.OpenNS("ListAllMyBucketsResult", namespace)
+		writeOwner(d, x.caller.AccountID)
+		d.Open("Buckets")
+		for _, b := range shown {
+			d.Open("Bucket")
+			d.Elem("Name", b.Name)
+			d.Elem("CreationDate", awswire.FormatTimeMilli(b.CreatedAt))
+			if next != "" || byRegion {
+				d.Elem("BucketRegion", b.Region)
+			}
+			d.Close("Bucket")
+		}
+		d.Close("Buckets")
+		d.OptElem("Prefix", prefix)
+		d.OptElem("ContinuationToken", next)
+		d.Close("ListAllMyBucketsResult")
+	})
+	return nil
+}
+
+func writeOwner(d *awswire.XML, account string) {
+	d.Open("Owner")
+	d.Elem("ID", account)
+	d.Elem("DisplayName", account)
+	d.Close("Owner")
+}
+
+// createBucket reserves the name, has the upstream create the bucket and
+// confirms it. What exists upstream without an owner here is never taken over:
+// it is looked for first, since some stores answer success to creating a
+// bucket that exists.
+func (x *exchange) createBucket() error {
+	name := x.target.Bucket
+	if err := x.mayCreate(); err != nil {
+		return err
+	}
+	raw, err := x.readDocument()
+	if err != nil {
+		return err
+	}
+	region, err := locationOf(raw)
+	if err != nil {
+		return err
+	}
+	if region == "" {
+		region = x.g.region
+	}
+	if b, ok := x.g.bucket(name); ok {
+		if b.AccountID == x.caller.AccountID {
+			return identity.NewError(identity.KindBucketOwnedByYou, opBuckets, "")
+		}
+		return identity.NewError(identity.KindBucketExists, opBuckets, "")
+	}
+	exists, err := x.g.existsUpstream(x.r.Context(), name, true)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return identity.NewError(identity.KindBucketExists, opBuckets, "")
+	}
+	// From the reservation on the client's going away changes nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
+	defer cancel()
+	if err := x.g.registry.ReserveBucket(ctx, &x.caller, name, region, x.g.up.Name); err != nil {
+		return err
+	}
+	if err := x.createUpstream(ctx, name); err != nil {
+		return err
+	}
+	if err := x.g.registry.ConfirmBucket(ctx, &x.caller, name); err != nil {
+		return err
+	}
+	x.identify()
+	x.w.Header().Set("Location", "/"+name)
+	x.w.Header().Set("Content-Length", "0")
+	x.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (x *exchange) mayCreate() error {
+	res := access.Resource{
+		ARN: identity.BucketARN(x.caller.Partition, x.target.Bucket), AccountID: x.caller.AccountID, Keys: x.conditionKeys(),
+	}
+	actions := []string{actionCreateBucket}
+	if strings.EqualFold(x.r.Header.Get(headerLockEnabled), "true") {
+		actions = append(actions, actionPutLockConfig, actionPutVersioning)
+	}
+	if x.acl != "" || x.grants {
+		actions = append(actions, actionPutBucketAcl)
+	}
+	for _, a := range actions {
+		if err := x.ask(a, res); err != nil {
+			return err
+		}
+	}
+	for _, want := range x.r.Header[headerExpectedOwner] {
+		if want != x.caller.AccountID {
+			return identity.NewError(identity.KindAccessDenied, opBuckets, "")
+		}
+	}
+	return nil
+}
+
+// createUpstream creates the bucket. A definite refusal frees the name; after
+// anything else the bucket is looked for, and what stays unknown stays
+// reserved until Reconcile.
+func (x *exchange) createUpstream(ctx context.Context, name string) error {
+	req := &upstream.Request{Method: http.MethodPut, Bucket: name, Header: http.Header{}}
+	if v, ok := x.header[headerLockEnabled]; ok {
+		req.Header[headerLockEnabled] = v
+	}
+	if r := x.g.up.Region; r != defaultRegion {
+		var d awswire.XML
+		d.OpenNS("CreateBucketConfiguration", namespace)
+		d.Elem("LocationConstraint", r)
+		d.Close("CreateBucketConfiguration")
+		setDocument(req, bytes.Clone(d.Bytes()))
+	}
+	resp, err := x.g.up.Do(ctx, req)
+	if err == nil && resp.StatusCode < 300 {
+		resp.Body.Close()
+		return nil
+	}
+	definite := false
+	if err == nil {
+		definite = resp.StatusCode >= 400 && resp.StatusCode < 500
+		err = upstreamError(resp)
+	}
+	if !definite {
+		exists, headErr := x.g.existsUpstream(ctx, name, false)
+		if headErr != nil {
+			return err
+		}
+		if exists {
+			return nil
+		}
+	}
+	if abandonErr := x.g.registry.AbandonBucket(ctx, &x.caller, name); abandonErr != nil {
+		return abandonErr
+	}
+	if codeIs(err, "BucketAlreadyOwnedByYou", "BucketAlreadyExists") {
+		return identity.NewError(identity.KindBucketExists, opBuckets, "")
+	}
+	return err
+}
+
+// locationOf reads the LocationConstraint of a CreateBucketConfiguration; any
+// region is accepted. Errors: KindMalformedXML, InvalidLocationConstraint.
+func locationOf(raw []byte) (string, error) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return "", nil
+	}
+	var c struct {
+		XMLName  xml.Name `xml:"CreateBucketConfiguration"`
+		Location string   `xml:"LocationConstraint"`
+	}
+	if err := xml.Unmarshal(raw, &c); err != nil {
+		return "", &identity.Error{Kind: identity.KindMalformedXML, Op: opBuckets, Err: err}
+	}
+	if len(c.Location) > 64 || strings.IndexFunc(c.Location, func(r rune) bool {
+		return r > 0x7f || !isUnreserved(byte(r))
+	}) >= 0 {
+		return "", coded("InvalidLocationConstraint", http.StatusBadRequest, "The specified location-constraint is not valid")
+	}
+	return c.Location, nil
+}
+
+// deleteBucket takes the bucket out of service, has the upstream delete it and
+// forgets it, or brings it back when the upstream refuses.
+func (x *exchange) deleteBucket() error {
+	name := x.target.Bucket
+	if err := x.authorise(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
+	defer cancel()
+	if err := x.g.registry.BeginDeleteBucket(ctx, &x.caller, name); err != nil {
+		return err
+	}
+	resp, err := x.g.up.Do(ctx, &upstream.Request{Method: http.MethodDelete, Bucket: name})
+	gone := err == nil && (resp.StatusCode < 300 || resp.StatusCode == http.StatusNotFound)
+	if gone {
+		resp.Body.Close()
+	} else {
+		known := err == nil && resp.StatusCode >= 400 && resp.StatusCode < 500
+		if err == nil {
+			err = upstreamError(resp)
+		}
+		if !known {
+			exists, headErr := x.g.existsUpstream(ctx, name, false)
+			if headErr != nil {
+				return err
+			}
+			gone = !exists
+		}
+	}
+	if endErr := x.g.registry.EndDeleteBucket(ctx, &x.caller, name, gone); endErr != nil {
+		return endErr
+	}
+	if !gone {
+		return err
+	}
+	x.identify()
+	x.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// headBucket asks the upstream, so that the answer means what it says, and
+// adds the region of the registry.
+func (x *exchange) headBucket() error {
+	resp, err := x.do(x.r.Context(), x.request())
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	x.identify()
+	x.w.Header().Set("X-Amz-Bucket-Region", x.bucket.Region)
+	x.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// bucketLocation answers from the registry.
+func (x *exchange) bucketLocation() error {
+	region := x.bucket.Region
+	if region == defaultRegion {
+		region = ""
+	}
+	x.document(http.StatusOK, []byte(xml.Header+`<LocationConstraint xmlns="`+namespace+`">`+region+`</LocationConstraint>`))
+	return nil
+}
+
+// document answers with a whole XML document in one write.
+func (x *exchange) document(status int, body []byte) {
+	x.identify()
+	h := x.w.Header()
+	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body)
+}
+
+// existsUpstream looks for a bucket. A 403 means that it exists and is not
+// ours; with foreign it counts as existing, else it is an error, since it may
+// also mean that our own credential is refused.
+func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool) (bool, error) {
+	resp, err := g.up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	switch s := resp.StatusCode; {
+	case s < 300, foreign && (s == http.StatusForbidden || s < 400):
+		return true, nil
+	case s == http.StatusNotFound:
+		return false, nil
+	}
+	return false, &identity.Error{Kind: identity.KindUnavailable, Op: opBuckets, RetryAfterSeconds: 1,
+		Err: coded(codeOf(resp.StatusCode), resp.StatusCode, "looking for bucket "+name)}
+}
+
+// Reconcile settles what a crash left between the registry and the upstream:
+// each unfinished bucket is looked for upstream, and the registry follows. It
+// is run before requests are served, with the operator's caller. It goes on
+// after a failure and returns the first.
+func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) error {
+	open, err := g.registry.UnsettledBuckets(ctx, operator)
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, b := range open {
+		if b.Upstream != g.up.Name {
+			continue
+		}
+		exists, err := g.existsUpstream(ctx, b.Name, false)
+		if err == nil {
+			err = g.registry.SettleBucket(ctx, operator, b.Name, exists)
+		}
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}

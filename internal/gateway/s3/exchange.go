@@ -1,0 +1,164 @@
+package s3
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"daypass/internal/access"
+	"daypass/internal/awswire"
+	"daypass/internal/identity"
+	"daypass/internal/sigv4"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	g  *Gateway
+	w  http.ResponseWriter
+	r  *http.Request
+	id string
+
+	caller identity.Caller
+	signed *sigv4.Signed
+	target Target
+	op     *Operation
+	// version is the versionId given, "" for none.
+	version string
+	source  *CopySource
+	header  http.Header // what will be forwarded
+	acl     string      // x-amz-acl, which is not forwarded
+	tags    url.Values  // of x-amz-tagging
+	grants  bool        // x-amz-grant-* was given
+	bucket  identity.Bucket
+	drained bool // the body was read to its end, or there is none
+}
+
+// serve is the path of every request: authenticate, recognise, refuse aliases,
+// authorise, act.
+func (x *exchange) serve() error {
+	x.drained = x.r.ContentLength == 0
+	auth, err := x.g.access.Authenticate(x.r, access.ServiceS3, "")
+	if err != nil {
+		return err
+	}
+	if auth.Signed == nil {
+		return identity.NewError(identity.KindMissingAuthentication, "s3.serve", "")
+	}
+	x.caller, x.signed = auth.Caller, auth.Signed
+	if !x.g.limit.enter(x.caller.PrincipalID) {
+		return &identity.Error{Kind: identity.KindThrottled, Op: "s3.serve", RetryAfterSeconds: 1}
+	}
+	defer x.g.limit.leave(x.caller.PrincipalID)
+	if err := x.recognise(); err != nil {
+		return err
+	}
+	if err := x.checkNames(); err != nil {
+		return err
+	}
+	if err := x.readHeaders(); err != nil {
+		return err
+	}
+	if !ownAuthorisation[x.op.Name] {
+		if err := x.authorise(); err != nil {
+			return err
+		}
+	}
+	if x.op.handle != nil {
+		return x.op.handle(x)
+	}
+	return x.forward()
+}
+
+// ownAuthorisation are the operations whose handler or registry authorises.
+var ownAuthorisation = map[string]bool{
+	"ListBuckets": true, "CreateBucket": true, "DeleteBucket": true, "DeleteObjects": true,
+}
+
+func (x *exchange) recognise() (err error) {
+	if x.target, err = ParseTarget(x.r.RequestURI, x.r.Host, x.g.bases); err != nil {
+		return err
+	}
+	if x.signed.Mechanism == sigv4.MechanismPresigned {
+		if err := hoistHeaders(&x.target, x.r.Header); err != nil {
+			return err
+		}
+	}
+	if x.op, err = Recognise(x.r.Method, &x.target, x.r.Header); err != nil {
+		return err
+	}
+	if x.op.serve == serveNever || x.op.serve == serveOptIn && !x.g.enabled[x.op.Name] {
+		return notImplementedError()
+	}
+	x.version, _ = x.target.param(parameterVersionID)
+	return nil
+}
+
+// checkNames applies the rules for buckets and keys wherever they occur in
+// path, query and copy source.
+func (x *exchange) checkNames() error {
+	if x.target.Bucket == "" {
+		return nil
+	}
+	if err := x.g.checkBucketName(x.target.Bucket); err != nil {
+		return err
+	}
+	if x.target.Key != "" {
+		if err := checkKey(x.target.Key, x.g.up); err != nil {
+			return err
+		}
+	}
+	for _, p := range x.target.Query {
+		var err error
+		switch p.Name {
+		case parameterVersionID, "uploadId", "version-id-marker", "upload-id-marker":
+			err = checkID(p.Value, x.g.up)
+		case "prefix":
+			err = checkPrefix(p.Value, x.g.up)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return x.checkSource()
+}
+
+func (x *exchange) checkSource() error {
+	if !x.op.copies {
+		return nil
+	}
+	values := x.r.Header[headerCopySource]
+	if len(values) != 1 {
+		return repeatedHeader(headerCopySource)
+	}
+	source, err := ParseCopySource(values[0])
+	if err != nil {
+		return err
+	}
+	if err := x.g.checkBucketName(source.Bucket); err != nil {
+		return err
+	}
+	if err := checkKey(source.Key, x.g.up); err != nil {
+		return err
+	}
+	if err := checkID(source.VersionID, x.g.up); err != nil {
+		return err
+	}
+	x.source = &source
+	return nil
+}
+
+// fail answers an error in S3's envelope. A body that was not read is left
+// unread, so that a client waiting for 100-continue never sends it.
+func (x *exchange) fail(err error) {
+	e := identity.AsError(err)
+	if !x.drained && x.r.ProtoMajor == 1 {
+		x.w.Header().Set("Connection", "close")
+	}
+	resource, _, _ := strings.Cut(x.r.RequestURI, "?")
+	f := awswire.WriteS3Error(x.w, awswire.S3Request{Method: x.r.Method, ID: x.id, HostID: HostID, Resource: resource}, err)
+	if f.Status >= 500 && f.Status != http.StatusNotImplemented {
+		x.g.log.LogAttrs(x.r.Context(), slog.LevelWarn, "s3 request failed",
+			slog.String("request_id", x.id), slog.String("kind", string(e.Kind)), slog.String("error", e.Error()))
+	}
+}

@@ -1,0 +1,157 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+
+	"daypass/internal/access"
+	"daypass/internal/identity"
+	"daypass/internal/upstream"
+)
+
+// Access accepts credentials and decides; *access.Access does.
+type Access interface {
+	Authenticate(r *http.Request, svc access.Service, bodySHA256 string) (access.Authenticated, error)
+	Authorize(c *identity.Caller, action string, res access.Resource) access.Decision
+}
+
+// Registry is where buckets and their owners are kept; *directory.Directory
+// is. Each method authorises its caller itself.
+type Registry interface {
+	ReserveBucket(ctx context.Context, c *identity.Caller, name, region, upstream string) error
+	ConfirmBucket(ctx context.Context, c *identity.Caller, name string) error
+	AbandonBucket(ctx context.Context, c *identity.Caller, name string) error
+	BeginDeleteBucket(ctx context.Context, c *identity.Caller, name string) error
+	EndDeleteBucket(ctx context.Context, c *identity.Caller, name string, gone bool) error
+	ListBuckets(ctx context.Context, c *identity.Caller) ([]identity.Bucket, error)
+	UnsettledBuckets(ctx context.Context, c *identity.Caller) ([]identity.Bucket, error)
+	SettleBucket(ctx context.Context, c *identity.Caller, name string, existsUpstream bool) error
+}
+
+// Config is what a Gateway needs.
+type Config struct {
+	Access   Access
+	Registry Registry
+	// Bucket reads one entry of the registry from memory. It is asked after
+	// an action on the bucket was allowed, and for the source of copies.
+	Bucket   func(name string) (identity.Bucket, bool)
+	Upstream *upstream.S3
+	// Bases are the base domains of virtual hosts, without port.
+	Bases []string
+	// ControlSegments are the first path segments of other dialects, which
+	// no bucket may be called.
+	ControlSegments []string
+	// ExternalURL is what clients reach us by, without a trailing slash.
+	ExternalURL string
+	// Region is given to buckets created without a LocationConstraint.
+	Region string
+	// MaxPerPrincipal bounds the requests of one principal that are under
+	// way at a time; 0 means no bound.
+	MaxPerPrincipal int
+	// Enable names operations that are switched off by default because they
+	// make the upstream act on other names with our credentials, such as
+	// "PutBucketReplication".
+	Enable []string
+	Log    *slog.Logger
+}
+
+// Gateway serves S3.
+type Gateway struct {
+	access   Access
+	registry Registry
+	bucket   func(string) (identity.Bucket, bool)
+	up       *upstream.S3
+	bases    []string
+	control  map[string]bool
+	external string
+	region   string
+	enabled  map[string]bool
+	limit    limiter
+	log      *slog.Logger
+}
+
+// HostID is the value of x-amz-id-2 and of <HostId>.
+const HostID = "daypass"
+
+// New checks the configuration and makes a Gateway.
+func New(c Config) (*Gateway, error) {
+	if c.Access == nil || c.Registry == nil || c.Bucket == nil || c.Upstream == nil || c.ExternalURL == "" {
+		return nil, errors.New("s3: Access, Registry, Bucket, Upstream and ExternalURL are needed")
+	}
+	g := &Gateway{
+		access: c.Access, registry: c.Registry, bucket: c.Bucket, up: c.Upstream,
+		control: map[string]bool{}, external: strings.TrimSuffix(c.ExternalURL, "/"), region: c.Region,
+		enabled: map[string]bool{}, log: c.Log,
+		limit: limiter{most: c.MaxPerPrincipal, busy: map[string]int{}},
+	}
+	for _, b := range c.Bases {
+		g.bases = append(g.bases, strings.ToLower(strings.TrimSuffix(b, ".")))
+	}
+	for _, s := range c.ControlSegments {
+		g.control[strings.Trim(s, "/")] = true
+	}
+	for _, name := range c.Enable {
+		if !isOptIn(name) {
+			return nil, errors.New("s3: " + name + " is not an operation that can be enabled")
+		}
+		g.enabled[name] = true
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	return g, nil
+}
+
+func isOptIn(name string) bool {
+	for i := range operations {
+		if operations[i].Name == name {
+			return operations[i].serve == serveOptIn
+		}
+	}
+	return false
+}
+
+// ServeHTTP answers one S3 request. The facts of the request must hang on its
+// context (identity.WithRequest). Nothing may have cleaned or redirected the
+// request before: RequestURI and Host are read as received.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{g: g, w: w, r: r, id: identity.RequestOf(r.Context()).ID}
+	if err := x.serve(); err != nil {
+		x.fail(err)
+	}
+}
+
+// limiter counts requests under way per principal.
+type limiter struct {
+	most int
+	mu   sync.Mutex
+	busy map[string]int
+}
+
+func (l *limiter) enter(principal string) bool {
+	if l.most <= 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[principal] >= l.most {
+		return false
+	}
+	l.busy[principal]++
+	return true
+}
+
+func (l *limiter) leave(principal string) {
+	if l.most <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[principal]--; l.busy[principal] <= 0 {
+		delete(l.busy, principal)
+	}
+}

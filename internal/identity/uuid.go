@@ -1,0 +1,17 @@
+package identity
+
+import (
+	"fmt"
+	"io"
+)
+
+// NewUUID makes a random UUID (RFC 9562, version 4) in its text form.
+func NewUUID(random io.Reader) (string, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", &Error{Kind: KindInternal, Op: "identity.uuid", Err: err}
+	}
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
+}

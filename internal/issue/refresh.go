@@ -1,0 +1,202 @@
+package issue
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"daypass/internal/audit"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+// replayWindow is how long the last refresh token, shown again, gives the same
+// successor; later reuse ends the family.
+const replayWindow = 10 * time.Second
+
+var errBadRefresh = &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh"}
+
+// Refresh exchanges a refresh token for an access token and the token's
+// successor. A token that is unknown, expired, of another client or realm, or
+// reused gives KindInvalidGrant; reuse ends the family and all it yielded.
+func (i *Issuer) Refresh(ctx context.Context, g RefreshGrant) (TokenSet, error) {
+	ev := realmEvent("RefreshGrant", g.Realm, g.Client.ID)
+	set, err := i.refresh(ctx, g, &ev)
+	if err != nil {
+		i.refused(ctx, ev, err)
+	}
+	return set, err
+}
+
+func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (TokenSet, error) {
+	l, err := i.begin(ctx, g.Realm, g.Client, grantRefresh, g.Scope)
+	if err != nil {
+		return TokenSet{}, err
+	}
+	hashes := i.authn.RefreshHashes(g.RefreshToken)
+	if hashes == nil {
+		return TokenSet{}, errBadRefresh
+	}
+	next, nextHash, err := i.authn.NewRefreshToken()
+	if err != nil {
+		return TokenSet{}, err
+	}
+	ev.Issued("refreshToken", next)
+	var out struct {
+		set    TokenSet
+		reused string
+	}
+	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
+		out.set, out.reused = TokenSet{}, ""
+		now := i.clock.Now()
+		tok, family, err := i.findFamily(tx, hashes, l, now)
+		if err != nil {
+			return err
+		}
+		// 1 prove: consumed by compare-and-set, here.
+		text, hash := next, nextHash
+		if !tok.UsedAt.IsZero() {
+			if now.Sub(tok.UsedAt) > replayWindow || tok.Successor == nil {
+				out.reused = family.ID
+				return errBadRefresh
+			}
+			if text, err = i.openSuccessor(tok); err != nil {
+				return err
+			}
+			hash = ""
+		}
+		// 2 permit
+		if l.user, err = store.Users.Get(tx, family.UserID); err != nil {
+			return notFoundAs(err, identity.KindInvalidGrant)
+		}
+		if err := i.permitLogin(l); err != nil {
+			return &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh", Err: err}
+		}
+		if err := i.access.LineageLive(tx, family.Lineage, family.Position, family.LoginAt); err != nil {
+			return &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh", Err: err}
+		}
+		// 3 bound, 4 mint: the access token is signed after the commit.
+		l.sid, l.scope, l.at, l.lineage, l.pos = family.ID, family.Scope, family.LoginAt, family.Lineage, family.Position
+		out.set.RefreshToken, out.set.RefreshExpiresIn = text, max(0, int(family.ExpiresAt.Sub(now).Seconds()))
+		return i.rotate(tx, tok, family, text, hash, now, l.realm)
+	})
+	if out.reused != "" && err != nil {
+		i.endFamily(ctx, out.reused, "refresh token used twice")
+	}
+	if err != nil {
+		return TokenSet{}, err
+	}
+	set, err := i.mintAccess(l)
+	if err != nil {
+		return TokenSet{}, err
+	}
+	set.RefreshToken, set.RefreshExpiresIn = out.set.RefreshToken, out.set.RefreshExpiresIn
+	described := *ev
+	described.Name = "RefreshedAccessToken"
+	describeUser(&described, l.user)
+	described.Issued("accessToken", set.AccessToken)
+	return set, i.audit.Record(ctx, described)
+}
+
+// findFamily returns an unexpired token of this realm and client and its
+// living family.
+func (i *Issuer) findFamily(r store.Reader, hashes []string, l *login, now time.Time) (*store.RefreshToken, *store.RefreshFamily, error) {
+	for _, h := range hashes {
+		tok, err := store.RefreshTokens.Get(r, h)
+		if identity.KindOf(err) == identity.KindNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		family, err := store.RefreshFamilies.Get(r, tok.Family)
+		if err != nil {
+			return nil, nil, notFoundAs(err, identity.KindInvalidGrant)
+		}
+		if family.Dialect != realmDialect || family.Issuer != l.realm.Name || family.ClientID != l.client.ID ||
+			family.Ended || !now.Before(family.ExpiresAt) || !now.Before(tok.ExpiresAt) {
+			return nil, nil, errBadRefresh
+		}
+		return tok, family, nil
+	}
+	return nil, nil, errBadRefresh
+}
+
+// rotate marks a token used and keeps its successor, sealed, for the replay
+// window. A replay (hash "") writes nothing.
+func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.RefreshFamily, text identity.Secret, hash string, now time.Time, realm *identity.Realm) error {
+	if hash == "" {
+		return nil
+	}
+	sealed, err := i.keys.Seal(store.RefreshTokens.Name(), "successor", tok.Hash, []byte(text.Reveal()))
+	if err != nil {
+		return err
+	}
+	used := *tok
+	used.UsedAt, used.Successor = now.UTC(), sealed
+	if err := store.RefreshTokens.Put(tx, &used); err != nil {
+		return err
+	}
+	// Each rotation lets an idle session live on for the realm's refresh time.
+	f := *family
+	f.ExpiresAt = now.Add(time.Duration(realm.RefreshTokenSeconds) * time.Second).UTC()
+	if err := store.RefreshFamilies.Put(tx, &f); err != nil {
+		return err
+	}
+	return store.RefreshTokens.Insert(tx, &store.RefreshToken{Hash: hash, Family: f.ID, ExpiresAt: f.ExpiresAt})
+}
+
+func (i *Issuer) openSuccessor(tok *store.RefreshToken) (identity.Secret, error) {
+	b, err := i.keys.Unseal(store.RefreshTokens.Name(), "successor", tok.Hash, tok.Successor)
+	return identity.Secret(b), err
+}
+
+// endFamily ends a log-in session and everything derived from it.
+func (i *Issuer) endFamily(ctx context.Context, sid, reason string) {
+	ev := audit.Event{Source: realmDialect, Name: "EndSession", RequestParameters: map[string]any{"sessionId": sid, "reason": reason}}
+	if _, err := i.audit.Commit(ctx, i.db, ev, func(tx store.Tx) error { return i.end(tx, sid, reason) }); err != nil {
+		i.log.Error("a log-in session could not be ended", "session", sid, "error", err)
+	}
+}
+
+func (i *Issuer) end(tx store.Tx, sid, reason string) error {
+	f, err := store.RefreshFamilies.Get(tx, sid)
+	if err == nil && !f.Ended {
+		v := *f
+		v.Ended = true
+		if err := store.RefreshFamilies.Put(tx, &v); err != nil {
+			return err
+		}
+	} else if err != nil && identity.KindOf(err) != identity.KindNotFound {
+		return err
+	}
+	return i.access.Revoke(tx, identity.Revocation{Kind: identity.LineageLogin, ID: sid, Reason: reason})
+}
+
+// Prune removes refresh families, with their tokens, whose time is over.
+func (i *Issuer) Prune(ctx context.Context) error {
+	now := i.clock.Now()
+	_, err := i.db.Update(ctx, func(tx store.Tx) error {
+		old, err := store.RefreshFamilies.List(tx, "expires", "", store.After{}, 200)
+		if err != nil {
+			return err
+		}
+		old = slices.DeleteFunc(old, func(f *store.RefreshFamily) bool { return now.Before(f.ExpiresAt.Add(time.Hour)) })
+		for _, f := range old {
+			toks, err := store.RefreshTokens.List(tx, "family", f.ID, store.After{}, 0)
+			if err != nil {
+				return err
+			}
+			for _, t := range toks {
+				if err := store.RefreshTokens.Delete(tx, t.Hash); err != nil {
+					return err
+				}
+			}
+			if err := store.RefreshFamilies.Delete(tx, f.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,121 @@
+package keyring
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"daypass/internal/store"
+)
+
+// KeyState is where a key is in its life.
+type KeyState string
+
+// Key states.
+const (
+	Pending   KeyState = "pending"   // known, not used yet
+	Active    KeyState = "active"    // used for what is new
+	Retired   KeyState = "retired"   // still opens or verifies
+	Destroyed KeyState = "destroyed" // gone
+)
+
+// KeyStatus is one line of `daypass keyring list`. It holds nothing secret.
+type KeyStatus struct {
+	Group      string    `json:"group"` // epochs, at-rest, hash, box, enumeration, or the signing set
+	ID         string    `json:"id"`    // number, version or kid
+	Algorithm  string    `json:"algorithm,omitempty"`
+	State      KeyState  `json:"state"`
+	CreatedAt  time.Time `json:"created_at"`
+	ActiveFrom time.Time `json:"active_from,omitzero"`
+	RetiredAt  time.Time `json:"retired_at,omitzero"`
+	// EndsAt is when it is destroyed or leaves the JWKS.
+	EndsAt time.Time `json:"ends_at,omitzero"`
+}
+
+// Status lists every key, sorted by group and age.
+func (k *Keyring) Status() []KeyStatus {
+	now := k.clock.Now()
+	st := k.state.Load()
+	var out []KeyStatus
+	current, _ := k.CurrentEpoch()
+	for _, e := range st.epochs {
+		s := KeyStatus{Group: "epochs", ID: strconv.Itoa(int(e.Number)), CreatedAt: e.CreatedAt, ActiveFrom: e.SignsFrom,
+			RetiredAt: e.RetiredAt, EndsAt: e.DestroyAt, State: Retired}
+		switch {
+		case e.gone(now):
+			s.State = Destroyed
+		case e == current:
+			s.State = Active
+		case e.SignsFrom.After(now):
+			s.State = Pending
+		}
+		out = append(out, s)
+	}
+	for set, vs := range st.sets {
+		for _, v := range vs {
+			s := KeyStatus{Group: set, ID: strconv.Itoa(int(v.n)), CreatedAt: v.createdAt, ActiveFrom: v.activeFrom, State: Retired}
+			switch {
+			case v == vs.active(now):
+				s.State = Active
+			case v.activeFrom.After(now):
+				s.State = Pending
+			}
+			out = append(out, s)
+		}
+	}
+	for _, key := range st.keys {
+		s := KeyStatus{Group: key.row.Set, ID: key.row.ID, Algorithm: key.row.Algorithm, CreatedAt: key.row.CreatedAt,
+			ActiveFrom: key.row.SignsFrom, RetiredAt: key.row.RetiredAt, EndsAt: key.row.PublicUntil, State: Retired}
+		switch {
+		case key.active():
+			s.State = Active
+		case key.row.RetiredAt.IsZero():
+			s.State = Pending
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b KeyStatus) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// BeginRestored turns the keyring of a restored backup into that of a new
+// installation: another installation ID, all session epochs destroyed and a
+// new one begun behind a gap, so that tokens from before the restore are told
+// from tokens that never were. Unless sameInstallation is set (disaster
+// recovery), the signing keys go too, and EnsureSets makes new ones.
+func (k *Keyring) BeginRestored(ctx context.Context, sameInstallation bool) error {
+	now := k.now()
+	next, err := newEpochRow(k.root, k.state.Load().maxEpoch+restoreGap, now, now)
+	if err != nil {
+		return err
+	}
+	id := newInstallationID()
+	return k.update(ctx, func(tx store.Tx) error {
+		epochs, err := store.Epochs.List(tx, "", "", store.After{}, 0)
+		if err != nil {
+			return err
+		}
+		for _, row := range epochs {
+			if err := retireEpoch(tx, row, now, true); err != nil {
+				return err
+			}
+		}
+		if err := store.Epochs.Insert(tx, next); err != nil || sameInstallation {
+			return err
+		}
+		keys, err := store.SigningKeys.List(tx, "", "", store.After{}, 0)
+		if err != nil {
+			return err
+		}
+		for _, row := range keys {
+			if err := store.SigningKeys.Delete(tx, signingRowKey(row)); err != nil {
+				return err
+			}
+		}
+		return store.Metas.Put(tx, &store.Meta{Name: metaInstallation, Value: id})
+	})
+}

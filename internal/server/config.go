@@ -1,0 +1,349 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"daypass/internal/identity"
+	"daypass/internal/site"
+)
+
+// Config is the configuration of a server: one YAML file, every key of which
+// a DAYPASS_* variable overrides (DAYPASS_AUDIT_MAX_BYTES is audit.max_bytes,
+// lists are separated by commas).
+type Config struct {
+	// Listen is HOST:PORT of the one port that serves all dialects.
+	Listen string `yaml:"listen"`
+	// ExternalURL is how clients reach that port; every URL that is emitted
+	// begins with it. By default made of the listener's address.
+	ExternalURL string `yaml:"external_url"`
+	// Data is the directory of all state.
+	Data string `yaml:"data"`
+	// Region is the region that refusals name; S3, STS and IAM accept any.
+	Region string `yaml:"region"`
+	// AllowPlainHTTP permits plain HTTP on addresses other than loopback.
+	AllowPlainHTTP bool     `yaml:"allow_plain_http"`
+	BaseDomains    []string `yaml:"base_domains"`
+	// TrustedProxies are addresses or networks whose forwarded headers count.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// RootKeyFile and PassphraseFile: at most one is given. The root key opens
+	// every other key.
+	RootKeyFile    string `yaml:"root_key_file"`
+	PassphraseFile string `yaml:"passphrase_file"`
+
+	Admin       AdminConfig       `yaml:"admin"`
+	TLS         TLSConfig         `yaml:"tls"`
+	STS         STSConfig         `yaml:"sts"`
+	Cache       CacheConfig       `yaml:"cache"`
+	Store       StoreConfig       `yaml:"store"`
+	Audit       AuditConfig       `yaml:"audit"`
+	Egress      EgressConfig      `yaml:"egress"`
+	ObjectStore ObjectStoreConfig `yaml:"object_store"`
+	Drain       time.Duration     `yaml:"drain"`
+	Log         LogConfig         `yaml:"log"`
+}
+
+// AdminConfig is the listener of /healthz, /readyz and /metrics. The operator's
+// calls have a socket of their own, DATA/admin.sock.
+type AdminConfig struct {
+	Listen string `yaml:"listen"`
+}
+
+// TLSConfig names a certificate and where it is served: on Listen, or, when
+// that is empty, on the main port in place of plain HTTP.
+type TLSConfig struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+	Listen   string `yaml:"listen"`
+}
+
+// STSConfig adjusts the STS dialect.
+type STSConfig struct {
+	MinDurationSeconds int `yaml:"min_duration_seconds"`
+	// LongExpiredCode answers ExpiredTokenException in place of ExpiredToken.
+	LongExpiredCode bool `yaml:"long_expired_code"`
+}
+
+// CacheConfig bounds what is held in memory.
+type CacheConfig struct {
+	Principals int `yaml:"principals"`
+}
+
+// StoreConfig is about the store of identities.
+type StoreConfig struct {
+	// Staleness is how old the last sign of life of the store may be before
+	// checking requests stops too.
+	Staleness time.Duration `yaml:"staleness"`
+}
+
+// AuditConfig is about the audit log, DATA/audit.
+type AuditConfig struct {
+	// Durability is "fsync" (events are on disk before the answer leaves) or
+	// "buffered".
+	Durability string `yaml:"durability"`
+	// MaxBytes is when a file is rotated; Keep is how many old ones remain.
+	MaxBytes int64 `yaml:"max_bytes"`
+	Keep     int   `yaml:"keep"`
+}
+
+// EgressConfig is about the URLs that others name.
+type EgressConfig struct {
+	// Exempt are HOST:PORT pairs that may be private or loopback addresses.
+	Exempt []string `yaml:"exempt"`
+}
+
+// ObjectStoreConfig is about the embedded object store.
+type ObjectStoreConfig struct {
+	// Binary is the path of daypass-objectstore; by default it is found beside
+	// daypass, then on PATH.
+	Binary string `yaml:"binary"`
+	// Dir holds the buckets; DATA/objects by default.
+	Dir string `yaml:"dir"`
+}
+
+// LogConfig is about the log on standard error.
+type LogConfig struct {
+	// Level is debug, info, warn or error.
+	Level string `yaml:"level"`
+	// Format is json or text.
+	Format string `yaml:"format"`
+	// Access switches the line per request.
+	Access bool `yaml:"access"`
+}
+
+// Durabilities of the audit log.
+const (
+	DurabilityFsync    = "fsync"
+	DurabilityBuffered = "buffered"
+)
+
+// DefaultConfig is what an empty file means.
+func DefaultConfig() Config {
+	return Config{
+		Listen: "127.0.0.1:8080",
+		Data:   "./daypass-data",
+		Region: "us-east-1",
+		Admin:  AdminConfig{Listen: "127.0.0.1:0"},
+		STS:    STSConfig{MinDurationSeconds: 900},
+		Cache:  CacheConfig{Principals: 200_000},
+		Store:  StoreConfig{Staleness: 30 * time.Second},
+		Audit:  AuditConfig{Durability: DurabilityFsync, MaxBytes: 64 << 20, Keep: 16},
+		Drain:  20 * time.Second,
+		Log:    LogConfig{Level: "info", Format: "text", Access: true},
+	}
+}
+
+// LoadConfig reads the file at path ("" for none) and the overrides of the
+// environment, and checks the whole. Errors are of KindValidation; their
+// Public has one complaint per line, with file, line and key.
+func LoadConfig(path string, environ []string) (Config, error) {
+	c := DefaultConfig()
+	doc, err := site.Parse("configuration", nil)
+	if path != "" {
+		data, readErr := readConfigFile(path)
+		if readErr != nil {
+			return c, readErr
+		}
+		if doc, err = site.Parse(path, data); err != nil {
+			return c, err
+		}
+		if err := doc.Decode(&c); err != nil {
+			return c, err
+		}
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := c.applyEnvironment(environ); err != nil {
+		return c, err
+	}
+	return c, c.check(doc)
+}
+
+func readConfigFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, invalid(path + ": no such file; name an existing one with --config, or leave the flag out for the defaults")
+	}
+	if err != nil {
+		return nil, invalid(err.Error())
+	}
+	return data, nil
+}
+
+func invalid(message string) *identity.Error {
+	return identity.NewError(identity.KindValidation, "server.config", message)
+}
+
+// check judges values; doc is where their lines are.
+func (c *Config) check(doc *site.Document) error {
+	var wrong []string
+	complain := func(key, format string, args ...any) {
+		wrong = append(wrong, identity.AsError(doc.Errorf(key, format, args...)).Public)
+	}
+	c.checkAddresses(complain)
+	c.checkValues(complain)
+	c.checkFiles(complain)
+	if len(wrong) > 0 {
+		return invalid(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
+
+type complainer func(key, format string, args ...any)
+
+func (c *Config) checkAddresses(complain complainer) {
+	for _, a := range []struct{ key, value string }{
+		{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}, {"tls.listen", c.TLS.Listen},
+	} {
+		if _, _, err := net.SplitHostPort(a.value); a.value != "" && err != nil {
+			complain(a.key, "%q is not HOST:PORT", a.value)
+		}
+	}
+	if c.Listen == "" {
+		complain("listen", "must be given")
+	}
+	if !c.AllowPlainHTTP && !c.mainIsTLS() && !loopbackAddress(c.Listen) {
+		complain("listen", "%s would serve plain HTTP beyond this machine: set tls.cert_file and tls.key_file, listen on 127.0.0.1 behind a proxy, or set allow_plain_http: true", c.Listen)
+	}
+	if !loopbackAddress(c.Admin.Listen) {
+		complain("admin.listen", "%s is not a loopback address", c.Admin.Listen)
+	}
+	if u, err := url.Parse(c.ExternalURL); c.ExternalURL != "" &&
+		(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
+		complain("external_url", "%q is not of the form https://HOST[:PORT] (path prefixes break signatures)", c.ExternalURL)
+	}
+	for i, d := range c.BaseDomains {
+		if !domainName(d) {
+			complain(fmt.Sprintf("base_domains[%d]", i), "%q is not a domain name in lower case without port", d)
+		}
+	}
+	for i, p := range c.TrustedProxies {
+		if _, err := parsePrefix(p); err != nil {
+			complain(fmt.Sprintf("trusted_proxies[%d]", i), "%q is neither an address nor a network", p)
+		}
+	}
+	for i, e := range c.Egress.Exempt {
+		if _, _, err := net.SplitHostPort(e); err != nil {
+			complain(fmt.Sprintf("egress.exempt[%d]", i), "%q is not HOST:PORT", e)
+		}
+	}
+}
+
+func (c *Config) checkValues(complain complainer) {
+	if c.Data == "" {
+		complain("data", "must be given")
+	}
+	if c.Region == "" {
+		complain("region", "must be given")
+	}
+	if n := c.STS.MinDurationSeconds; n < 1 || n > 3600 {
+		complain("sts.min_duration_seconds", "%d is not within 1 to 3600", n)
+	}
+	if c.Cache.Principals < 1000 {
+		complain("cache.principals", "%d is less than 1000", c.Cache.Principals)
+	}
+	if s := c.Store.Staleness; s < time.Second || s > 10*time.Minute {
+		complain("store.staleness", "%s is not within 1s to 10m", s)
+	}
+	if d := c.Audit.Durability; d != DurabilityFsync && d != DurabilityBuffered {
+		complain("audit.durability", "%q is neither %q nor %q", d, DurabilityFsync, DurabilityBuffered)
+	}
+	if c.Audit.MaxBytes < 1<<16 {
+		complain("audit.max_bytes", "%d is less than 65536", c.Audit.MaxBytes)
+	}
+	if c.Audit.Keep < 1 {
+		complain("audit.keep", "%d is less than 1", c.Audit.Keep)
+	}
+	if c.Drain < 0 || c.Drain > time.Hour {
+		complain("drain", "%s is not within 0s to 1h", c.Drain)
+	}
+	if _, err := logLevel(c.Log.Level); err != nil {
+		complain("log.level", "%q is not debug, info, warn or error", c.Log.Level)
+	}
+	if f := c.Log.Format; f != "json" && f != "text" {
+		complain("log.format", "%q is neither json nor text", f)
+	}
+}
+
+func (c *Config) checkFiles(complain complainer) {
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		complain("tls", "give both cert_file and key_file")
+	}
+	if c.TLS.CertFile != "" && c.TLS.KeyFile != "" {
+		if _, err := loadCertificate(c.TLS.CertFile, c.TLS.KeyFile); err != nil {
+			complain("tls.cert_file", "%v", err)
+		}
+	}
+	if c.RootKeyFile != "" && c.PassphraseFile != "" {
+		complain("passphrase_file", "give either root_key_file or passphrase_file")
+	}
+	for _, f := range []struct{ key, path string }{
+		{"root_key_file", c.RootKeyFile}, {"passphrase_file", c.PassphraseFile}, {"object_store.binary", c.ObjectStore.Binary},
+	} {
+		if _, err := os.Stat(f.path); f.path != "" && err != nil {
+			complain(f.key, "%v", err)
+		}
+	}
+}
+
+// mainIsTLS reports whether the main port speaks TLS.
+func (c *Config) mainIsTLS() bool { return c.TLS.CertFile != "" && c.TLS.Listen == "" }
+
+func (c *Config) objectsDir() string {
+	if c.ObjectStore.Dir != "" {
+		return c.ObjectStore.Dir
+	}
+	return filepath.Join(c.Data, "objects")
+}
+
+// loopbackAddress reports whether HOST:PORT is of this machine only.
+func loopbackAddress(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		return p.Masked(), err
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	ip = ip.Unmap()
+	return netip.PrefixFrom(ip, ip.BitLen()), nil
+}
+
+func domainName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"daypass/internal/identity"
+)
+
+// devCredentials are the secrets of the demo site: made at the first start,
+// kept in DATA/dev-credentials.json (0600), repeated at every start.
+type devCredentials struct {
+	RootPassword      string `json:"root_password"`
+	TestuserPassword  string `json:"testuser_password"`
+	AdminClientSecret string `json:"admin_client_secret"`
+	// RootKeys are the long-term key of each demo account's root user.
+	RootKeys map[string]devKey `json:"root_keys"`
+
+	path string
+}
+
+type devKey struct {
+	AccessKeyID     string `json:"access_key_id"`
+	SecretAccessKey string `json:"secret_access_key"`
+}
+
+func loadDevCredentials(path string) (*devCredentials, error) {
+	c := &devCredentials{path: path, RootKeys: map[string]devKey{}}
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := json.Unmarshal(data, c); err != nil {
+			// What stands there is secret: no word of it in the error.
+			return nil, fmt.Errorf("%s is damaged: remove the data directory to begin anew", path)
+		}
+	}
+	whole := c.RootPassword != "" && c.TestuserPassword != "" && c.AdminClientSecret != ""
+	for _, s := range []*string{&c.RootPassword, &c.TestuserPassword, &c.AdminClientSecret} {
+		if *s == "" {
+			*s = rand.Text()
+		}
+	}
+	if c.RootKeys == nil {
+		c.RootKeys = map[string]devKey{}
+	}
+	if whole {
+		return c, nil
+	}
+	return c, c.save()
+}
+
+func (c *devCredentials) save() error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(c.path, append(data, '\n'), 0o600)
+}
+
+func (c *devCredentials) remember(account, id string, secret identity.Secret) error {
+	c.RootKeys[account] = devKey{id, secret.Reveal()}
+	return c.save()
+}

@@ -1,0 +1,226 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"daypass/internal/identity"
+)
+
+// Route is where a request goes.
+type Route struct {
+	// Service answers: s3, sts, iam, oidc.
+	Service string
+	// Action is the query protocol's Action, "" for others.
+	Action string
+	Host   HostName
+	// Err is set when the request is refused; Service says in whose envelope.
+	Err *identity.Error
+}
+
+// Router picks the one service that answers a request.
+type Router struct {
+	hosts *Hosts
+	// localOnly refuses host names that are not of this machine.
+	localOnly bool
+	// targets maps the prefix of X-Amz-Target (before the dot) to a service.
+	targets map[string]services
+}
+
+// NewRouter makes a Router. With localOnly, as under --dev, host names must be
+// loopback ones or below a base domain.
+func NewRouter(hosts *Hosts, localOnly bool) *Router {
+	return &Router{hosts: hosts, localOnly: localOnly, targets: map[string]services{}}
+}
+
+// stsActions are all of the model, served or not: an action that is not served
+// is refused by the service it belongs to.
+var stsActions = []string{
+	"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage",
+	"GetAccessKeyInfo", "GetCallerIdentity", "GetDelegatedAccessToken", "GetFederationToken", "GetSessionToken",
+	"GetWebIdentityToken",
+}
+
+// Versions of the query APIs; each belongs to one service.
+const (
+	versionSTS = "2011-06-15"
+	versionIAM = "2010-05-08"
+)
+
+// realmPrefixes are the control paths of realms; a realm's name follows.
+var realmPrefixes = []string{"/auth/realms/", "/realms/", "/keycloak/realms/"}
+
+// ControlSegments are the first path segments of control dialects, served or
+// promised. No bucket may have such a name, or its objects could not be
+// reached by path.
+func ControlSegments() []string {
+	return []string{"auth", "realms", "keycloak", "apis", "identity", "instance_identity", "oidc", "authz", "api"}
+}
+
+// services is a set of services that one selector of a request allows; empty
+// when the selector is not there.
+type services uint8
+
+const (
+	setSTS services = 1 << iota
+	setIAM
+	setOIDC
+	setS3
+	// setUnknown is a name that is none of ours: it agrees with nothing.
+	setUnknown
+	setNone services = 0
+)
+
+var serviceSets = []struct {
+	set  services
+	name string
+}{{setSTS, serviceSTS}, {setIAM, serviceIAM}, {setOIDC, serviceOIDC}, {setS3, serviceS3}}
+
+func setOf(service string) services {
+	for _, s := range serviceSets {
+		if s.name == service {
+			return s.set
+		}
+	}
+	return setUnknown
+}
+
+// name is the first service of a set, "" when it holds none of ours.
+func (s services) name() string {
+	for _, known := range serviceSets {
+		if s&known.set != 0 {
+			return known.name
+		}
+	}
+	return ""
+}
+
+// Route reads a request and, where the Action can be in the body, up to 1 MiB
+// of that, which it puts back. Selectors that disagree are refused: the service
+// named by the host, then X-Amz-Target, then Action, then path (none of them:
+// S3) answers with its wrong-service error.
+func (t *Router) Route(r *http.Request) Route {
+	path, ok := requestPath(r)
+	if !ok {
+		return Route{Service: serviceS3, Err: identity.NewError(identity.KindInvalidRequest, "server.Route", "Couldn't parse the specified URI.")}
+	}
+	host := t.hosts.Lookup(r.Host)
+	byHost := setNone
+	if host.Service != "" {
+		byHost = setOf(host.Service)
+	}
+	byPath := pathSelector(path)
+	if t.localOnly && !t.hosts.Local(r.Host) {
+		service := first(byHost, byPath)
+		return Route{Service: service, Err: identity.NewError(identity.KindAccessDenied, "server.Route",
+			"This host name is not served here; use 127.0.0.1, localhost, or a configured base domain.")}
+	}
+	byTarget := t.target(r)
+	byAction, action, err := actionSelector(r, path, host.Bucket != "")
+	route := Route{Action: action, Host: host}
+	if err != nil {
+		route.Service, route.Err = first(byHost, byTarget, byAction, byPath), err
+		return route
+	}
+	scope, signed := scopeService(r)
+	byScope := setNone
+	if signed {
+		byScope = setOf(scope)
+	}
+	if agreed, ok := intersect(byScope, byHost, byTarget, byAction, byPath); ok {
+		route.Service = agreed
+		return route
+	}
+	route.Service = first(byHost, byTarget, byAction, byPath)
+	route.Err = wrongService(route.Service, scope)
+	return route
+}
+
+// first is the service of the first selector that names one of ours, else S3.
+func first(selectors ...services) string {
+	for _, s := range selectors {
+		if name := s.name(); name != "" {
+			return name
+		}
+	}
+	return serviceS3
+}
+
+// intersect finds the service that all selectors allow; without any it is S3.
+// It reports false when they disagree or name no service of ours.
+func intersect(selectors ...services) (string, bool) {
+	common := ^setNone
+	for _, s := range selectors {
+		if s != setNone {
+			common &= s
+		}
+	}
+	if common == ^setNone {
+		return serviceS3, true
+	}
+	name := common.name()
+	return name, name != ""
+}
+
+func wrongService(service, got string) *identity.Error {
+	e := &identity.Error{
+		Kind: identity.KindScopeService, Op: "server.Route",
+		Public: fmt.Sprintf("The authorization header is malformed; incorrect service %q. This endpoint belongs to %q.", printable(got), service),
+		Detail: []identity.Detail{
+			{Name: "Service", Value: service},
+			{Name: "QueryMessage", Value: fmt.Sprintf("Credential should be scoped to correct service: '%s'.", service)},
+		},
+	}
+	if got == "" || got == service {
+		// Nothing is wrong with a scope: host, target, action or path disagree.
+		e.Public = fmt.Sprintf("The request names more than one service; this endpoint belongs to %q.", service)
+		e.Detail[1].Value = fmt.Sprintf("The request names more than one service; this endpoint belongs to '%s'.", service)
+	}
+	return e
+}
+
+// printable keeps what a stranger wrote short and harmless.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || strings.ContainsRune(`<>&"'`, r) {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 64)]
+}
+
+// requestPath is the raw path of an origin-form target; CONNECT, "*" and
+// absolute-form targets have none.
+func requestPath(r *http.Request) (string, bool) {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return path, path != "" && path[0] == '/'
+}
+
+// pathSelector: control paths name their service, "/" none, all else is S3.
+func pathSelector(path string) services {
+	if path == "/" {
+		return setNone
+	}
+	for _, prefix := range realmPrefixes {
+		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {
+			return setOIDC
+		}
+	}
+	return setS3
+}
+
+// target reads X-Amz-Target ("Service.Operation"). One that names no service of
+// ours, or stands twice, disagrees with everything.
+func (t *Router) target(r *http.Request) services {
+	values := r.Header["X-Amz-Target"]
+	if len(values) == 0 {
+		return setNone
+	}
+	prefix, _, _ := strings.Cut(values[0], ".")
+	if service, ok := t.targets[prefix]; ok && len(values) == 1 {
+		return service
+	}
+	return setUnknown
+}

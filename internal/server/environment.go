@@ -1,0 +1,99 @@
+package server
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const environmentPrefix = "DAYPASS_"
+
+// Key is one configuration key.
+type Key struct {
+	// Path is as in the file: "audit.max_bytes".
+	Path string
+	// Variable overrides it: "DAYPASS_AUDIT_MAX_BYTES".
+	Variable string
+	value    reflect.Value
+}
+
+// Keys lists every configuration key, in the order of Config.
+func Keys() []Key {
+	c := DefaultConfig()
+	return keysOf(reflect.ValueOf(&c).Elem(), "")
+}
+
+func keysOf(v reflect.Value, prefix string) []Key {
+	var out []Key
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		path := prefix + name
+		if v.Field(i).Kind() == reflect.Struct {
+			out = append(out, keysOf(v.Field(i), path+".")...)
+			continue
+		}
+		variable := environmentPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+		out = append(out, Key{path, variable, v.Field(i)})
+	}
+	return out
+}
+
+// applyEnvironment overrides keys by variables. An empty variable counts as
+// not set. Variables that name no key belong to others: clients have some too.
+func (c *Config) applyEnvironment(environ []string) error {
+	keys := keysOf(reflect.ValueOf(c).Elem(), "")
+	var wrong []string
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.Variable == name })
+		if i < 0 || text == "" {
+			continue
+		}
+		if err := set(keys[i].value, text); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s (for %s): %v", name, keys[i].Path, err))
+		}
+	}
+	if len(wrong) > 0 {
+		return invalid(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
+
+func set(v reflect.Value, text string) error {
+	switch v.Interface().(type) {
+	case string:
+		v.SetString(text)
+	case []string:
+		var list []string
+		for item := range strings.SplitSeq(text, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				list = append(list, item)
+			}
+		}
+		v.Set(reflect.ValueOf(list))
+	case bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		v.SetBool(b)
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration like 30s", text)
+		}
+		v.SetInt(int64(d))
+	case int, int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		v.SetInt(n)
+	default:
+		return fmt.Errorf("cannot be set by a variable")
+	}
+	return nil
+}

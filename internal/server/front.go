@@ -1,0 +1,159 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"daypass/internal/identity"
+)
+
+const (
+	// maxHeaderBytes is the limit of all control APIs and of S3. net/http adds
+	// 4 KiB of slop before it answers 431 by itself; in between the service
+	// answers in its own envelope.
+	maxHeaderBytes = 16 << 10
+	maxHeaderCount = 128
+)
+
+// Front is the handler of the main listeners: it gives every request an ID,
+// its facts, limits, a log line and a place in the metrics, and hands it to the
+// dialect that Router picks.
+type Front struct {
+	Router   *Router
+	Dialects map[string]http.Handler // by service
+	Proxies  proxies
+	Log      *slog.Logger
+	// AccessLog switches the line per request.
+	AccessLog bool
+	Metrics   *Metrics
+	Clock     identity.Clock
+}
+
+// ServeHTTP serves one request.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := f.Clock.Now()
+	facts := f.Proxies.facts(r, newRequestID())
+	rec := recorder{ResponseWriter: w}
+	f.Metrics.inFlight.Inc()
+	defer f.Metrics.inFlight.Dec()
+	route := f.route(&rec, r, &facts)
+	took := f.Clock.Now().Sub(began)
+	f.Metrics.observe(route, r.Method, rec.code(), took)
+	if f.AccessLog {
+		f.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("id", facts.ID), slog.String("service", route.Service), slog.String("action", printable(route.Action)),
+			slog.String("method", r.Method), slog.String("host", cut(r.Host, 255)), slog.String("target", logTarget(r.RequestURI)),
+			slog.Int("status", rec.code()), slog.Int64("bytes", rec.written), slog.Duration("took", took),
+			slog.String("source", facts.SourceIP), slog.String("agent", facts.UserAgent))
+	}
+}
+
+// route refuses what is beyond a limit, picks the dialect and calls it. A panic
+// becomes the dialect's internal error, if nothing was sent yet.
+func (f *Front) route(rec *recorder, r *http.Request, facts *identity.RequestFacts) (route Route) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(v)
+		}
+		f.Metrics.panics.Inc()
+		f.Log.Error("panic", "id", facts.ID, "service", route.Service, "value", v, "stack", string(debug.Stack()))
+		if rec.status != 0 {
+			// Half an answer is out; only a broken connection tells the client.
+			panic(http.ErrAbortHandler)
+		}
+		refuse(rec, r, route.Service, facts.ID, &identity.Error{Kind: identity.KindInternal, Op: "server.route"})
+	}()
+	form := r.Method == http.MethodPost && len(r.RequestURI) > 0 && isForm(r)
+	if form {
+		http.NewResponseController(rec.ResponseWriter).SetReadDeadline(time.Now().Add(peekTimeout))
+	}
+	route = f.Router.Route(r)
+	if form {
+		http.NewResponseController(rec.ResponseWriter).SetReadDeadline(time.Time{})
+	}
+	facts.Dialect = route.Service
+	if tooManyHeaders(r) {
+		route.Err = identity.NewError(identity.KindTooLarge, "server.route", "Your request header section exceeds the maximum allowed size.")
+	}
+	handler, served := f.Dialects[route.Service]
+	if !served && route.Err == nil {
+		route.Err = identity.NewError(identity.KindNotImplemented, "server.route", "")
+	}
+	if route.Err != nil {
+		f.Log.Info("request refused", "id", facts.ID, "service", route.Service, "cause", route.Err)
+		refuse(rec, r, route.Service, facts.ID, route.Err)
+		return route
+	}
+	handler.ServeHTTP(rec, r.WithContext(identity.WithRequest(r.Context(), *facts)))
+	return route
+}
+
+func tooManyHeaders(r *http.Request) bool {
+	bytes, count := len(r.RequestURI)+len(r.Host), 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			bytes += len(name) + len(v) + len(": \r\n")
+			count++
+		}
+	}
+	return bytes > maxHeaderBytes || count > maxHeaderCount
+}
+
+// recorder remembers status and size of an answer, and lets io.Copy reach the
+// connection's own ReadFrom.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.written += int64(n)
+	return n, err
+}
+
+// ReadFrom keeps sendfile and the connection's buffer in use.
+func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := io.Copy(r.ResponseWriter, src)
+	r.written += n
+	return n, err
+}
+
+// Flush is for handlers that stream.
+func (r *recorder) Flush() {
+	if f, ok := r.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}

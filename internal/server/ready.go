@@ -1,0 +1,40 @@
+package server
+
+import "encoding/json"
+
+// Ready is what the ready file says, for scripts. A key appears as soon as what
+// it stands for works.
+type Ready struct {
+	URL       string                `json:"url"`
+	Region    string                `json:"region"`
+	Partition string                `json:"partition,omitempty"`
+	AccountID string                `json:"account_id,omitempty"`
+	Root      *ReadyRoot            `json:"root,omitempty"`
+	Realms    map[string]ReadyRealm `json:"realms,omitempty"`
+	AdminURL  string                `json:"admin_url"`
+	TLSURL    string                `json:"tls_url,omitempty"`
+	CAFile    string                `json:"ca_file,omitempty"`
+}
+
+// ReadyRoot is the demo account's root user.
+type ReadyRoot struct {
+	Email           string `json:"email"`
+	Password        string `json:"password"`
+	AccessKeyID     string `json:"access_key_id"`
+	SecretAccessKey string `json:"secret_access_key"`
+}
+
+// ReadyRealm is how to log in at a realm.
+type ReadyRealm struct {
+	ClientID string `json:"client_id"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+}
+
+func (r *Ready) write(path string) error {
+	data, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeFile(path, append(data, '\n'), 0o600)
+}

@@ -1,0 +1,201 @@
+package sigv4
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Credentials sign requests. They print redacted.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string // "" for long-term keys
+}
+
+// String shows the access key ID only.
+func (c Credentials) String() string { return "[credentials " + c.AccessKeyID + "]" }
+
+// Format hides the secrets from every verb.
+func (c Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+
+// LogValue hides the secrets.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Signer signs requests of one region and service. It keeps the derived key of
+// the day and is safe for concurrent use. Service s3 means S3's rules.
+type Signer struct {
+	cred            Credentials
+	region, service string
+	today           atomic.Pointer[datedKey]
+}
+
+type datedKey struct {
+	date string
+	key  *SigningKey
+}
+
+// NewSigner makes a Signer.
+func NewSigner(cred Credentials, region, service string) *Signer {
+	return &Signer{cred: cred, region: region, service: service}
+}
+
+// Sign signs r by its headers, with a Signer for one request.
+func Sign(r *http.Request, cred Credentials, region, service, payloadHash string, at time.Time) error {
+	return NewSigner(cred, region, service).Sign(r, payloadHash, at)
+}
+
+// Presign signs r by its query, with a Signer for one request.
+func Presign(r *http.Request, cred Credentials, region, service string, expires time.Duration, at time.Time) error {
+	return NewSigner(cred, region, service).Presign(r, expires, at)
+}
+
+// Sign sets Authorization, X-Amz-Date, X-Amz-Security-Token and, for S3,
+// X-Amz-Content-Sha256 on a request about to be sent; earlier ones are
+// replaced. payloadHash is the hash of the body in lower-case hexadecimal, or
+// for S3 one of the constants; "" means UnsignedPayload for S3 and EmptySHA256
+// for other services.
+//
+// Signed are the path and query that net/http will send for r.URL (Opaque and
+// RawPath included), Host, Content-Type, Content-Md5 and every X-Amz-* header.
+func (s *Signer) Sign(r *http.Request, payloadHash string, at time.Time) error {
+	payloadHash, err := s.payload(payloadHash)
+	if err != nil {
+		return err
+	}
+	stamp := at.UTC().Format(timestampLayout)
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header.Del("Authorization")
+	r.Header.Set("X-Amz-Date", stamp)
+	r.Header.Del("X-Amz-Security-Token")
+	if s.cred.SessionToken != "" {
+		r.Header.Set("X-Amz-Security-Token", s.cred.SessionToken)
+	}
+	r.Header.Del("X-Amz-Content-Sha256")
+	if s.service == "s3" {
+		r.Header.Set("X-Amz-Content-Sha256", payloadHash)
+	}
+	m, err := s.outgoing(r)
+	if err != nil {
+		return err
+	}
+	signature := s.signature(m, payloadHash, stamp)
+	r.Header.Set("Authorization", algorithmHMAC+" Credential="+s.credential(stamp)+
+		", SignedHeaders="+strings.Join(m.names, ";")+", Signature="+signature)
+	return nil
+}
+
+// Presign appends a signature to r.URL.RawQuery, good from at for expires (whole
+// seconds, at most a week). Headers as in Sign are signed and must be sent. The
+// body is not covered for S3, and empty for other services.
+func (s *Signer) Presign(r *http.Request, expires time.Duration, at time.Time) error {
+	seconds := int64(expires / time.Second)
+	if seconds < 1 || seconds > maxExpires {
+		return errors.New("sigv4: presigned requests live from 1 to 604800 seconds")
+	}
+	payload, err := s.payload("")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"} {
+		r.Header.Del(name)
+	}
+	m, err := s.outgoing(r)
+	if err != nil {
+		return err
+	}
+	stamp := at.UTC().Format(timestampLayout)
+	b := []byte(r.URL.RawQuery)
+	add := func(key, value string) {
+		if len(b) > 0 {
+			b = append(b, '&')
+		}
+		b = append(append(b, key...), '=')
+		for i := 0; i < len(value); i++ {
+			if unreserved[value[i]] {
+				b = append(b, value[i])
+			} else {
+				b = appendEscaped(b, value[i])
+			}
+		}
+	}
+	add("X-Amz-Algorithm", algorithmHMAC)
+	add("X-Amz-Credential", s.credential(stamp))
+	add("X-Amz-Date", stamp)
+	add("X-Amz-Expires", strconv.FormatInt(seconds, 10))
+	if s.cred.SessionToken != "" {
+		add("X-Amz-Security-Token", s.cred.SessionToken)
+	}
+	add("X-Amz-SignedHeaders", strings.Join(m.names, ";"))
+	m.query = string(b)
+	add("X-Amz-Signature", s.signature(m, payload, stamp))
+	r.URL.RawQuery = string(b)
+	return nil
+}
+
+func (s *Signer) payload(hash string) (string, error) {
+	switch {
+	case lowerHex64(hash):
+		return hash, nil
+	case s.service == "s3":
+		switch hash {
+		case "":
+			return UnsignedPayload, nil
+		case UnsignedPayload, StreamingUnsignedTrailer:
+			return hash, nil
+		}
+	case hash == "":
+		return EmptySHA256, nil
+	}
+	return "", errors.New("sigv4: a payload hash must be 64 lower-case hexadecimal digits or a mode that is served")
+}
+
+func (s *Signer) credential(stamp string) string {
+	return s.cred.AccessKeyID + "/" + stamp[:8] + "/" + s.region + "/" + s.service + "/" + terminator
+}
+
+func (s *Signer) signature(m *message, payload, stamp string) string {
+	today := s.today.Load()
+	if today == nil || today.date != stamp[:8] {
+		today = &datedKey{stamp[:8], Derive(s.cred.SecretAccessKey, stamp[:8], s.region, s.service)}
+		s.today.Store(today)
+	}
+	c := scratches.Get().(*scratch)
+	defer c.release()
+	m.build(c, form{}, payload)
+	c.stringToSign(stamp, today.date, s.region, s.service)
+	today.key.mac(c, c.text)
+	return hex.EncodeToString(c.sum[:])
+}
+
+// outgoing describes r as net/http will send it.
+func (s *Signer) outgoing(r *http.Request) (*message, error) {
+	m := &message{method: cmp.Or(r.Method, http.MethodGet), header: r.Header, length: -1, verbatim: s.service == "s3"}
+	m.path, m.query = target(r.URL.RequestURI())
+	if m.host = cmp.Or(r.Host, r.URL.Host); m.host == "" {
+		return nil, errors.New("sigv4: a request without a host cannot be signed")
+	}
+	m.names = append(m.names, "host")
+	for key := range r.Header {
+		name := strings.ToLower(key)
+		if name != "content-type" && name != "content-md5" && !strings.HasPrefix(name, "x-amz-") {
+			continue
+		}
+		if key != http.CanonicalHeaderKey(key) {
+			return nil, errors.New("sigv4: a header to be signed is not in canonical spelling")
+		}
+		m.names = append(m.names, name)
+	}
+	slices.Sort(m.names)
+	return m, nil
+}

@@ -1,0 +1,280 @@
+package site
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"daypass/internal/directory"
+	"daypass/internal/identity"
+)
+
+// The YAML form of a site. Names are those of package identity's records.
+type (
+	file struct {
+		Accounts  []account  `yaml:"accounts"`
+		Realms    []realm    `yaml:"realms"`
+		Users     []user     `yaml:"users"`
+		Roles     []role     `yaml:"roles"`
+		Providers []provider `yaml:"providers"`
+	}
+	account struct {
+		ID        string `yaml:"id"`
+		Partition string `yaml:"partition"`
+		Name      string `yaml:"name"`
+		Alias     string `yaml:"alias"`
+		Root      *root  `yaml:"root"`
+	}
+	root struct {
+		Email    string  `yaml:"email"`
+		Password *Secret `yaml:"password"`
+	}
+	realm struct {
+		Name                  string   `yaml:"name"`
+		Account               string   `yaml:"account"`
+		Issuer                string   `yaml:"issuer"`
+		Algorithm             string   `yaml:"algorithm"`
+		AccessTokenSeconds    int      `yaml:"access_token_seconds"`
+		RefreshTokenSeconds   int      `yaml:"refresh_token_seconds"`
+		Scope                 string   `yaml:"scope"`
+		SupportContact        string   `yaml:"support_contact"`
+		PasswordLoginDisabled bool     `yaml:"password_login_disabled"`
+		Clients               []client `yaml:"clients"`
+	}
+	client struct {
+		ID             string   `yaml:"id"`
+		Public         bool     `yaml:"public"`
+		Grants         []string `yaml:"grants"`
+		Audience       []string `yaml:"audience"`
+		ServiceAccount string   `yaml:"service_account"`
+		Secret         *Secret  `yaml:"secret"`
+	}
+	user struct {
+		Account            string              `yaml:"account"`
+		Name               string              `yaml:"name"`
+		Path               string              `yaml:"path"`
+		Realm              string              `yaml:"realm"`
+		Email              string              `yaml:"email"`
+		EmailVerified      bool                `yaml:"email_verified"`
+		ClientRoles        map[string][]string `yaml:"client_roles"`
+		ManagedPolicies    []string            `yaml:"managed_policies"`
+		Tags               map[string]string   `yaml:"tags"`
+		Disabled           bool                `yaml:"disabled"`
+		MustChangePassword bool                `yaml:"must_change_password"`
+		MFARequired        bool                `yaml:"mfa_required"`
+		Password           *Secret             `yaml:"password"`
+	}
+	role struct {
+		Account            string            `yaml:"account"`
+		Name               string            `yaml:"name"`
+		Path               string            `yaml:"path"`
+		Description        string            `yaml:"description"`
+		Trust              yaml.Node         `yaml:"trust"`
+		MaxSessionDuration int               `yaml:"max_session_duration"`
+		ManagedPolicies    []string          `yaml:"managed_policies"`
+		Tags               map[string]string `yaml:"tags"`
+	}
+	provider struct {
+		Account     string   `yaml:"account"`
+		URL         string   `yaml:"url"`
+		Realm       string   `yaml:"realm"`
+		ClientIDs   []string `yaml:"client_ids"`
+		Thumbprints []string `yaml:"thumbprints"`
+		CABundle    *Secret  `yaml:"ca_bundle"`
+	}
+)
+
+// Defaults of what a site file may leave out; seconds.
+const (
+	defaultPartition           = "aws"
+	defaultAlgorithm           = "ES256"
+	defaultAccessTokenSeconds  = 300
+	defaultRefreshTokenSeconds = 1800
+	defaultSessionSeconds      = 3600
+)
+
+// Source is where a site file comes from.
+type Source struct {
+	// Name is how complaints call the file; its directory is where relative
+	// names of secret files begin.
+	Name string
+	// Lookup finds variables of the environment: os.LookupEnv.
+	Lookup func(string) (string, bool)
+}
+
+// Read turns a site file into the state it asks for. Errors are of
+// KindValidation; their Public has one complaint per line, each beginning with
+// file and line. Secrets appear in none.
+func Read(src Source, data []byte) (directory.SiteSpec, error) {
+	doc, err := Parse(src.Name, data)
+	if err != nil {
+		return directory.SiteSpec{}, err
+	}
+	if err := doc.Expand(src.Lookup); err != nil {
+		return directory.SiteSpec{}, err
+	}
+	var f file
+	if err := doc.Decode(&f); err != nil {
+		return directory.SiteSpec{}, err
+	}
+	b := &builder{doc: doc, dir: filepath.Dir(src.Name), lookup: src.Lookup}
+	spec := b.build(&f)
+	if len(b.wrong) > 0 {
+		return directory.SiteSpec{}, complain(strings.Join(b.wrong, "\n"))
+	}
+	return spec, nil
+}
+
+// builder gathers complaints instead of ending at the first.
+type builder struct {
+	doc    *Document
+	dir    string
+	lookup func(string) (string, bool)
+	wrong  []string
+}
+
+func (b *builder) complain(path, format string, args ...any) {
+	b.wrong = append(b.wrong, identity.AsError(b.doc.Errorf(path, format, args...)).Public)
+}
+
+func (b *builder) require(path, key, value string) {
+	if value == "" {
+		b.complain(join(path, key), "must be given")
+	}
+}
+
+func (b *builder) secret(path string, s *Secret) *identity.Secret {
+	if s == nil {
+		return nil
+	}
+	value, err := s.resolve(b.dir, b.lookup)
+	if err != nil {
+		b.complain(path, "%v", err)
+	}
+	return &value
+}
+
+func (b *builder) build(f *file) directory.SiteSpec {
+	var spec directory.SiteSpec
+	for i := range f.Accounts {
+		spec.Accounts = append(spec.Accounts, b.account(fmt.Sprintf("accounts[%d]", i), &f.Accounts[i]))
+	}
+	for i := range f.Realms {
+		spec.Realms = append(spec.Realms, b.realm(fmt.Sprintf("realms[%d]", i), &f.Realms[i]))
+	}
+	for i := range f.Users {
+		spec.Users = append(spec.Users, b.user(fmt.Sprintf("users[%d]", i), &f.Users[i]))
+	}
+	for i := range f.Roles {
+		spec.Roles = append(spec.Roles, b.role(fmt.Sprintf("roles[%d]", i), &f.Roles[i]))
+	}
+	for i := range f.Providers {
+		spec.Providers = append(spec.Providers, b.provider(fmt.Sprintf("providers[%d]", i), &f.Providers[i]))
+	}
+	return spec
+}
+
+func (b *builder) account(path string, a *account) directory.AccountSpec {
+	b.require(path, "id", a.ID)
+	out := directory.AccountSpec{ID: a.ID, Partition: orDefault(a.Partition, defaultPartition), Name: a.Name, Alias: a.Alias}
+	if a.Root != nil {
+		b.require(path+".root", "email", a.Root.Email)
+		out.RootEmail = a.Root.Email
+		out.RootPassword = b.secret(path+".root.password", a.Root.Password)
+	}
+	return out
+}
+
+func (b *builder) realm(path string, r *realm) directory.RealmSpec {
+	b.require(path, "name", r.Name)
+	if r.Name == identity.RootRealm && r.Account != "" {
+		b.complain(path+".account", "the realm %s belongs to no account", identity.RootRealm)
+	}
+	if r.Name != identity.RootRealm && r.Name != "" {
+		b.require(path, "account", r.Account)
+	}
+	out := directory.RealmSpec{Realm: identity.Realm{
+		Name: r.Name, AccountID: r.Account, Issuer: r.Issuer,
+		Algorithm:             orDefault(r.Algorithm, defaultAlgorithm),
+		AccessTokenSeconds:    positive(r.AccessTokenSeconds, defaultAccessTokenSeconds),
+		RefreshTokenSeconds:   positive(r.RefreshTokenSeconds, defaultRefreshTokenSeconds),
+		Scope:                 r.Scope,
+		SupportContact:        r.SupportContact,
+		PasswordLoginDisabled: r.PasswordLoginDisabled,
+	}}
+	if r.AccessTokenSeconds < 0 || r.RefreshTokenSeconds < 0 {
+		b.complain(path, "a lifetime cannot be negative")
+	}
+	for i, c := range r.Clients {
+		at := fmt.Sprintf("%s.clients[%d]", path, i)
+		b.require(at, "id", c.ID)
+		if c.Public && c.Secret != nil {
+			b.complain(at+".secret", "a public client has no secret")
+		}
+		out.Clients = append(out.Clients, directory.ClientSpec{
+			ID: c.ID, Public: c.Public, Grants: c.Grants, Audience: c.Audience,
+			ServiceAccount: c.ServiceAccount, Secret: b.secret(at+".secret", c.Secret),
+		})
+	}
+	return out
+}
+
+func (b *builder) user(path string, u *user) directory.UserSpec {
+	b.require(path, "account", u.Account)
+	b.require(path, "name", u.Name)
+	if u.Password != nil && u.Realm == "" {
+		b.complain(path+".password", "a user without a realm has nowhere to log in")
+	}
+	return directory.UserSpec{
+		AccountID: u.Account, Name: u.Name, Path: orDefault(u.Path, "/"), Realm: u.Realm,
+		Email: u.Email, EmailVerified: u.EmailVerified, ClientRoles: u.ClientRoles,
+		ManagedPolicies: u.ManagedPolicies, Tags: u.Tags, Disabled: u.Disabled,
+		MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired,
+		Password: b.secret(path+".password", u.Password),
+	}
+}
+
+func (b *builder) role(path string, r *role) directory.RoleSpec {
+	b.require(path, "account", r.Account)
+	b.require(path, "name", r.Name)
+	return directory.RoleSpec{
+		AccountID: r.Account, Name: r.Name, Path: orDefault(r.Path, "/"), Description: r.Description,
+		Trust:              b.policy(path+".trust", &r.Trust),
+		MaxSessionDuration: positive(r.MaxSessionDuration, defaultSessionSeconds),
+		ManagedPolicies:    r.ManagedPolicies, Tags: r.Tags,
+	}
+}
+
+func (b *builder) provider(path string, p *provider) directory.ProviderSpec {
+	b.require(path, "account", p.Account)
+	if (p.URL == "") == (p.Realm == "") {
+		b.complain(path, "give either url (a foreign issuer) or realm (one of this installation)")
+	}
+	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		b.complain(path+".url", "not a URL")
+	}
+	out := directory.ProviderSpec{
+		AccountID: p.Account, URL: p.URL, OwnRealm: p.Realm, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints,
+	}
+	if bundle := b.secret(path+".ca_bundle", p.CABundle); bundle != nil {
+		out.CABundle = bundle.Reveal()
+	}
+	return out
+}
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}
+
+func positive(n, d int) int {
+	if n <= 0 {
+		return d
+	}
+	return n
+}

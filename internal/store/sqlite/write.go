@@ -1,0 +1,302 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+const (
+	// maxGroup is how many waiting commits share one transaction and its fsync.
+	maxGroup = 128
+	// pruneEvery is after how many feed numbers the feed is pruned.
+	pruneEvery = 1024
+)
+
+// request is one commit on its way to the writer.
+type request struct {
+	batch *store.Batch // nil: begin a new incarnation
+	state atomic.Int32 // of waiting, taken, given up
+	pos   identity.Position
+	err   error
+	done  chan struct{}
+}
+
+const (
+	waiting int32 = iota
+	taken
+	givenUp
+)
+
+// commit hands a batch to the writer and waits. When ctx ends first, the batch
+// is taken back if the writer has not begun it; else the outcome is waited for,
+// so that it is known either way.
+func (e *Engine) commit(ctx context.Context, b *store.Batch) (identity.Position, error) {
+	r := &request{batch: b, done: make(chan struct{})}
+	select {
+	case e.commits <- r:
+	case <-ctx.Done():
+		return identity.Position{}, store.Away("sqlite.commit", ctx.Err())
+	case <-e.quit:
+		return identity.Position{}, store.Away("sqlite.commit", errClosed)
+	}
+	select {
+	case <-r.done:
+		return r.pos, r.err
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(waiting, givenUp) {
+			return identity.Position{}, store.Away("sqlite.commit", ctx.Err())
+		}
+	case <-e.stopped:
+		if r.state.CompareAndSwap(waiting, givenUp) {
+			return identity.Position{}, store.Away("sqlite.commit", errClosed)
+		}
+	}
+	<-r.done
+	return r.pos, r.err
+}
+
+// NewIncarnation begins a new feed on the same rows, as a restore does: every
+// follower reloads, and no earlier position compares with a later one.
+func (e *Engine) NewIncarnation(ctx context.Context) (identity.Position, error) {
+	return e.commit(ctx, nil)
+}
+
+func (e *Engine) openWriter(ctx context.Context) (*reader, error) {
+	w, err := e.openReader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mode string
+	if err := w.one("PRAGMA journal_mode", nil, &mode); err != nil {
+		w.drop()
+		return nil, err
+	}
+	if mode != "wal" {
+		w.drop()
+		return nil, errors.New("the file system does not allow WAL mode")
+	}
+	return w, nil
+}
+
+// committer is the one writer. It takes all commits that wait and makes one
+// transaction of them.
+func (e *Engine) committer(w *reader) {
+	defer close(e.stopped)
+	defer func() {
+		if w != nil {
+			w.drop()
+		}
+	}()
+	for {
+		var group []*request
+		select {
+		case <-e.quit:
+			return
+		case r := <-e.commits:
+			group = gather(group, r)
+		}
+		for more := true; more && len(group) < maxGroup; {
+			select {
+			case r := <-e.commits:
+				group = gather(group, r)
+			default:
+				more = false
+			}
+		}
+		w = e.writeGroup(w, group)
+	}
+}
+
+func gather(group []*request, r *request) []*request {
+	if r.state.CompareAndSwap(waiting, taken) {
+		return append(group, r)
+	}
+	return group
+}
+
+// writeGroup commits a group and answers it. When the transaction fails, its
+// members are tried one by one, so that none suffers for another.
+func (e *Engine) writeGroup(w *reader, group []*request) *reader {
+	if len(group) == 0 {
+		return w
+	}
+	var err error
+	if w == nil {
+		if w, err = e.openWriter(context.Background()); err != nil {
+			answer(group, err)
+			return nil
+		}
+	}
+	pos, err := e.writeTx(w, group)
+	if err != nil {
+		if w.exec("ROLLBACK") != nil || w.broken {
+			w.drop()
+			w = nil
+		}
+		if len(group) == 1 {
+			answer(group, err)
+			return w
+		}
+		for _, r := range group {
+			w = e.writeGroup(w, []*request{r})
+		}
+		return w
+	}
+	e.signal.Set(pos)
+	answer(group, nil)
+	return w
+}
+
+func answer(group []*request, err error) {
+	for _, r := range group {
+		if err != nil {
+			r.pos, r.err = identity.Position{}, failed("sqlite.commit", err)
+		}
+		close(r.done)
+	}
+}
+
+// writeTx makes one transaction of a group. A member that does not fit gets its
+// error and has written nothing; an error returned is one of the whole.
+func (e *Engine) writeTx(w *reader, group []*request) (identity.Position, error) {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return identity.Position{}, err
+	}
+	h, err := w.head()
+	if err != nil {
+		return identity.Position{}, err
+	}
+	first := h
+	for _, r := range group {
+		r.pos, r.err = identity.Position{}, nil
+		if r.batch == nil {
+			h.pos.Incarnation, h.pos.N, h.pruned = rand.Text(), h.pos.N+1, h.pos.N+1
+			if err := w.exec("DELETE FROM feed"); err != nil {
+				return identity.Position{}, err
+			}
+			r.pos = h.pos
+			continue
+		}
+		if r.err = e.check(w, h, r.batch); r.err != nil {
+			if k := identity.KindOf(r.err); !errors.Is(r.err, store.ErrStale) && k != identity.KindAlreadyExists {
+				return identity.Position{}, r.err
+			}
+			continue
+		}
+		h.pos.N++
+		if err := w.apply(h.pos.N, r.batch); err != nil {
+			return identity.Position{}, err
+		}
+		r.pos = h.pos
+	}
+	if h == first {
+		return h.pos, w.exec("ROLLBACK")
+	}
+	if err := e.prune(w, first.pos.N, &h); err != nil {
+		return identity.Position{}, err
+	}
+	const setHead = "UPDATE feed_head SET incarnation = ?, n = ?, pruned = ? WHERE id = 1"
+	if err := w.exec(setHead, h.pos.Incarnation, int64(h.pos.N), int64(h.pruned)); err != nil {
+		return identity.Position{}, err
+	}
+	return h.pos, w.exec("COMMIT")
+}
+
+// check judges a batch on the writer's transaction, in which nothing else can
+// commit.
+func (e *Engine) check(w *reader, h head, b *store.Batch) error {
+	now := &state{engine: e, ctx: context.Background(), reader: w}
+	w.at = h
+	var changed []store.RowID
+	if at, ok := b.ReadAt(); ok {
+		if at.Incarnation != h.pos.Incarnation || at.N < h.pruned {
+			return store.ErrStale
+		}
+		if at.N != h.pos.N {
+			var err error
+			if changed, err = w.changed(now.ctx, at.N); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Check(now, changed)
+}
+
+func (r *reader) apply(n uint64, b *store.Batch) error {
+	for _, row := range b.Writes() {
+		if err := r.replace(n, row); err != nil {
+			return err
+		}
+		if err := r.exec("INSERT INTO feed (n, tbl, key) VALUES (?, ?, ?)", int64(n), row.Table, row.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) replace(n uint64, row store.Row) error {
+	var packed []byte
+	var old []store.IndexEntry
+	err := r.one("SELECT entries FROM record WHERE tbl = ? AND key = ?", []any{row.Table, row.Key}, &packed)
+	if err == nil {
+		old, err = unpack(packed)
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	for _, x := range missing(old, row.Index) {
+		if err := r.exec("DELETE FROM entry WHERE tbl = ? AND name = ? AND value = ? AND key = ?", row.Table, x.Name, x.Value, row.Key); err != nil {
+			return err
+		}
+	}
+	for _, x := range missing(row.Index, old) {
+		if err := r.exec("INSERT INTO entry (tbl, name, value, key) VALUES (?, ?, ?, ?)", row.Table, x.Name, x.Value, row.Key); err != nil {
+			return err
+		}
+	}
+	if row.Value == nil {
+		return r.exec("DELETE FROM record WHERE tbl = ? AND key = ?", row.Table, row.Key)
+	}
+	const put = `INSERT INTO record (tbl, key, n, value, entries) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (tbl, key) DO UPDATE SET n = excluded.n, value = excluded.value, entries = excluded.entries`
+	return r.exec(put, row.Table, row.Key, int64(n), row.Value, pack(row.Index))
+}
+
+// missing are the entries of a that are not in b, as places in an index.
+func missing(a, b []store.IndexEntry) []store.IndexEntry {
+	var out []store.IndexEntry
+next:
+	for _, x := range a {
+		for _, y := range b {
+			if x.Name == y.Name && x.Value == y.Value {
+				continue next
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// prune forgets the feed's oldest entries now and then.
+func (e *Engine) prune(w *reader, before uint64, h *head) error {
+	every := uint64(min(pruneEvery, e.opt.FeedKeep))
+	if before/every == h.pos.N/every {
+		return nil
+	}
+	var n int64
+	err := w.one("SELECT n FROM feed ORDER BY n DESC LIMIT 1 OFFSET ?", []any{e.opt.FeedKeep}, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.pruned = max(h.pruned, uint64(n))
+	return w.exec("DELETE FROM feed WHERE n <= ?", n)
+}

@@ -1,0 +1,224 @@
+package token
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	jose "github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"daypass/internal/identity"
+)
+
+// MaxJWTSize is the most characters of a JWT that is looked at.
+const MaxJWTSize = 20_000
+
+const (
+	maxJSONDepth = 32
+	minRSABits   = 2048
+	maxRSABits   = 8192
+)
+
+// Algorithms that an issuer's allow-list may name: asymmetric ones only
+// (RFC 7518 §3.1, RFC 8037 §3.1).
+var Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// Header is what is read of a JWS header; jku, jwk, x5u and x5c are ignored.
+type Header struct {
+	Algorithm string `json:"alg"`
+	KeyID     string `json:"kid"`
+	Type      string `json:"typ"`
+}
+
+// VerifyWith checks a compact JWS, strictly: at most MaxJWTSize characters,
+// three parts of canonical base64url, a header and a payload that are JSON
+// objects in valid UTF-8 without duplicate members, no crit, an algorithm of
+// the allow-list that fits the key, RSA of 2048 bits or more. keys finds the
+// key by its ID ("" when the header has none) and algorithm.
+//
+// It returns the payload, to be read with DecodeClaims; the claims are judged
+// by the caller. KindInvalidBearer for all that does not verify.
+func VerifyWith(raw string, keys func(kid, alg string) (crypto.PublicKey, bool), allowed []string) ([]byte, error) {
+	payload, _, err := verify(raw, func(h Header) (crypto.PublicKey, bool) { return keys(h.KeyID, h.Algorithm) }, allowed)
+	return payload, err
+}
+
+// Peek returns payload and header of a JWT that is well-formed in the sense of
+// VerifyWith and whose signature nobody has checked: only to choose the issuer
+// whose keys are then used.
+func Peek(raw string) (payload []byte, header Header, err error) {
+	payload, header, err = parse(raw)
+	if err != nil {
+		return nil, Header{}, refuse(err)
+	}
+	return payload, header, nil
+}
+
+// DecodeClaims reads a payload into v, as encoding/json does but with member
+// names compared exactly: "SUB" is not "sub".
+func DecodeClaims(payload []byte, v any) error {
+	if err := josejson.Unmarshal(payload, v); err != nil {
+		return refuse(err)
+	}
+	return nil
+}
+
+func refuse(err error) error {
+	return &identity.Error{Kind: identity.KindInvalidBearer, Op: "token.verify", Err: err}
+}
+
+func verify(raw string, keys func(Header) (crypto.PublicKey, bool), allowed []string) ([]byte, Header, error) {
+	payload, header, err := verifyJWS(raw, keys, allowed)
+	if err != nil {
+		return nil, Header{}, refuse(err)
+	}
+	return payload, header, nil
+}
+
+func verifyJWS(raw string, keys func(Header) (crypto.PublicKey, bool), allowed []string) ([]byte, Header, error) {
+	payload, header, err := parse(raw)
+	if err != nil {
+		return nil, header, err
+	}
+	if !slices.Contains(Algorithms, header.Algorithm) || !slices.Contains(allowed, header.Algorithm) {
+		return nil, header, errors.New("algorithm not allowed")
+	}
+	key, ok := keys(header)
+	if !ok {
+		return nil, header, errors.New("unknown key")
+	}
+	if err := fits(key, header.Algorithm); err != nil {
+		return nil, header, err
+	}
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(header.Algorithm)})
+	if err != nil {
+		return nil, header, errors.New("malformed JWS")
+	}
+	verified, err := jws.Verify(key)
+	if err != nil || !bytes.Equal(verified, payload) {
+		return nil, header, errors.New("bad signature")
+	}
+	return payload, header, nil
+}
+
+// fits keeps keys from being used with an algorithm of another family or
+// strength.
+func fits(key crypto.PublicKey, alg string) error {
+	curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+	ok := false
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		bits := key.N.BitLen()
+		ok = (strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")) && bits >= minRSABits && bits <= maxRSABits
+	case *ecdsa.PublicKey:
+		ok = curves[alg] != "" && curves[alg] == key.Params().Name
+	case ed25519.PublicKey:
+		ok = alg == "EdDSA" && len(key) == ed25519.PublicKeySize
+	}
+	if !ok {
+		return fmt.Errorf("algorithm %s does not fit the key", alg)
+	}
+	return nil
+}
+
+// parse takes a JWT apart without checking its signature.
+func parse(raw string) (payload []byte, header Header, err error) {
+	if len(raw) > MaxJWTSize {
+		return nil, header, errors.New("token too long")
+	}
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 || parts[2] == "" {
+		return nil, header, errors.New("token has not three parts")
+	}
+	var decoded [3][]byte
+	for i, p := range parts {
+		// The decoder skips line breaks, which have no place in a token.
+		if strings.ContainsAny(p, "\r\n") {
+			return nil, header, errors.New("line break in token")
+		}
+		if decoded[i], err = strictURL.DecodeString(p); err != nil {
+			return nil, header, errors.New("part is not base64url")
+		}
+	}
+	for _, doc := range decoded[:2] {
+		if err := strictObject(doc); err != nil {
+			return nil, header, err
+		}
+	}
+	var members map[string]json.RawMessage
+	if err := josejson.Unmarshal(decoded[0], &members); err != nil {
+		return nil, header, errors.New("malformed header")
+	}
+	if _, ok := members["crit"]; ok {
+		return nil, header, errors.New("critical header member not understood")
+	}
+	if err := josejson.Unmarshal(decoded[0], &header); err != nil || header.Algorithm == "" {
+		return nil, header, errors.New("malformed header")
+	}
+	return decoded[1], header, nil
+}
+
+var strictURL = base64.RawURLEncoding.Strict()
+
+// strictObject requires one JSON object in valid UTF-8 with no member twice at
+// any level, nor twice but for case at the first (readers that fold case would
+// take the wrong one), and nothing behind it.
+func strictObject(doc []byte) error {
+	if !utf8.Valid(doc) || !json.Valid(doc) {
+		return errors.New("not JSON in UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("not a JSON object")
+	}
+	type level struct {
+		members map[string]bool // nil in an array
+		value   bool            // a member's value comes next
+	}
+	stack := []level{{members: map[string]bool{}}}
+	for len(stack) > 0 {
+		t, err := dec.Token()
+		if err != nil {
+			return errors.New("malformed JSON")
+		}
+		top := &stack[len(stack)-1]
+		if name, ok := t.(string); ok && top.members != nil && !top.value {
+			if len(stack) == 1 {
+				name = strings.ToLower(strings.ToUpper(name)) // as far as encoding/json folds
+			}
+			if top.members[name] {
+				return errors.New("duplicate JSON member")
+			}
+			top.members[name], top.value = true, true
+			continue
+		}
+		top.value = false
+		switch t {
+		case json.Delim('{'):
+			stack = append(stack, level{members: map[string]bool{}})
+		case json.Delim('['):
+			stack = append(stack, level{})
+		case json.Delim('}'), json.Delim(']'):
+			stack = stack[:len(stack)-1]
+		}
+		if len(stack) > maxJSONDepth {
+			return errors.New("JSON nested too deep")
+		}
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"daypass/internal/identity"
+)
+
+// KeySemantics says what an upstream makes of an object's key.
+type KeySemantics string
+
+// Key semantics. On KeysArePaths two different keys can name one object
+// ("a//b", "./a"), so that the gate refuses the aliases.
+const (
+	KeysAreOpaque KeySemantics = "opaque"
+	KeysArePaths  KeySemantics = "path"
+)
+
+// Mode says how uploads without a checksum of their own travel.
+type Mode string
+
+// Modes. Reframe gives every such upload a checksum trailer, for stores that
+// would commit a body cut short.
+const (
+	Passthrough Mode = "passthrough"
+	Reframe     Mode = "reframe"
+)
+
+// S3 is one upstream. Its fields are set once, before the first Do; it is then
+// safe for concurrent use.
+type S3 struct {
+	// Name stands in the registry of buckets and in logs.
+	Name string
+	// Endpoint holds scheme and host, and nothing else.
+	Endpoint *url.URL
+	Region   string
+	// Credentials are asked for each request, so that they can change.
+	Credentials func() (id string, secret identity.Secret, err error)
+	// Transport sends; see NewTransport. Redirects are not its matter.
+	Transport http.RoundTripper
+	Clock     identity.Clock
+	// VirtualHost puts the bucket into the host name instead of the path.
+	VirtualHost  bool
+	KeySemantics KeySemantics
+	// ReservedPrefixes of keys are the store's own (".sgwtmp/").
+	ReservedPrefixes []string
+	Mode             Mode
+
+	signers signers
+}
+
+// Request is what is sent: one S3 request without credentials.
+type Request struct {
+	Method string
+	// Bucket and Key name the target; Key is in canonical percent-encoding
+	// without a leading slash, "" for a request on the bucket.
+	Bucket, Key string
+	// Query is encoded, "" for none.
+	Query string
+	// Header is taken over, and changed: the caller lets go of it.
+	Header http.Header
+	// Body is read once and closed; nil for none.
+	Body io.ReadCloser
+	// Length is the exact length of Body.
+	Length int64
+	// PayloadHash is the value of x-amz-content-sha256; "" means that of an
+	// empty body.
+	PayloadHash string
+}
+
+const opDo = "upstream.Do"
+
+// retryAfterSeconds is what callers are told when the upstream is away: a
+// child that restarts is back within a second or two.
+const retryAfterSeconds = 2
+
+// Do signs and sends r once. An answer of any status is returned as it came,
+// redirects included; its body is the caller's to close. Errors have
+// KindUnavailable, with RetryAfterSeconds; the cause is wrapped, among them an
+// error of reading r.Body.
+func (u *S3) Do(ctx context.Context, r *Request) (*http.Response, error) {
+	req, err := u.build(ctx, r)
+	if err == nil {
+		err = u.sign(req, r.PayloadHash)
+	}
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, unavailable(err)
+	}
+	resp, err := u.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return resp, nil
+}
+
+func unavailable(err error) error {
+	return &identity.Error{Kind: identity.KindUnavailable, Op: opDo, Err: err, RetryAfterSeconds: retryAfterSeconds}
+}
+
+func (u *S3) build(ctx context.Context, r *Request) (*http.Request, error) {
+	if u.Endpoint == nil || u.Endpoint.Host == "" {
+		return nil, errors.New("no endpoint")
+	}
+	host, path := u.Endpoint.Host, "/"
+	switch {
+	case u.VirtualHost && r.Bucket != "":
+		host = r.Bucket + "." + host
+		path += r.Key
+	case r.Bucket != "":
+		path += r.Bucket
+		if r.Key != "" {
+			path += "/" + r.Key
+		}
+	}
+	target := &url.URL{Scheme: u.Endpoint.Scheme, Host: u.Endpoint.Host, RawQuery: r.Query}
+	if strings.HasPrefix(path, "//") {
+		// Opaque would read it as an authority.
+		plain, err := url.PathUnescape(path)
+		if err != nil {
+			return nil, err
+		}
+		target.Path, target.RawPath = plain, path
+	} else {
+		target.Opaque = path
+	}
+	header := r.Header
+	if header == nil {
+		header = http.Header{}
+	}
+	req := &http.Request{
+		Method: r.Method, URL: target, Host: host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if r.Body != nil && r.Length > 0 {
+		req.Body, req.ContentLength = r.Body, r.Length
+	} else if r.Body != nil {
+		r.Body.Close()
+	}
+	// An absent User-Agent would be filled in by net/http.
+	header["User-Agent"] = []string{"daypass"}
+	return req.WithContext(ctx), nil
+}

@@ -1,0 +1,40 @@
+package upstream
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"daypass/internal/identity"
+	"daypass/internal/sigv4"
+)
+
+// signers keeps the last Signer of each upstream value: it holds the derived
+// key of the day. A change of the credentials makes a new one.
+type signers struct{ last atomic.Pointer[boundSigner] }
+
+type boundSigner struct {
+	id, region string
+	secret     identity.Secret
+	signer     *sigv4.Signer
+}
+
+func (s *signers) get(id string, secret identity.Secret, region string) *sigv4.Signer {
+	if b := s.last.Load(); b != nil && b.id == id && b.region == region && b.secret.Equal(secret) {
+		return b.signer
+	}
+	b := &boundSigner{id: id, region: region, secret: secret, signer: sigv4.NewSigner(
+		sigv4.Credentials{AccessKeyID: id, SecretAccessKey: secret.Reveal()}, region, "s3")}
+	s.last.Store(b)
+	return b.signer
+}
+
+func (u *S3) sign(req *http.Request, payloadHash string) error {
+	id, secret, err := u.Credentials()
+	if err != nil {
+		return err
+	}
+	if payloadHash == "" {
+		payloadHash = sigv4.EmptySHA256
+	}
+	return u.signers.get(id, secret, u.Region).Sign(req, payloadHash, u.Clock.Now())
+}
