@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"daypass/internal/audit"
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
 	"daypass/internal/store"
@@ -15,6 +16,7 @@ type Options struct {
 	DB       *store.DB
 	Keyring  *keyring.Keyring
 	Sessions *token.Sessions
+	Audit    *audit.Log
 	Clock    identity.Clock
 	Log      *slog.Logger
 	// Regions accepts the region of a signature's scope; nil accepts any.
@@ -29,6 +31,7 @@ type Access struct {
 	db       *store.DB
 	keys     *keyring.Keyring
 	sessions *token.Sessions
+	audit    *audit.Log
 	clock    identity.Clock
 	log      *slog.Logger
 	regions  func(string) bool
@@ -45,7 +48,7 @@ func New(o Options) *Access {
 		o.CachedCredentials = 65536
 	}
 	return &Access{
-		db: o.DB, keys: o.Keyring, sessions: o.Sessions, clock: o.Clock, log: o.Log, regions: o.Regions,
+		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions,
 		tokens: newCache[[32]byte](o.CachedCredentials), longTerm: newCache[string](o.CachedCredentials),
 		uses: map[string]identity.KeyUse{},
 	}

@@ -1,14 +1,36 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
+	"daypass/internal/audit"
 	"daypass/internal/identity"
 	"daypass/internal/sigv4"
 )
 
 func (a *Access) authenticate(r *http.Request, svc Service, bodySHA256 string) (Authenticated, error) {
+	out, err := a.check(r, svc, bodySHA256)
+	if err != nil {
+		a.refuse(r.Context(), nil, "Authenticate", svc.Name+".amazonaws.com", err)
+	}
+	return out, err
+}
+
+// refuse records a refused call; it never waits. A caller that proved nothing
+// is only counted.
+func (a *Access) refuse(ctx context.Context, c *identity.Caller, name, source string, err error) {
+	ev := audit.Event{Source: source, Name: name}
+	if c != nil {
+		ev = audit.Change(c, source, name, nil)
+	}
+	e := identity.AsError(err)
+	ev.ErrorCode, ev.ErrorMessage = string(e.Kind), e.Public
+	a.audit.Refuse(ctx, ev)
+}
+
+func (a *Access) check(r *http.Request, svc Service, bodySHA256 string) (Authenticated, error) {
 	now := a.clock.Now()
 	s, err := sigv4.Parse(r, sigv4.Rules{
 		Service: svc.Name, Regions: a.regions, S3: svc.S3, Presigned: svc.Presigned,

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,10 +10,19 @@ import (
 	"daypass/internal/store"
 )
 
-// authorize knows three rules: operators manage identities and the
+// decide knows three rules: operators manage identities and the
 // installation, root may do everything with its own account's things, and
 // everyone else what a managed policy allows there.
 func (a *Access) authorize(c *identity.Caller, action string, res Resource) Decision {
+	d := a.decide(c, action, res)
+	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
+		service, name, _ := strings.Cut(action, ":")
+		a.refuse(context.Background(), c, name, service+".amazonaws.com", d.Err)
+	}
+	return d
+}
+
+func (a *Access) decide(c *identity.Caller, action string, res Resource) Decision {
 	service, _, _ := strings.Cut(action, ":")
 	if c.Kind == identity.Operator {
 		if service == "daypass" || service == "iam" {

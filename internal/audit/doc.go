@@ -9,5 +9,6 @@
 // The package refuses to know what deserves an event, who may read them, and
 // any secret: an event holds the SHA-256 of what was issued (Event.Issued), and
 // names that nobody has proved only as keyed hashes, which the caller makes.
-// Events that commit together with a change in the store are the store's.
+// An event of a change in the store commits with that change (Commit) and is
+// delivered to the log from there.
 package audit

@@ -1,21 +1,29 @@
 package authn
 
 import (
+	"context"
+	"crypto"
 	"crypto/rand"
 	"io"
 	"log/slog"
 
-	"daypass/internal/egress"
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
 	"daypass/internal/store"
 )
 
+// KeySource finds the public key of a foreign issuer by key ID (package egress
+// does). KindProviderUnreachable when it cannot, KindInvalidIdentity when the
+// issuer has no such key.
+type KeySource interface {
+	Key(ctx context.Context, issuer, caBundle, kid, alg string) (crypto.PublicKey, error)
+}
+
 // Options of an Authn.
 type Options struct {
 	DB      *store.DB
 	Keyring *keyring.Keyring
-	Issuers *egress.Issuers
+	Issuers KeySource
 	Clock   identity.Clock
 	Log     *slog.Logger
 	Random  io.Reader // crypto/rand when nil
@@ -31,7 +39,7 @@ type Options struct {
 type Authn struct {
 	db       *store.DB
 	keys     *keyring.Keyring
-	issuers  *egress.Issuers
+	issuers  KeySource
 	clock    identity.Clock
 	log      *slog.Logger
 	random   io.Reader

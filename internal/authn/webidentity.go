@@ -51,6 +51,7 @@ type Claims struct {
 	Incarnation string `json:"dp_inc"`
 	Position    uint64 `json:"dp_pos"`
 	UserID      string `json:"dp_uid"`
+	IssuedMS    int64  `json:"dp_ms"`
 	// Access tokens of foreign issuers carry one of these.
 	TokenUse string `json:"token_use"`
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"daypass/internal/identity"
+	"daypass/internal/keyring"
 	"daypass/internal/store"
 )
 
@@ -12,7 +13,7 @@ import (
 // made up, nor used to look into another account's list.
 
 func (d *Directory) sealMarker(c *identity.Caller, listing string, at store.After) (string, error) {
-	b, err := d.keys.Box("cursor").Encrypt([]byte(at.Value+"\x01"+at.Key), []byte(listing+"\x00"+c.AccountID))
+	b, err := d.keys.Box(keyring.BoxCursor).Seal([]byte(at.Value+"\x01"+at.Key), []byte(listing+"\x00"+c.AccountID))
 	return base64.RawURLEncoding.EncodeToString(b), err
 }
 
@@ -28,7 +29,7 @@ func (d *Directory) openMarker(c *identity.Caller, listing, marker string) (stor
 	if err != nil {
 		return store.After{}, bad
 	}
-	b, err = d.keys.Box("cursor").Decrypt(b, []byte(listing+"\x00"+c.AccountID))
+	b, err = d.keys.Box(keyring.BoxCursor).Open(b, []byte(listing+"\x00"+c.AccountID))
 	if err != nil {
 		return store.After{}, bad
 	}

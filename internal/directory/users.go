@@ -125,7 +125,7 @@ func (d *Directory) target(r store.Reader, c *identity.Caller, action, name stri
 	if len(name) > maxExisting {
 		return nil, noUser(name)
 	}
-	if u.Root && c.Kind != identity.RootUser {
+	if u.Root && c.Kind != identity.RootUser && c.Kind != identity.Operator {
 		return nil, noUser(name)
 	}
 	return u, nil

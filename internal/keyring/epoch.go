@@ -197,7 +197,7 @@ func (k *Keyring) openEpoch(row *store.Epoch) (*Epoch, error) {
 	return e, nil
 }
 
-func (k *Keyring) loadEpochs(r store.Reader, prev, st *state, damaged func(string, error) error) error {
+func (k *Keyring) loadEpochs(r store.Reader, prev, st *state) error {
 	rows, err := store.Epochs.List(r, "", "", store.After{}, 0)
 	if err != nil {
 		return err
@@ -210,9 +210,7 @@ func (k *Keyring) loadEpochs(r store.Reader, prev, st *state, damaged func(strin
 			c.SignsFrom, c.RetiredAt, c.DestroyAt, c.destroyed = row.SignsFrom, row.RetiredAt, row.DestroyAt, row.Destroyed
 			e = &c
 		} else if e, err = k.openEpoch(row); err != nil {
-			if err = damaged("epoch "+store.EpochKey(row.Number), err); err != nil {
-				return err
-			}
+			k.damaged("epoch "+store.EpochKey(row.Number), err)
 		}
 		st.epochs[row.Number] = e
 		st.maxEpoch = max(st.maxEpoch, row.Number)

@@ -206,9 +206,9 @@ type state struct {
 	issuers      map[string]*signingSet
 }
 
-// load opens what r holds, taking over from prev what did not change. Strict
-// fails on the first row that does not open; otherwise such rows are left out
-// and logged, for one damaged row must not stop the rest.
+// load opens what r holds, taking over from prev what did not change. Rows that
+// do not open are left out and logged, for one damaged row must not stop the
+// rest; but strict fails on a key set, which tells a wrong root key.
 func (k *Keyring) load(r store.Reader, prev *state, strict bool) (*state, error) {
 	if prev == nil {
 		prev = &state{}
@@ -218,20 +218,13 @@ func (k *Keyring) load(r store.Reader, prev *state, strict bool) (*state, error)
 		return nil, err
 	}
 	st := &state{installation: m.Value, sets: map[string]versions{}}
-	damaged := func(what string, err error) error {
-		if strict {
-			return err
-		}
-		k.opt.Log.Error("key does not open", "key", what, "error", err)
-		return nil
-	}
-	if err := k.loadKeySets(r, prev, st, damaged); err != nil {
+	if err := k.loadKeySets(r, prev, st, strict); err != nil {
 		return nil, err
 	}
-	if err := k.loadEpochs(r, prev, st, damaged); err != nil {
+	if err := k.loadEpochs(r, prev, st); err != nil {
 		return nil, err
 	}
-	if err := k.loadSigning(r, prev, st, damaged); err != nil {
+	if err := k.loadSigning(r, prev, st); err != nil {
 		return nil, err
 	}
 	for set := range keySetTemplates {
@@ -240,6 +233,10 @@ func (k *Keyring) load(r store.Reader, prev *state, strict bool) (*state, error)
 		}
 	}
 	return st, nil
+}
+
+func (k *Keyring) damaged(what string, err error) {
+	k.opt.Log.Error("key does not open", "key", what, "error", err)
 }
 
 // refresh follows the node's snapshot. It asks for the newest one itself, so

@@ -3,8 +3,6 @@ package keyring_test
 import (
 	"bytes"
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -239,9 +237,14 @@ func TestBoxes(t *testing.T) {
 	wantKind(t, err, identity.KindValidation)
 	must[keyring.Report](t)(k.Rotate(t.Context(), keyring.RotateBoxes, keyring.RotateOptions{Now: true}))
 	c.add(time.Minute)
+	must[keyring.Report](t)(k.Tick(t.Context()))
 	if got := must[[]byte](t)(box.Open(sealed, []byte("caller"))); string(got) != "page 2" {
 		t.Errorf("Open after rotation = %q", got)
 	}
+	c.add(8 * 24 * time.Hour)
+	must[keyring.Report](t)(k.Tick(t.Context()))
+	_, err = box.Open(sealed, []byte("caller"))
+	wantKind(t, err, identity.KindValidation)
 }
 
 func TestRotationReencrypts(t *testing.T) {
@@ -288,61 +291,50 @@ func TestRotationReencrypts(t *testing.T) {
 	}
 }
 
-func TestRootKeyFile(t *testing.T) {
+func TestDamagedRowStopsNothingElse(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "root.key")
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err := keyring.LoadRootKeyFile(path, data)
-	wantKind(t, err, identity.KindNotFound)
-	must[keyring.RootKey](t)(keyring.NewRootKeyFile(path))
-	_, err = keyring.NewRootKeyFile(path)
-	wantKind(t, err, identity.KindAlreadyExists)
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v", info.Mode())
-	}
-	if _, inside, err := keyring.LoadRootKeyFile(path, data); err != nil || inside {
-		t.Errorf("inside = %v, err = %v", inside, err)
-	}
-	if _, inside, err := keyring.LoadRootKeyFile(path, dir); err != nil || !inside {
-		t.Errorf("inside = %v, err = %v, want inside", inside, err)
-	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(dir, link); err != nil {
-		t.Fatal(err)
-	}
-	if _, inside, err := keyring.LoadRootKeyFile(path, link); err != nil || !inside {
-		t.Errorf("through a link: inside = %v, err = %v, want inside", inside, err)
-	}
-	if err := os.Chmod(path, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = keyring.LoadRootKeyFile(path, data)
-	wantKind(t, err, identity.KindValidation)
-	for _, text := range []string{"", "AAAA\n", "not base64", strings.Repeat("A", 2000)} {
-		bad := filepath.Join(t.TempDir(), "bad")
-		if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+	k, db, c := fresh(t)
+	ensure(t, k, keyring.SetSpec{Set: "a", Algorithm: keyring.ES256}, keyring.SetSpec{Set: "b", Algorithm: keyring.ES256})
+	_, err := db.Update(t.Context(), func(tx store.Tx) error {
+		e := *must[*store.Epoch](t)(store.Epochs.Get(tx, store.EpochKey(1)))
+		e.Sealed = append([]byte{0}, e.Sealed...)
+		rows := must[[]*store.SigningKey](t)(store.SigningKeys.List(tx, "set", store.Join("a", ""), store.After{}, 0))
+		s := *rows[0]
+		s.Sealed = append([]byte{0}, s.Sealed...)
+		if err := store.SigningKeys.Put(tx, &s); err != nil {
+			return err
 		}
-		_, _, err := keyring.LoadRootKeyFile(bad, data)
-		wantKind(t, err, identity.KindValidation)
+		return store.Epochs.Put(tx, &e)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, k := range []*keyring.Keyring{k, open(t, db, c)} {
+		_, err = k.EpochByNumber(t.Context(), 1)
+		wantKind(t, err, identity.KindUnavailable)
+		_, err = k.Signer("a", keyring.ES256)
+		wantKind(t, err, identity.KindUnavailable)
+		must[keyring.SigningKey](t)(k.Signer("b", keyring.ES256))
+	}
+	must[keyring.Report](t)(k.Tick(t.Context()))
+	c.add(5 * time.Minute)
+	must[*keyring.Epoch](t)(k.CurrentEpoch())
 }
 
-func TestPassphrase(t *testing.T) {
+func TestRowsDoNotOpenElsewhere(t *testing.T) {
 	t.Parallel()
-	_, err := keyring.RootKeyFromPassphrase("short")
-	wantKind(t, err, identity.KindValidation)
-	pass := must[keyring.RootKey](t)(keyring.RootKeyFromPassphrase("correct horse battery staple"))
-	db := openDB(t, store.NewMemory())
-	must[*keyring.Keyring](t)(keyring.Open(t.Context(), db, pass, keyring.Options{}))
-	must[*keyring.Keyring](t)(keyring.Open(t.Context(), db, pass, keyring.Options{}))
-	other := must[keyring.RootKey](t)(keyring.RootKeyFromPassphrase("correct horse battery stable"))
-	_, err = keyring.Open(t.Context(), db, other, keyring.Options{})
-	wantKind(t, err, identity.KindValidation)
+	k, db, _ := fresh(t)
+	ensure(t, k, keyring.SetSpec{Set: "a", Algorithm: keyring.ES256})
+	_, err := db.Update(t.Context(), func(tx store.Tx) error { // another issuer's set gets a's key
+		s := *must[[]*store.SigningKey](t)(store.SigningKeys.List(tx, "", "", store.After{}, 0))[0]
+		s.Set = "b"
+		return store.SigningKeys.Put(tx, &s)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.Signer("b", keyring.ES256)
+	wantKind(t, err, identity.KindUnavailable)
 }
 
 func TestRotateUnknown(t *testing.T) {

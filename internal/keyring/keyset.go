@@ -165,7 +165,7 @@ func lengthPrefixed(parts ...string) []byte {
 	return b
 }
 
-func (k *Keyring) loadKeySets(r store.Reader, prev, st *state, damaged func(string, error) error) error {
+func (k *Keyring) loadKeySets(r store.Reader, prev, st *state, strict bool) error {
 	rows, err := store.KeySets.List(r, "", "", store.After{}, 0)
 	if err != nil {
 		return err
@@ -175,9 +175,10 @@ func (k *Keyring) loadKeySets(r store.Reader, prev, st *state, damaged func(stri
 		v := prev.sets[set].byNumber(n)
 		if v == nil || !bytes.Equal(v.sealed, row.Sealed) || !v.activeFrom.Equal(row.ActiveFrom) {
 			if set, v, err = openKeySet(k.root, row); err != nil {
-				if err = damaged("key set "+row.Name, err); err != nil {
+				if strict {
 					return err
 				}
+				k.damaged("key set "+row.Name, err)
 				continue
 			}
 		}

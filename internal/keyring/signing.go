@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -18,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 	"time"
 
@@ -69,14 +67,6 @@ func (s *signingKey) active() bool {
 	return s.private != nil && !s.row.SignsFrom.IsZero() && s.row.RetiredAt.IsZero()
 }
 
-// signingSet is what an issuer has: all public keys by ID, the signing key of
-// each algorithm, and the JWKS made of them.
-type signingSet struct {
-	public map[string]*signingKey
-	active []*signingKey // one per algorithm, in the order of the JWKS
-	jwks   []byte
-}
-
 // Signer returns the active key of a set for an algorithm. While the set's key
 // of that algorithm is too young to sign it returns the active one of another,
 // so that an issuer that changes its algorithm never stands without a key; an
@@ -97,26 +87,6 @@ func (k *Keyring) Signer(set, algorithm string) (SigningKey, error) {
 		out.Signer = queued{key.private, k.gate}
 	}
 	return out, nil
-}
-
-// JWKS returns the public keys of a set as JSON (RFC 7517 §5), the active key
-// first (an RSA one before others: Ceph RGW reads only the first), then those
-// that will sign, then the retired. Nobody may write to it. Nil for a set that
-// is not there.
-func (k *Keyring) JWKS(set string) []byte {
-	if s := k.state.Load().issuers[set]; s != nil {
-		return s.jwks
-	}
-	return nil
-}
-
-// PublicKey returns a public key of a set, as long as its JWKS shows it.
-func (k *Keyring) PublicKey(set, kid string) (key crypto.PublicKey, algorithm string, ok bool) {
-	s := k.state.Load().issuers[set]
-	if s == nil || s.public[kid] == nil {
-		return nil, "", false
-	}
-	return s.public[kid].public, s.public[kid].row.Algorithm, true
 }
 
 // EnsureSets makes the keys that specs ask for and that are not there: in
@@ -335,7 +305,7 @@ func (k *Keyring) openSigning(row *store.SigningKey) (*signingKey, error) {
 	return key, nil
 }
 
-func (k *Keyring) loadSigning(r store.Reader, prev, st *state, damaged func(string, error) error) error {
+func (k *Keyring) loadSigning(r store.Reader, prev, st *state) error {
 	rows, err := store.SigningKeys.List(r, "", "", store.After{}, 0)
 	if err != nil {
 		return err
@@ -347,9 +317,7 @@ func (k *Keyring) loadSigning(r store.Reader, prev, st *state, damaged func(stri
 		if key != nil && bytes.Equal(key.row.Sealed, row.Sealed) && bytes.Equal(key.row.Public, row.Public) {
 			key = &signingKey{row: row, jwk: key.jwk, public: key.public, private: key.private}
 		} else if key, err = k.openSigning(row); err != nil {
-			if err = damaged("signing key "+name, err); err != nil {
-				return err
-			}
+			k.damaged("signing key "+name, err)
 			continue
 		}
 		st.keys[name] = key
@@ -366,39 +334,4 @@ func (k *Keyring) loadSigning(r store.Reader, prev, st *state, damaged func(stri
 		}
 	}
 	return nil
-}
-
-// arrange sorts a set's keys and writes its JWKS.
-func (s *signingSet) arrange() error {
-	keys := make([]*signingKey, 0, len(s.public))
-	for _, key := range s.public {
-		keys = append(keys, key)
-	}
-	rank := func(key *signingKey) int {
-		switch {
-		case key.active() && key.row.Algorithm == RS256:
-			return 0
-		case key.active():
-			return 1
-		case key.row.RetiredAt.IsZero():
-			return 2
-		}
-		return 3
-	}
-	slices.SortFunc(keys, func(a, b *signingKey) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), b.row.SignsFrom.Compare(a.row.SignsFrom),
-			b.row.CreatedAt.Compare(a.row.CreatedAt), cmp.Compare(a.row.ID, b.row.ID))
-	})
-	var doc struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	for _, key := range keys {
-		doc.Keys = append(doc.Keys, key.jwk)
-		if key.active() && !slices.ContainsFunc(s.active, func(a *signingKey) bool { return a.row.Algorithm == key.row.Algorithm }) {
-			s.active = append(s.active, key)
-		}
-	}
-	var err error
-	s.jwks, err = json.Marshal(doc)
-	return err
 }

@@ -73,6 +73,25 @@ func TestEnsureSets(t *testing.T) {
 	}
 }
 
+func TestTwoNodesEnsureAtOnce(t *testing.T) {
+	t.Parallel()
+	c, e := newClock(), store.NewMemory()
+	nodes := []*keyring.Keyring{open(t, openDB(t, noClose{e}), c), open(t, openDB(t, noClose{e}), c)}
+	var wg sync.WaitGroup
+	for _, k := range nodes {
+		wg.Go(func() {
+			if err := k.EnsureSets(context.Background(), []keyring.SetSpec{{Set: "r", Algorithm: keyring.ES256}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	again := open(t, openDB(t, noClose{e}), c)
+	if ids := jwks(t, again, "r"); len(ids) != 1 {
+		t.Errorf("JWKS %v, want one key", ids)
+	}
+}
+
 func TestJWKSHasCertificate(t *testing.T) {
 	t.Parallel()
 	k, _, _ := fresh(t)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"daypass/internal/identity"
 	"daypass/internal/store"
 )
 
@@ -33,7 +34,7 @@ func (k *Keyring) Tick(ctx context.Context) (Report, error) {
 func (k *Keyring) tickEpochs(ctx context.Context, rep *Report) error {
 	now := k.now()
 	st := k.state.Load()
-	if e := st.epochs[st.maxEpoch]; e == nil || !now.Before(e.SignsFrom.Add(k.opt.EpochAge-k.opt.Lead)) {
+	if e := st.epochs[st.maxEpoch]; e == nil || e.aead == nil || !now.Before(e.SignsFrom.Add(k.opt.EpochAge-k.opt.Lead)) {
 		if err := k.rotateEpoch(ctx, RotateOptions{}, rep); err != nil {
 			return err
 		}
@@ -90,6 +91,31 @@ func (k *Keyring) tickKeySets(ctx context.Context, rep *Report) error {
 			continue
 		}
 		if err := k.rotateKeySet(ctx, set, RotateOptions{}, rep); err != nil {
+			return err
+		}
+	}
+	return k.tickOldBoxes(ctx, rep)
+}
+
+// maxBoxLife is longer than anything that leaves us in a box is good for. Old
+// at-rest and hash versions are kept: rows may still need them.
+const maxBoxLife = 8 * 24 * time.Hour
+
+// tickOldBoxes destroys box keys under which nothing valid can be left.
+func (k *Keyring) tickOldBoxes(ctx context.Context, rep *Report) error {
+	now := k.now()
+	vs := k.state.Load().sets[setBox]
+	for i := 1; i < len(vs); i++ {
+		if vs[i-1].activeFrom.Add(maxBoxLife).After(now) {
+			continue
+		}
+		name := keySetName(setBox, vs[i].n)
+		err := k.update(ctx, func(tx store.Tx) error { return store.KeySets.Delete(tx, name) })
+		switch identity.KindOf(err) {
+		case "":
+			rep.add("key set %s is destroyed", name)
+		case identity.KindNotFound: // by another node
+		default:
 			return err
 		}
 	}

@@ -298,11 +298,11 @@ func (c *Config) checkFiles(complain complainer) {
 // mainIsTLS reports whether the main port speaks TLS.
 func (c *Config) mainIsTLS() bool { return c.TLS.CertFile != "" && c.TLS.Listen == "" }
 
-func (c *Config) objectsDir() string {
+func (c *Config) objectsDir(data string) string {
 	if c.ObjectStore.Dir != "" {
 		return c.ObjectStore.Dir
 	}
-	return filepath.Join(c.Data, "objects")
+	return filepath.Join(data, "objects")
 }
 
 // loopbackAddress reports whether HOST:PORT is of this machine only.

@@ -41,19 +41,23 @@ func loadDevCredentials(path string) (*devCredentials, error) {
 			return nil, fmt.Errorf("%s is damaged: remove the data directory to begin anew", path)
 		}
 	}
-	whole := c.RootPassword != "" && c.TestuserPassword != "" && c.AdminClientSecret != ""
-	for _, s := range []*string{&c.RootPassword, &c.TestuserPassword, &c.AdminClientSecret} {
-		if *s == "" {
-			*s = rand.Text()
-		}
-	}
 	if c.RootKeys == nil {
 		c.RootKeys = map[string]devKey{}
 	}
-	if whole {
+	if !c.complete() {
 		return c, nil
 	}
 	return c, c.save()
+}
+
+// complete makes what is missing and reports whether anything was.
+func (c *devCredentials) complete() (made bool) {
+	for _, s := range []*string{&c.RootPassword, &c.TestuserPassword, &c.AdminClientSecret} {
+		if *s == "" {
+			*s, made = rand.Text(), true
+		}
+	}
+	return made
 }
 
 func (c *devCredentials) save() error {

@@ -97,3 +97,13 @@ func set(v reflect.Value, text string) error {
 	}
 	return nil
 }
+
+// Default is the key's value without file and environment.
+func (k Key) Default() string {
+	switch v := k.value.Interface().(type) {
+	case []string:
+		return strings.Join(v, ",")
+	default:
+		return fmt.Sprint(v)
+	}
+}

@@ -18,7 +18,7 @@ type trie struct {
 
 type trieNode struct {
 	owner  *edit
-	bitmap uint32
+	bitmap uint64
 	slots  []trieSlot
 }
 
@@ -29,7 +29,7 @@ type trieSlot struct {
 }
 
 const (
-	trieBits = 5
+	trieBits = 6
 	// Below the last level the hash is used up, and nodes are plain lists.
 	trieLast = 60
 )
@@ -40,11 +40,11 @@ func (t *trie) get(key string) *Row {
 	h := maphash.String(trieSeed, key)
 	n := t.root
 	for shift := uint(0); n != nil && shift <= trieLast; shift += trieBits {
-		bit := uint32(1) << (h >> shift & 31)
+		bit := uint64(1) << (h >> shift & 63)
 		if n.bitmap&bit == 0 {
 			return nil
 		}
-		s := &n.slots[bits.OnesCount32(n.bitmap&(bit-1))]
+		s := &n.slots[bits.OnesCount64(n.bitmap&(bit-1))]
 		if s.row != nil {
 			if s.row.Key == key {
 				return s.row
@@ -109,8 +109,8 @@ func (n *trieNode) put(own *edit, row *Row, h uint64, shift uint) (*trieNode, *R
 		n.slots = append(n.slots, trieSlot{row: row})
 		return n, nil
 	}
-	bit := uint32(1) << (h >> shift & 31)
-	i := bits.OnesCount32(n.bitmap & (bit - 1))
+	bit := uint64(1) << (h >> shift & 63)
+	i := bits.OnesCount64(n.bitmap & (bit - 1))
 	if n.bitmap&bit == 0 {
 		n.slots = append(n.slots, trieSlot{})
 		copy(n.slots[i+1:], n.slots[i:])
@@ -144,8 +144,8 @@ func (n *trieNode) delete(own *edit, key string, h uint64, shift uint) *trieNode
 			i++
 		}
 	} else {
-		bit := uint32(1) << (h >> shift & 31)
-		i = bits.OnesCount32(n.bitmap & (bit - 1))
+		bit := uint64(1) << (h >> shift & 63)
+		i = bits.OnesCount64(n.bitmap & (bit - 1))
 		if s := &n.slots[i]; s.node != nil {
 			if s.node = s.node.delete(own, key, h, shift+trieBits); s.node != nil {
 				return n

@@ -19,13 +19,10 @@ import (
 )
 
 // JWTs signs and verifies the JWTs of our own issuers.
-type JWTs struct {
-	keys  *keyring.Keyring
-	clock identity.Clock
-}
+type JWTs struct{ keys *keyring.Keyring }
 
 // NewJWTs returns a signer over the keyring's signing sets.
-func NewJWTs(k *keyring.Keyring, clock identity.Clock) *JWTs { return &JWTs{k, clock} }
+func NewJWTs(k *keyring.Keyring) *JWTs { return &JWTs{k} }
 
 // Sign returns claims, a JSON object, as a compact JWS (RFC 7515 §7.1) under
 // the set's active key; alg as keyring.Signer takes it. The payload goes out

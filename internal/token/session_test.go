@@ -64,7 +64,7 @@ func setupOn(t testing.TB, e store.Engine) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{k, c, token.NewSessions(k, c, rand.Reader), token.NewJWTs(k, c)}
+	return &fixture{k, c, token.NewSessions(k, c, rand.Reader), token.NewJWTs(k)}
 }
 
 func ordinary(c *clock) *token.SessionClaims {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -156,16 +155,17 @@ func parse(raw string) (payload []byte, header Header, err error) {
 			return nil, header, err
 		}
 	}
-	var members map[string]json.RawMessage
-	if err := josejson.Unmarshal(decoded[0], &members); err != nil {
+	var read struct {
+		Header
+		Crit json.RawMessage `json:"crit"`
+	}
+	if err := josejson.Unmarshal(decoded[0], &read); err != nil || read.Algorithm == "" {
 		return nil, header, errors.New("malformed header")
 	}
-	if _, ok := members["crit"]; ok {
+	if read.Crit != nil {
 		return nil, header, errors.New("critical header member not understood")
 	}
-	if err := josejson.Unmarshal(decoded[0], &header); err != nil || header.Algorithm == "" {
-		return nil, header, errors.New("malformed header")
-	}
+	header = read.Header
 	return decoded[1], header, nil
 }
 
@@ -175,50 +175,60 @@ var strictURL = base64.RawURLEncoding.Strict()
 // any level, nor twice but for case at the first (readers that fold case would
 // take the wrong one), and nothing behind it.
 func strictObject(doc []byte) error {
-	if !utf8.Valid(doc) || !json.Valid(doc) {
-		return errors.New("not JSON in UTF-8")
+	if !utf8.Valid(doc) || !json.Valid(doc) || bytes.TrimLeft(doc, " \t\r\n")[0] != '{' {
+		return errors.New("not a JSON object in UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return errors.New("not a JSON object")
-	}
-	type level struct {
-		members map[string]bool // nil in an array
-		value   bool            // a member's value comes next
-	}
-	stack := []level{{members: map[string]bool{}}}
-	for len(stack) > 0 {
-		t, err := dec.Token()
-		if err != nil {
-			return errors.New("malformed JSON")
-		}
-		top := &stack[len(stack)-1]
-		if name, ok := t.(string); ok && top.members != nil && !top.value {
-			if len(stack) == 1 {
-				name = strings.ToLower(strings.ToUpper(name)) // as far as encoding/json folds
-			}
-			if top.members[name] {
-				return errors.New("duplicate JSON member")
-			}
-			top.members[name], top.value = true, true
+	var stack []map[string]struct{} // the names seen; nil for an array
+	before := byte(0)               // the last byte that is not a blank
+	for i := 0; i < len(doc); i++ {
+		c := doc[i]
+		switch c {
+		case ' ', '\t', '\r', '\n':
 			continue
-		}
-		top.value = false
-		switch t {
-		case json.Delim('{'):
-			stack = append(stack, level{members: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, level{})
-		case json.Delim('}'), json.Delim(']'):
+		case '{':
+			stack = append(stack, make(map[string]struct{}, 16))
+		case '[':
+			stack = append(stack, nil)
+		case '}', ']':
 			stack = stack[:len(stack)-1]
+		case '"':
+			end := stringEnd(doc, i)
+			if names := stack[len(stack)-1]; names != nil && before != ':' {
+				if !addName(names, doc[i:end+1], len(stack) == 1) {
+					return errors.New("duplicate JSON member")
+				}
+			}
+			i = end
 		}
 		if len(stack) > maxJSONDepth {
 			return errors.New("JSON nested too deep")
 		}
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
+		before = c
 	}
 	return nil
+}
+
+// stringEnd is where the string that begins at i in valid JSON has its last
+// quote.
+func stringEnd(doc []byte, i int) int {
+	for i++; doc[i] != '"'; i++ {
+		if doc[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// addName reports false for a name that is there already.
+func addName(names map[string]struct{}, quoted []byte, fold bool) bool {
+	name := string(quoted[1 : len(quoted)-1])
+	if strings.IndexByte(name, '\\') >= 0 && json.Unmarshal(quoted, &name) != nil {
+		return false
+	}
+	if fold {
+		name = strings.ToLower(strings.ToUpper(name)) // as far as encoding/json folds
+	}
+	n := len(names)
+	names[name] = struct{}{}
+	return len(names) > n
 }

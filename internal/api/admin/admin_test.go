@@ -86,10 +86,10 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 	t.Parallel()
 	client, _ := start(t, Config{KeyStatus: func(context.Context, *identity.Caller) (any, error) {
 		return nil, &identity.Error{Kind: identity.KindInternal, Public: "hush", Err: errors.New("disk")}
-	}, RotateKeys: func(_ context.Context, _ *identity.Caller, what string) (any, error) {
+	}, RotateKeys: func(_ context.Context, _ *identity.Caller, what string, _ bool) (any, error) {
 		return nil, identity.NewError(identity.KindValidation, "x", "There is no key "+what+".")
 	}})
-	_, err := client.RotateKeys(t.Context(), "q")
+	_, err := client.RotateKeys(t.Context(), "q", false)
 	if got := identity.AsError(err); got.Kind != identity.KindValidation || got.Public != "There is no key q. (request R1)" {
 		t.Errorf("got %v", got)
 	}

@@ -46,10 +46,11 @@ func (c *Client) KeyStatus(ctx context.Context) (json.RawMessage, error) {
 	return out, err
 }
 
-// RotateKeys rotates what is named and returns what happened as JSON.
-func (c *Client) RotateKeys(ctx context.Context, what string) (json.RawMessage, error) {
+// RotateKeys rotates what is named, with now for immediate use, and returns
+// what happened as JSON.
+func (c *Client) RotateKeys(ctx context.Context, what string, now bool) (json.RawMessage, error) {
 	var out json.RawMessage
-	err := c.call(ctx, http.MethodPost, "/v1/keyring/rotate", rotateRequest{what}, &out)
+	err := c.call(ctx, http.MethodPost, "/v1/keyring/rotate", rotateRequest{what, now}, &out)
 	return out, err
 }
 

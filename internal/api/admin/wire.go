@@ -83,6 +83,8 @@ type ApplyResult struct {
 
 type rotateRequest struct {
 	What string `json:"what"`
+	// Now uses the new keys at once, before everyone can know them.
+	Now bool `json:"now,omitempty"`
 }
 
 type errorAnswer struct {

@@ -50,7 +50,6 @@ func (h *Handler) listAccessKeys(c *call) (func(*awswire.XML), error) {
 		return nil, err
 	}
 	return func(x *awswire.XML) {
-		x.Elem("UserName", owner)
 		x.Open("AccessKeyMetadata")
 		for i := range list.Items {
 			writeKeyMetadata(x, owner, &list.Items[i])

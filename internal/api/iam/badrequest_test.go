@@ -103,7 +103,7 @@ func TestBadRequests(t *testing.T) {
 		"ListUsers, items in words":  {call("ListUsers", "MaxItems=ten"), 400, invalid, constraint("ten", "maxItems", integer)},
 		"ListUsers, empty items":     {call("ListUsers", "MaxItems="), 400, invalid, constraint("", "maxItems", integer)},
 		"ListUsers, empty marker":    {call("ListUsers", "Marker="), 400, invalid, constraint("", "marker", shortest+"1")},
-		"ListUsers, long marker":     {call("ListUsers", "Marker="+long(321)), 400, invalid, constraint("", "marker", longest+"320")},
+		"ListUsers, long marker":     {call("ListUsers", "Marker="+long(1025)), 400, invalid, constraint("", "marker", longest+"1024")},
 		"CreateAccessKey, bad name":  {call("CreateAccessKey", "UserName=%3Cx%3E"), 400, invalid, badName},
 		"CreateAccessKey, empty":     {call("CreateAccessKey", "UserName="), 400, invalid, constraint("", "userName", shortest+"1")},
 		"CreateAccessKey, unknown":   {call("CreateAccessKey", "UserName=nobody"), 404, "NoSuchEntity", "The user with name nobody cannot be found."},
@@ -144,7 +144,7 @@ func TestGoodBounds(t *testing.T) {
 		call("CreateUser", "UserName="+strings.Repeat("a", 64)+"&Path=/"+strings.Repeat("!", 510)+"/"+tags(50)),
 		call("CreateUser", "UserName=aZ09%2B%3D,.@_-"),
 		call("CreateUser", "UserName=new&Tags.member.1.Key=%C3%84+1_.:/%3D%2B-@&Tags.member.1.Value="),
-		call("ListUsers", "MaxItems=1000&PathPrefix=/te&Marker="+strings.Repeat("a", 320)),
+		call("ListUsers", "MaxItems=1000&PathPrefix=/te&Marker="+strings.Repeat("a", 1024)),
 		call("UpdateUser", "UserName=alice"),
 	} {
 		w := httptest.NewRecorder()

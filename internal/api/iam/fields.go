@@ -16,7 +16,6 @@ const (
 	maxNewUserName      = 64
 	maxExistingUserName = 128
 	maxPath             = 512
-	maxMarker           = 320
 	maxItems            = 1000
 	minAccessKeyID      = 16
 	maxAccessKeyID      = 128
@@ -24,6 +23,10 @@ const (
 	maxTagKey           = 128
 	maxTagValue         = 256
 )
+
+// maxMarker is more than the 320 of the model: a marker of ours is sealed, and
+// after a user with a long path it is longer than that.
+const maxMarker = 1024
 
 // fields reads parameters and keeps the first error; after one, what it reads
 // means nothing.

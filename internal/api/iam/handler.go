@@ -3,7 +3,9 @@ package iam
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 
 	"daypass/internal/access"
 	"daypass/internal/awswire"
@@ -37,6 +39,12 @@ type Directory interface {
 	// AccessKeyLastUsed returns a use at the zero time for a key never used.
 	AccessKeyLastUsed(ctx context.Context, c *identity.Caller, keyID string) (string, identity.KeyUse, error)
 }
+
+var (
+	_ Authenticator = (*access.Access)(nil)
+	_ Issuer        = (*issue.Issuer)(nil)
+	_ Directory     = (*directory.Directory)(nil)
+)
 
 // Config is what a Handler needs.
 type Config struct {
@@ -84,15 +92,9 @@ var actions = map[string]action{
 	"UpdateUser": (*Handler).updateUser,
 }
 
-// Actions are the names of the actions served, for the router and the
-// documentation; in no order.
-func Actions() []string {
-	names := make([]string, 0, len(actions))
-	for name := range actions {
-		names = append(names, name)
-	}
-	return names
-}
+// Actions are the names of the actions served, sorted, for the router and the
+// documentation.
+func Actions() []string { return slices.Sorted(maps.Keys(actions)) }
 
 // ServeHTTP answers always in the envelope of IAM.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -28,6 +28,8 @@ type Issuer interface {
 	JWKS(realm string) ([]byte, error)
 }
 
+var _ Issuer = (*issue.Issuer)(nil)
+
 // Config is what a Handler needs.
 type Config struct {
 	Issuer Issuer

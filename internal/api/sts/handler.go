@@ -3,7 +3,9 @@ package sts
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 
 	"daypass/internal/access"
 	"daypass/internal/awswire"
@@ -20,6 +22,11 @@ type Authenticator interface {
 type Issuer interface {
 	WebIdentity(ctx context.Context, r issue.WebIdentityRequest) (issue.WebIdentityResult, error)
 }
+
+var (
+	_ Authenticator = (*access.Access)(nil)
+	_ Issuer        = (*issue.Issuer)(nil)
+)
 
 // Config is what a Handler needs.
 type Config struct {
@@ -86,15 +93,9 @@ var actions = map[string]action{
 	"GetCallerIdentity":         {signedOrPresigned, (*Handler).getCallerIdentity},
 }
 
-// Actions are the names of the actions served, for the router and the
-// documentation; in no order.
-func Actions() []string {
-	names := make([]string, 0, len(actions))
-	for name := range actions {
-		names = append(names, name)
-	}
-	return names
-}
+// Actions are the names of the actions served, sorted, for the router and the
+// documentation.
+func Actions() []string { return slices.Sorted(maps.Keys(actions)) }
 
 // ServeHTTP answers always in the envelope of STS.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -19,7 +19,8 @@ import (
 // possible are the kinds that access and issue return to this dialect.
 var possible = []identity.Kind{
 	identity.KindInternal, identity.KindUnavailable, identity.KindThrottled, identity.KindValidation, identity.KindInvalidInput,
-	identity.KindLimitExceeded, identity.KindAccessDenied, identity.KindMalformedPolicy, identity.KindPolicyTooLarge,
+	identity.KindNotImplemented, identity.KindLimitExceeded, identity.KindAccessDenied, identity.KindMalformedPolicy,
+	identity.KindPolicyTooLarge,
 	identity.KindMissingAuthentication, identity.KindAuthAlgorithm, identity.KindSignatureV2, identity.KindAuthTwice,
 	identity.KindAuthMalformed, identity.KindAuthCredential, identity.KindScopeTerminator, identity.KindScopeRegion,
 	identity.KindScopeService, identity.KindScopeDate, identity.KindDateMissing, identity.KindTimeSkewed,

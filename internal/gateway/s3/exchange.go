@@ -76,7 +76,11 @@ var ownAuthorisation = map[string]bool{
 }
 
 func (x *exchange) recognise() (err error) {
-	if x.target, err = ParseTarget(x.r.RequestURI, x.r.Host, x.g.bases); err != nil {
+	bases := x.g.bases
+	if x.g.basesFor != nil {
+		bases = x.g.basesFor(x.r.Host)
+	}
+	if x.target, err = ParseTarget(x.r.RequestURI, x.r.Host, bases); err != nil {
 		return err
 	}
 	if x.signed.Mechanism == sigv4.MechanismPresigned {

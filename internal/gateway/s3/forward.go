@@ -133,7 +133,13 @@ func (x *exchange) begin(resp *http.Response) {
 func (x *exchange) copyHeaders(resp *http.Response) {
 	h := x.w.Header()
 	for name, values := range resp.Header {
-		if !hiddenHeaders[name] {
+		switch {
+		case hiddenHeaders[name]:
+		case strings.HasPrefix(name, metaPrefix):
+			// SDKs take the rest of the name as it comes, and S3 sends it
+			// in lower case.
+			h[strings.ToLower(name)] = values
+		default:
 			h[name] = values
 		}
 	}

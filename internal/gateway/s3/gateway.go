@@ -42,6 +42,9 @@ type Config struct {
 	Upstream *upstream.S3
 	// Bases are the base domains of virtual hosts, without port.
 	Bases []string
+	// BasesFor, when set, is asked in place of Bases for the base domains that
+	// count for a host name: with an account's alias there are more.
+	BasesFor func(host string) []string
 	// ControlSegments are the first path segments of other dialects, which
 	// no bucket may be called.
 	ControlSegments []string
@@ -66,6 +69,7 @@ type Gateway struct {
 	bucket   func(string) (identity.Bucket, bool)
 	up       *upstream.S3
 	bases    []string
+	basesFor func(host string) []string
 	control  map[string]bool
 	external string
 	region   string
@@ -86,7 +90,8 @@ func New(c Config) (*Gateway, error) {
 		access: c.Access, registry: c.Registry, bucket: c.Bucket, up: c.Upstream,
 		control: map[string]bool{}, external: strings.TrimSuffix(c.ExternalURL, "/"), region: c.Region,
 		enabled: map[string]bool{}, log: c.Log,
-		limit: limiter{most: c.MaxPerPrincipal, busy: map[string]int{}},
+		basesFor: c.BasesFor,
+		limit:    limiter{most: c.MaxPerPrincipal, busy: map[string]int{}},
 	}
 	for _, b := range c.Bases {
 		g.bases = append(g.bases, strings.ToLower(strings.TrimSuffix(b, ".")))

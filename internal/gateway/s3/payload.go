@@ -97,6 +97,9 @@ func (x *exchange) upload(req *upstream.Request) (*uploadBody, error) {
 		return up, x.emptyUpload(req, up, content)
 	}
 	req.Body, req.Length, req.PayloadHash = up, length, p.PayloadHash
+	if p.PayloadMode == sigv4.PayloadHashed {
+		req.PayloadHash = strings.ToLower(p.PayloadHash)
+	}
 	switch {
 	case p.PayloadMode == sigv4.PayloadHashed, p.PayloadMode == sigv4.PayloadUnsigned && x.g.up.Mode != upstream.Reframe:
 		return up, nil

@@ -34,11 +34,14 @@ const (
 		LEFT JOIN record r ON r.tbl = f.tbl AND r.key = f.key`
 
 	// Listings with and without an upper bound are two statements: an optional
-	// bound would make SQLite read on to the end of the table.
-	sqlKeys      = "SELECT key, key, n, value, entries FROM record WHERE tbl = ? AND key >= ? ORDER BY key LIMIT ?"
-	sqlKeysTo    = "SELECT key, key, n, value, entries FROM record WHERE tbl = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
-	sqlIndex     = sqlIndexed + " ORDER BY i.value, i.key LIMIT ?"
-	sqlIndexTo   = sqlIndexed + " AND i.value < ? ORDER BY i.value, i.key LIMIT ?"
+	// bound would make SQLite read on to the end of the table. None has a LIMIT:
+	// SQLite looks at the value bound to it while planning, and so would plan
+	// anew for each execution. Rows come in the order of the index, one by one,
+	// and reading stops when there are enough.
+	sqlKeys      = "SELECT key, key, n, value, entries FROM record WHERE tbl = ? AND key >= ? ORDER BY key"
+	sqlKeysTo    = "SELECT key, key, n, value, entries FROM record WHERE tbl = ? AND key >= ? AND key < ? ORDER BY key"
+	sqlIndex     = sqlIndexed + " ORDER BY i.value, i.key"
+	sqlIndexTo   = sqlIndexed + " AND i.value < ? ORDER BY i.value, i.key"
 	sqlIndexed   = sqlIndexJoin + " WHERE i.tbl = ? AND i.name = ? AND (i.value, i.key) > (?, ?)"
 	sqlIndexJoin = `SELECT i.value, i.key, r.n, r.value, r.entries FROM entry i
 		CROSS JOIN record r ON r.tbl = i.tbl AND r.key = i.key`
@@ -88,7 +91,11 @@ func (r *reader) one(query string, args []any, into ...any) error {
 	return r.noted(s.QueryRowContext(context.Background(), args...).Scan(into...))
 }
 
-// each calls fn for every row of the answer; fn scans it.
+// errEnough ends each without an error.
+var errEnough = errors.New("enough rows")
+
+// each calls fn for every row of the answer until it returns errEnough; fn
+// scans the row.
 func (r *reader) each(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
 	s, err := r.stmt(query)
 	if err != nil {
@@ -103,7 +110,11 @@ func (r *reader) each(ctx context.Context, query string, args []any, fn func(*sq
 		if n%1024 == 1023 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := fn(rows); err != nil {
+		switch err := fn(rows); err {
+		case nil:
+		case errEnough:
+			return nil
+		default:
 			return r.noted(err)
 		}
 	}
@@ -226,25 +237,24 @@ func (s *state) Scan(table, index, prefix string, after store.After, limit int) 
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	if limit == 0 {
-		limit = -1
-	}
 	query, args := listing(table, index, prefix, after)
 	var out []store.Found
-	err := s.reader.each(s.ctx, query, append(args, limit), func(rows *sql.Rows) error {
+	err := s.reader.each(s.ctx, query, args, func(rows *sql.Rows) error {
 		f := store.Found{Row: store.Row{Table: table}}
 		var packed sql.RawBytes
 		err := rows.Scan(&f.Value, &f.Row.Key, &f.Row.N, &f.Row.Value, &packed)
 		if err == nil {
 			f.Row.Index, err = unpack(packed)
 		}
-		out = append(out, f)
+		if out = append(out, f); err == nil && len(out) == limit {
+			return errEnough
+		}
 		return err
 	})
 	return out, failed("sqlite.scan", err)
 }
 
-// listing picks the statement and its arguments, all but the limit.
+// listing picks the statement and its arguments.
 func listing(table, index, prefix string, after store.After) (string, []any) {
 	to, bounded := prefixEnd(prefix)
 	if index != "" {

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newKeyring() *cobra.Command {
+	c := group(&cobra.Command{
+		Use: "keyring", Short: "The server's own keys",
+		Long: "The server's own keys: session epochs, signing sets, what seals data at rest. They rotate by themselves.",
+	})
+	c.AddCommand(newKeyringList(), newKeyringRotate())
+	return c
+}
+
+// keyLine is what is shown of one line of the server's answer.
+type keyLine struct {
+	Group     string    `json:"group"`
+	ID        string    `json:"id"`
+	Algorithm string    `json:"algorithm"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+	EndsAt    time.Time `json:"ends_at"`
+}
+
+func newKeyringList() *cobra.Command {
+	var (
+		operator operatorFlags
+		asJSON   bool
+	)
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List keys and their states; never a secret",
+		Example: `  daypass keyring list --data /var/lib/daypass`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, err := operator.client().KeyStatus(c.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), answer)
+			}
+			var lines []keyLine
+			if err := json.Unmarshal(answer, &lines); err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "GROUP\tID\tALGORITHM\tSTATE\tCREATED\tENDS")
+			for _, l := range lines {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Group, l.ID, dash(l.Algorithm), l.State, when(l.CreatedAt), when(l.EndsAt))
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	operator.add(c)
+	return c
+}
+
+func newKeyringRotate() *cobra.Command {
+	var (
+		operator    operatorFlags
+		now, asJSON bool
+	)
+	c := &cobra.Command{
+		Use:   "rotate WHAT",
+		Short: "Make new keys before their time",
+		Long: `Make new keys before their time: all, or one of epochs, at-rest, hash, boxes,
+signing (every signing set) or signing/SET. What was made under the old keys
+stays good until it expires.
+
+With --now new keys are used at once, before those who cache a key set know
+them: for emergencies.`,
+		Example: `  daypass keyring rotate epochs
+  daypass keyring rotate signing/realm/root-accounts --now`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			answer, err := operator.client().RotateKeys(c.Context(), args[0], now)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), answer)
+			}
+			var report struct{ Changes []string }
+			if err := json.Unmarshal(answer, &report); err != nil {
+				return err
+			}
+			for _, change := range report.Changes {
+				fmt.Fprintln(c.OutOrStdout(), change)
+			}
+			if len(report.Changes) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "Nothing was rotated: a successor is waiting already.")
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&now, "now", false, "use the new keys at once")
+	c.Flags().BoolVar(&asJSON, "json", false, "print what happened as JSON")
+	operator.add(c)
+	return c
+}
+
+func printJSON(w io.Writer, text json.RawMessage) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(text)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// when is a time with its zone, "-" for none.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04 MST")
+}

@@ -1,0 +1,133 @@
+// Command daypass is the server and the command line of Daypass: any proof of
+// identity in, short-term credentials out.
+//
+// Exit status: 0 success, 1 failure, 2 usage, 3 not logged in or expired, 4
+// denied. Errors and notices go to standard error, data to standard output.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"daypass/internal/identity"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitExpired = 3
+	exitDenied  = 4
+)
+
+// run is the whole command, for main and for the tests.
+func run(args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(errOut, "daypass:", describe(err))
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(errOut, "Run '%s --help' for what there is.\n", usage.command)
+		return exitUsage
+	}
+	switch identity.KindOf(err) {
+	case identity.KindAccessDenied:
+		return exitDenied
+	case identity.KindExpiredToken, identity.KindMissingAuthentication:
+		return exitExpired
+	}
+	return exitFailure
+}
+
+// describe shows people the sentence of an error and leaves its innards out.
+func describe(err error) string {
+	var e *identity.Error
+	if errors.As(err, &e) && e.Public != "" {
+		return e.Public
+	}
+	return err.Error()
+}
+
+// usageError is a command line that is not understood.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "daypass",
+		Short: "Any proof of identity in, short-term credentials out",
+		Long: `Daypass turns proofs of identity (a password, a token of an identity
+provider) into S3 keys that die by themselves, and checks them in front of the
+store. One binary is server and command line.`,
+		Example: `  daypass serve --dev               a demo site on this machine, and what to paste next
+  daypass apply -f site.yaml        bring accounts, realms, users and roles into line
+  daypass keyring list              the server's own keys`,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newVersion())
+	usageArgs(root)
+	return root
+}
+
+// usageArgs makes wrong arguments of every command a usage error.
+func usageArgs(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return &usageError{c.CommandPath(), err}
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		usageArgs(sub)
+	}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "daypass", version)
+			return err
+		},
+	}
+}
+
+// group is a command that only holds others.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return &usageError{c.CommandPath(), errors.New("a verb is missing")}
+	}
+	return c
+}

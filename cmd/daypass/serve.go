@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"daypass/internal/identity"
+	"daypass/internal/server"
+)
+
+const (
+	// gcPercent: the live heap is small (idle some 20 MiB) and garbage is made
+	// per request, so that collecting at four times the heap saves 12 to 20 %
+	// of the processor for some MiB. GOGC in the environment wins.
+	gcPercent = 400
+	// memoryLimit makes the collector work harder before the heap grows out of
+	// hand: password hashing (19 MiB per processor) comes and goes in bursts.
+	// GOMEMLIMIT in the environment wins.
+	memoryLimit = 1 << 30
+)
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server. Configuration is one YAML file (--config); DAYPASS_* variables
+override any key of it, and these flags override both.
+
+--dev serves a demo site on this machine only: an account, two realms, an
+embedded store, and on standard output the commands to paste next. Its secrets
+are made at the first start and kept in DATA/dev-credentials.json.
+
+SIGTERM or Ctrl-C lets requests in flight end; a second one ends at once.
+SIGHUP reads the TLS certificate again.`,
+		Example: `  daypass serve --dev
+  daypass serve --dev --listen 127.0.0.1:0 --ready-file ready.json
+  daypass serve --dev --tls --partition demo --account-id 0f5e1c2a-1111-4222-8333-444455556666
+  daypass serve --config /etc/daypass/config.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.dev, "dev", false, "serve the demo site, on loopback only")
+	flags.StringVar(&f.config, "config", "", "configuration `file`")
+	flags.StringVar(&f.listen, "listen", "", "`host:port` to serve on (port 0: a free one)")
+	flags.StringVar(&f.data, "data", "", "data `directory`")
+	flags.StringVar(&f.readyFile, "ready-file", "", "write facts for scripts to this `file` once every listener answers")
+	flags.BoolVar(&f.tls, "tls", false, "with --dev: also serve TLS, under an authority of our own")
+	flags.StringVar(&f.partition, "partition", "", "with --dev: the ARN `partition` of the demo account (default aws)")
+	flags.StringVar(&f.accountID, "account-id", "", "with --dev: the `ID` of the demo account (default 123456789012)")
+	flags.BoolVar(&f.adopt, "adopt", false, "take over a data directory that --dev made: switches the demo's principals off")
+	return c
+}
+
+type serveFlags struct {
+	dev, tls, adopt                 bool
+	config, listen, data, readyFile string
+	partition, accountID            string
+}
+
+func (f *serveFlags) run(c *cobra.Command) error {
+	if !f.dev {
+		for _, name := range []string{"tls", "partition", "account-id"} {
+			if c.Flags().Changed(name) {
+				return &usageError{c.CommandPath(), identity.NewError(identity.KindValidation, "serve", "--"+name+" goes with --dev only")}
+			}
+		}
+	}
+	config, err := f.load()
+	if err != nil {
+		return err
+	}
+	tune()
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	end := make(chan os.Signal, 2)
+	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(end)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	force := make(chan os.Signal, 1)
+	go func() {
+		select {
+		case <-end:
+			stop()
+		case <-ctx.Done():
+			return
+		}
+		force <- <-end
+	}()
+	return server.Serve(ctx, server.Options{
+		Config: config, Dev: f.dev, Partition: f.partition, AccountID: f.accountID, TLS: f.tls, Adopt: f.adopt,
+		ReadyFile: f.readyFile, Version: version, Clock: identity.SystemClock{},
+		Log: server.NewLogger(config.Log, c.ErrOrStderr()), Out: c.OutOrStdout(), Reload: hup, Force: force,
+	})
+}
+
+// load reads the configuration with the flags as its last overrides.
+func (f *serveFlags) load() (server.Config, error) {
+	environ := os.Environ()
+	for variable, value := range map[string]string{"DAYPASS_LISTEN": f.listen, "DAYPASS_DATA": f.data} {
+		if value != "" {
+			environ = append(environ, variable+"="+value)
+		}
+	}
+	return server.LoadConfig(f.config, environ)
+}
+
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}

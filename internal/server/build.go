@@ -1,0 +1,225 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"daypass/internal/access"
+	"daypass/internal/api/admin"
+	"daypass/internal/api/iam"
+	"daypass/internal/api/oidc"
+	"daypass/internal/api/sts"
+	"daypass/internal/audit"
+	"daypass/internal/authn"
+	"daypass/internal/directory"
+	"daypass/internal/egress"
+	"daypass/internal/gateway/embedded"
+	"daypass/internal/gateway/s3"
+	"daypass/internal/identity"
+	"daypass/internal/issue"
+	"daypass/internal/keyring"
+	"daypass/internal/operate"
+	"daypass/internal/store"
+	"daypass/internal/store/sqlite"
+	"daypass/internal/token"
+	"daypass/internal/upstream"
+)
+
+// core is everything between the listeners and the disk.
+type core struct {
+	log       *slog.Logger
+	objects   *embedded.Store
+	db        *store.DB
+	keys      *keyring.Keyring
+	audit     *audit.Log
+	issuers   *egress.Issuers
+	access    *access.Access
+	directory *directory.Directory
+	issuer    *issue.Issuer
+	operate   *operate.Operations
+	gateway   *s3.Gateway
+
+	handlers map[string]http.Handler
+	admin    http.Handler
+}
+
+// startObjectStore begins to run the child, without waiting for it.
+func startObjectStore(c *Config, data *dataDir, log *slog.Logger) (*embedded.Store, error) {
+	objects, err := embedded.Start(embedded.Config{
+		Root: c.objectsDir(data.path), Region: c.Region, Binary: c.ObjectStore.Binary, Logger: log.With("part", "objectstore"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the object store cannot be started (make build makes bin/daypass-objectstore; object_store.binary names it elsewhere): %w", err)
+	}
+	return objects, nil
+}
+
+// open opens the store and makes what stands on it, lower layers first.
+func (c *core) open(ctx context.Context, s *server) error {
+	config := &s.Config
+	// Before the store is made: a store without its root key is a lost one.
+	root, err := c.rootKey(s)
+	if err != nil {
+		return err
+	}
+	engine, err := sqlite.Open(ctx, s.data.file(databaseName), sqlite.Options{})
+	if err != nil {
+		return fmt.Errorf("the store %s cannot be opened: %w", s.data.file(databaseName), err)
+	}
+	c.db, err = store.OpenDB(ctx, engine, store.Options{
+		Clock: s.Clock, Log: s.Log, MaxPrincipals: config.Cache.Principals, MaxStaleness: config.Store.Staleness,
+	})
+	if err != nil {
+		return errors.Join(err, engine.Close())
+	}
+	if c.audit, err = audit.Open(audit.Config{
+		Dir: s.data.file(auditName), Durability: audit.Durability(config.Audit.Durability), MaxBytes: config.Audit.MaxBytes,
+		MaxFiles: config.Audit.Keep, Region: config.Region, Clock: s.Clock, Logger: s.Log,
+	}); err != nil {
+		return fmt.Errorf("the audit log cannot be opened: %w", err)
+	}
+	if c.keys, err = keyring.Open(ctx, c.db, root, keyring.Options{Clock: s.Clock, Log: s.Log}); err != nil {
+		return fmt.Errorf("the keyring cannot be opened: %w", err)
+	}
+	own := s.ownAddresses()
+	client, err := egress.NewClient(egress.Config{Exempt: config.Egress.Exempt, Own: func() []netip.AddrPort { return own }})
+	if err != nil {
+		return err
+	}
+	c.issuers = egress.NewIssuers(egress.IssuersConfig{Client: client, Clock: s.Clock, Logger: s.Log})
+	return c.openLogic(s)
+}
+
+func (c *core) rootKey(s *server) (keyring.RootKey, error) {
+	root, warning, err := s.data.rootKey(&s.Config, s.Dev)
+	if warning != "" {
+		s.Log.Warn(warning)
+	}
+	return root, err
+}
+
+// openLogic makes layers 3 to 6.
+func (c *core) openLogic(s *server) error {
+	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
+	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Clock: s.Clock, Log: s.Log})
+	proofs, err := authn.New(authn.Options{
+		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
+	})
+	if err != nil {
+		return err
+	}
+	c.directory = directory.New(directory.Options{
+		DB: c.db, Keyring: c.keys, Authn: proofs, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
+		ExternalURL: s.externalURL, ReservedBuckets: ControlSegments(),
+	})
+	c.issuer = issue.New(issue.Options{
+		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: proofs, Access: c.access,
+		Audit: c.audit, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL, MinDurationSeconds: s.Config.STS.MinDurationSeconds,
+	})
+	c.operate = operate.New(c.keys, c.access, c.audit)
+	return nil
+}
+
+// dialects makes layer 7: one line per dialect.
+func (c *core) dialects(s *server) error {
+	s.hosts = NewHosts(s.Config.BaseDomains, c.accountByAlias)
+	if err := c.openGateway(s); err != nil {
+		return err
+	}
+	c.handlers = map[string]http.Handler{
+		serviceS3: c.gateway,
+		serviceSTS: sts.New(sts.Config{
+			Access: c.access, Issuer: c.issuer, Log: s.Log,
+			MinDurationSeconds: s.Config.STS.MinDurationSeconds, LongExpiredCode: s.Config.STS.LongExpiredCode,
+		}),
+		serviceIAM:  iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
+		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
+	}
+	c.admin = admin.New(admin.Config{
+		Apply:     c.directory.Apply,
+		KeyStatus: func(ctx context.Context, o *identity.Caller) (any, error) { return c.operate.KeyStatus(ctx, o) },
+		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now bool) (any, error) {
+			return c.operate.RotateKeys(ctx, o, what, now)
+		},
+		Operator: access.OperatorCaller,
+		Log:      s.Log,
+	})
+	c.meter(s.metrics)
+	return nil
+}
+
+func (c *core) openGateway(s *server) (err error) {
+	c.gateway, err = s3.New(s3.Config{
+		Access: c.access, Registry: c.directory,
+		Bucket: func(name string) (identity.Bucket, bool) {
+			b, err := store.Buckets.Get(c.db.Snapshot(), name)
+			if err != nil {
+				return identity.Bucket{}, false
+			}
+			return *b, true
+		},
+		Upstream: &upstream.S3{
+			Name: "embedded", Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: s.Config.Region,
+			Credentials: c.objects.Credentials, Transport: c.objects.Transport(), Clock: s.Clock,
+			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
+		},
+		BasesFor: s.hosts.S3Bases, ControlSegments: ControlSegments(), ExternalURL: s.externalURL, Region: s.Config.Region, Log: s.Log,
+	})
+	return err
+}
+
+// queryActions are the actions that are served, for the metrics' labels.
+func queryActions() []string { return append(sts.Actions(), iam.Actions()...) }
+
+// meter adds what the core can tell to the metrics.
+func (c *core) meter(m *Metrics) {
+	m.Gauge("daypass_feed_staleness_seconds", "Age of the store's last sign of life.", func() float64 { return c.db.Staleness().Seconds() })
+	m.Gauge("daypass_clock_skew_seconds", "How far this node's clock is off the store's.", func() float64 { return c.db.ClockSkew().Seconds() })
+	m.Gauge("daypass_objectstore_up", "1 while the object store serves.", func() float64 {
+		if c.objects.Healthy() {
+			return 1
+		}
+		return 0
+	})
+	for _, t := range []struct {
+		name, help string
+		value      func(audit.Stats) uint64
+	}{
+		{"daypass_audit_recorded_total", "Audit events recorded.", func(s audit.Stats) uint64 { return s.Recorded }},
+		{"daypass_audit_failed_total", "Audit events that could not be recorded; their call was refused.", func(s audit.Stats) uint64 { return s.Failed }},
+		{"daypass_audit_refusals_total", "Events of refused calls.", func(s audit.Stats) uint64 { return s.Refused }},
+		{"daypass_audit_dropped_total", "Events of refused calls that were lost.", func(s audit.Stats) uint64 { return s.Dropped }},
+		{"daypass_audit_rotations_total", "Rotations of the audit log.", func(s audit.Stats) uint64 { return s.Rotations }},
+	} {
+		m.Counter(t.name, t.help, func() float64 { return float64(t.value(c.audit.Stats())) })
+	}
+}
+
+// accountByAlias reads the snapshot.
+func (c *core) accountByAlias(alias string) (string, bool) {
+	a, err := store.Accounts.By(c.db.Snapshot(), "alias", alias)
+	if err != nil || a.Disabled {
+		return "", false
+	}
+	return a.ID, true
+}
+
+// ready says why no requests should come now.
+func (c *core) ready() error {
+	if err := c.db.Fresh(); err != nil {
+		return errors.New("the store is away")
+	}
+	if skew := c.db.ClockSkew(); skew > maxClockSkew || skew < -maxClockSkew {
+		return errors.New("the clock is off the store's")
+	}
+	if !c.objects.Healthy() {
+		return errors.New("the object store is away")
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+// Package stacktest wires the core (store to issue) over the in-memory engine
+// and a clock that tests move, with one small site applied. Only tests import
+// it.
+//
+// It refuses to know any wire format.
+package stacktest
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"daypass/internal/access"
+	"daypass/internal/audit"
+	"daypass/internal/authn"
+	"daypass/internal/directory"
+	"daypass/internal/identity"
+	"daypass/internal/issue"
+	"daypass/internal/keyring"
+	"daypass/internal/operate"
+	"daypass/internal/store"
+	"daypass/internal/token"
+)
+
+// ExternalURL is what the realms' issuers begin with.
+const ExternalURL = "https://daypass.example.com"
+
+// Accounts, users and secrets of the site that New applies.
+const (
+	AccountA      = "123456789012"
+	AccountB      = "0f5e1c2a-1111-4222-8333-444455556666" // partition "demo"
+	RootEmailA    = "a@example.com"
+	RootEmailB    = "b@example.com"
+	RootPassword  = "correct horse"
+	TestUser      = "testuser"
+	TestPassword  = "test password"
+	ClientSecret  = "client secret"
+	RoleName      = "shasta-admin"
+	ReadOnlyRole  = "reader"
+	ForeignIssuer = "https://idp.example.org"
+)
+
+// Clock is a clock that stands still until a test moves it.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Stack is the core, wired.
+type Stack struct {
+	Clock     *Clock
+	Engine    store.Engine
+	DB        *store.DB
+	Keyring   *keyring.Keyring
+	Sessions  *token.Sessions
+	JWTs      *token.JWTs
+	Authn     *authn.Authn
+	Access    *access.Access
+	Directory *directory.Directory
+	Issuer    *issue.Issuer
+	Operate   *operate.Operations
+	Audit     *audit.Log
+	AuditDir  string
+	Foreign   *ForeignKeys
+}
+
+// Option changes what New builds.
+type Option func(*settings)
+
+type settings struct {
+	limits authn.Limits
+	engine store.Engine
+	site   func(*directory.SiteSpec)
+	minDur int
+}
+
+// WithLimits sets the limits on guessing; by default they are out of the way.
+func WithLimits(l authn.Limits) Option { return func(s *settings) { s.limits = l } }
+
+// WithEngine uses another engine than memory.
+func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e } }
+
+// WithSite changes the site before it is applied.
+func WithSite(fn func(*directory.SiteSpec)) Option { return func(s *settings) { s.site = fn } }
+
+// New builds a stack that ends with the test.
+func New(t testing.TB, opts ...Option) *Stack {
+	t.Helper()
+	set := settings{limits: authn.Limits{PrincipalBurst: 1000, AddressBurst: 1000, PairBurst: 1000}, minDur: 900}
+	for _, o := range opts {
+		o(&set)
+	}
+	if set.engine == nil {
+		set.engine = store.NewMemory()
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := &Stack{
+		Clock: &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, Engine: set.engine,
+		AuditDir: filepath.Join(t.TempDir(), "audit"), Foreign: &ForeignKeys{},
+	}
+	ctx := context.Background()
+	var err error
+	check := func() {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.DB, err = store.OpenDB(ctx, s.Engine, store.Options{Clock: s.Clock, Log: log, MaxStaleness: 1e6 * time.Hour})
+	check()
+	t.Cleanup(func() { _ = s.DB.Close() })
+	secret := make([]byte, keyring.RootKeyBytes)
+	_, _ = rand.Read(secret)
+	root, err2 := keyring.NewRootKey(secret)
+	err = err2
+	check()
+	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log})
+	check()
+	s.Audit, err = audit.Open(audit.Config{Dir: s.AuditDir, Durability: audit.Buffered, Clock: s.Clock, MinFree: -1})
+	check()
+	t.Cleanup(func() { _ = s.Audit.Close() })
+	s.Sessions = token.NewSessions(s.Keyring, s.Clock, rand.Reader)
+	s.JWTs = token.NewJWTs(s.Keyring)
+	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Audit: s.Audit, Clock: s.Clock, Log: log})
+	s.Authn, err = authn.New(authn.Options{
+		DB: s.DB, Keyring: s.Keyring, Issuers: s.Foreign, Clock: s.Clock, Log: log, ExternalURL: ExternalURL, Limits: set.limits,
+	})
+	check()
+	s.Directory = directory.New(directory.Options{
+		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
+		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"},
+	})
+	s.Issuer = issue.New(issue.Options{
+		DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, JWTs: s.JWTs, Authn: s.Authn, Access: s.Access, Audit: s.Audit,
+		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur,
+	})
+	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
+	spec := Site()
+	if set.site != nil {
+		set.site(&spec)
+	}
+	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
+	check()
+	return s
+}
+
+// Operator is the operator's caller.
+func (s *Stack) Operator() *identity.Caller {
+	c := access.OperatorCaller(identity.RequestFacts{ID: "TEST", Dialect: "admin"})
+	return &c
+}
+
+// Site is the site that New applies.
+func Site() directory.SiteSpec {
+	secret := func(s string) *identity.Secret { v := identity.Secret(s); return &v }
+	shasta := ExternalURL + "/auth/realms/shasta"
+	trust := func(provider, condition string) string {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::` + AccountA +
+			`:oidc-provider/` + identity.TrimScheme(provider) + `"},"Action":"sts:AssumeRoleWithWebIdentity"` + condition + `}}`
+	}
+	return directory.SiteSpec{
+		Accounts: []directory.AccountSpec{
+			{ID: AccountA, Partition: "aws", Name: "a", Alias: "alias-a", RootEmail: RootEmailA, RootPassword: secret(RootPassword)},
+			{ID: AccountB, Partition: "demo", Name: "b", RootEmail: RootEmailB, RootPassword: secret(RootPassword)},
+		},
+		Realms: []directory.RealmSpec{
+			{
+				Realm:   identity.Realm{Name: identity.RootRealm, Algorithm: "ES256", AccessTokenSeconds: 300, RefreshTokenSeconds: 1800, Scope: "email", SupportContact: "help@example.com"},
+				Clients: []directory.ClientSpec{{ID: "root-client", Public: true, Grants: []string{"password", "refresh_token"}}},
+			},
+			{
+				Realm: identity.Realm{Name: "shasta", AccountID: AccountA, Algorithm: "ES256", AccessTokenSeconds: 3600, RefreshTokenSeconds: 1800, Scope: "email"},
+				Clients: []directory.ClientSpec{
+					{ID: "shasta", Public: true, Grants: []string{"password", "refresh_token"}, Audience: []string{"shasta"}},
+					{ID: "other", Public: true, Grants: []string{"refresh_token"}},
+					{ID: "admin-client", Grants: []string{"client_credentials"}, Audience: []string{"shasta"}, ServiceAccount: "service", Secret: secret(ClientSecret)},
+				},
+			},
+		},
+		Users: []directory.UserSpec{
+			{AccountID: AccountA, Name: TestUser, Realm: "shasta", Email: "t@example.com", Password: secret(TestPassword), ClientRoles: map[string][]string{"shasta": {"admin"}}},
+			{AccountID: AccountA, Name: "service", Realm: "shasta"},
+			{AccountID: AccountA, Name: "mfa", Realm: "shasta", Password: secret(TestPassword), MFARequired: true},
+			{AccountID: AccountA, Name: "stale", Realm: "shasta", Password: secret(TestPassword), MustChangePassword: true},
+			{AccountID: AccountA, Name: "disabled", Realm: "shasta", Password: secret(TestPassword), Disabled: true},
+		},
+		Roles: []directory.RoleSpec{
+			{AccountID: AccountA, Name: RoleName, Trust: trust(shasta, ""), MaxSessionDuration: 7200, ManagedPolicies: []string{"arn:aws:iam::aws:policy/AmazonS3FullAccess"}},
+			{AccountID: AccountA, Name: ReadOnlyRole, Trust: trust(ForeignIssuer, `,"Condition":{"StringEquals":{"idp.example.org:aud":"app","idp.example.org:sub":"alice"}}`), MaxSessionDuration: 3600, ManagedPolicies: []string{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}},
+		},
+		Providers: []directory.ProviderSpec{
+			{AccountID: AccountA, OwnRealm: "shasta", ClientIDs: []string{"shasta"}},
+			{AccountID: AccountA, URL: ForeignIssuer, ClientIDs: []string{"app", "app2"}},
+		},
+	}
+}
+
+// AuditLines returns what the audit log holds, once its writer is idle.
+func (s *Stack) AuditLines(t testing.TB) string {
+	t.Helper()
+	if err := s.Audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(s.AuditDir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// ForeignKeys stands for package egress: public keys by issuer and key ID.
+type ForeignKeys struct {
+	mu   sync.Mutex
+	keys map[string]crypto.PublicKey
+	Down bool
+}
+
+// Set publishes a key.
+func (f *ForeignKeys) Set(issuer, kid string, key crypto.PublicKey) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.keys == nil {
+		f.keys = map[string]crypto.PublicKey{}
+	}
+	f.keys[issuer+"#"+kid] = key
+}
+
+// Drop withdraws a key.
+func (f *ForeignKeys) Drop(issuer, kid string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.keys, issuer+"#"+kid)
+}
+
+// Key is authn.KeySource.
+func (f *ForeignKeys) Key(_ context.Context, issuer, _, kid, _ string) (crypto.PublicKey, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Down {
+		return nil, &identity.Error{Kind: identity.KindProviderUnreachable, Op: "stacktest"}
+	}
+	k, ok := f.keys[issuer+"#"+kid]
+	if !ok {
+		return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "stacktest"}
+	}
+	return k, nil
+}
