@@ -3,7 +3,6 @@ package authn
 import (
 	"context"
 	"crypto"
-	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -173,7 +172,7 @@ func (a *Authn) verify(raw string, h header, issuer string, key func(kid, alg st
 	if err != nil {
 		return nil, notJWT(err.Error())
 	}
-	c, err := parseClaims(payload)
+	c, err := ParseClaims(payload)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +187,7 @@ func (c *Claims) judge(now time.Time, leeway time.Duration) error {
 		ok   bool
 	}{{"iss", c.Issuer != ""}, {"sub", c.Subject != ""}, {"aud", len(c.Audience) > 0}, {"exp", c.Expiry != nil}, {"iat", c.IssuedAt != nil}} {
 		if !need.ok {
-			return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: " + need.name + "."}
+			return missingClaim(need.name)
 		}
 	}
 	if !now.Before(c.Expiry.Time().Add(leeway)) {
@@ -235,11 +234,7 @@ func (w *WebIdentity) MatchAudience(clientIDs []string) string {
 	return ""
 }
 
-type header struct {
-	Algorithm string `json:"alg"`
-	KeyID     string `json:"kid"`
-	Issuer    string `json:"-"`
-}
+type header struct{ Algorithm, KeyID, Issuer string }
 
 // peek reads, unverified, which issuer and key a token claims.
 func peek(raw string) (header, error) {
@@ -247,32 +242,30 @@ func peek(raw string) (header, error) {
 	if len(raw) > MaxJWT {
 		return h, notJWT("too long")
 	}
-	first, rest, ok := strings.Cut(raw, ".")
-	second, _, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 {
-		return h, notJWT("not three parts")
+	payload, th, err := token.Peek(raw)
+	if err != nil {
+		return h, notJWT(err.Error())
 	}
-	hb, err := base64.RawURLEncoding.DecodeString(first)
-	if err != nil || json.Unmarshal(hb, &h) != nil {
-		return h, notJWT("header")
-	}
-	pb, err := base64.RawURLEncoding.DecodeString(second)
 	var p struct {
 		Issuer string `json:"iss"`
 	}
-	if err != nil || json.Unmarshal(pb, &p) != nil {
+	if err := token.DecodeClaims(payload, &p); err != nil {
 		return h, notJWT("payload")
 	}
 	if p.Issuer == "" {
-		return h, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: iss."}
+		return h, missingClaim("iss")
 	}
-	h.Issuer = p.Issuer
-	return h, nil
+	return header{Algorithm: th.Algorithm, KeyID: th.KeyID, Issuer: p.Issuer}, nil
 }
 
-func parseClaims(payload []byte) (*Claims, error) {
+func missingClaim(name string) error {
+	return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: " + name + "."}
+}
+
+// ParseClaims reads a verified payload.
+func ParseClaims(payload []byte) (*Claims, error) {
 	c := new(Claims)
-	if err := json.Unmarshal(payload, c); err != nil {
+	if err := token.DecodeClaims(payload, c); err != nil {
 		return nil, notJWT("claims")
 	}
 	var err error

@@ -64,7 +64,9 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 	}
 	specs := make([]keyring.SetSpec, len(realms))
 	for i, r := range realms {
-		specs[i] = keyring.SetSpec{Set: RealmKeySet(r.Name), Algorithm: r.Algorithm}
+		specs[i] = keyring.SetSpec{
+			Set: RealmKeySet(r.Name), Algorithm: r.Algorithm, MaxTokenLife: time.Duration(r.AccessTokenSeconds) * time.Second,
+		}
 	}
 	return d.keys.EnsureSets(ctx, specs)
 }

@@ -2,7 +2,6 @@ package issue
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"daypass/internal/authn"
@@ -12,7 +11,7 @@ import (
 
 // ownToken verifies an access token of a realm: signature, times, and that its
 // log-in session and user are alive. KindInvalidBearer for anything else.
-func (i *Issuer) ownToken(realm string, raw identity.Secret) (*authn.Claims, *identity.User, error) {
+func (i *Issuer) ownToken(ctx context.Context, realm string, raw identity.Secret) (*authn.Claims, *identity.User, error) {
 	bad := func(err error) error {
 		return &identity.Error{Kind: identity.KindInvalidBearer, Op: "issue.token", Err: err}
 	}
@@ -31,8 +30,8 @@ func (i *Issuer) ownToken(realm string, raw identity.Secret) (*authn.Claims, *id
 	if err != nil {
 		return nil, nil, bad(err)
 	}
-	c := new(authn.Claims)
-	if err := json.Unmarshal(payload, c); err != nil || c.Expiry == nil || c.IssuedAt == nil {
+	c, err := authn.ParseClaims(payload)
+	if err != nil || c.Expiry == nil || c.IssuedAt == nil {
 		return nil, nil, bad(err)
 	}
 	if c.Issuer != r.IssuerURL(i.external) || c.Type != "Bearer" || !i.clock.Now().Before(c.Expiry.Time()) {
@@ -42,7 +41,7 @@ func (i *Issuer) ownToken(realm string, raw identity.Secret) (*authn.Claims, *id
 	if err := i.access.LineageLive(snap, lineage, identity.Position{Incarnation: c.Incarnation, N: c.Position}, time.UnixMilli(c.IssuedMS)); err != nil {
 		return nil, nil, bad(err)
 	}
-	u, err := store.Users.Get(snap, c.UserID)
+	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
 	if err != nil || u.Disabled || u.Realm != realm {
 		return nil, nil, bad(err)
 	}
@@ -51,8 +50,8 @@ func (i *Issuer) ownToken(realm string, raw identity.Secret) (*authn.Claims, *id
 
 // UserInfo answers a realm's userinfo endpoint (OIDC Core §5.3).
 // KindInvalidBearer unless the token is one of the realm's own, alive.
-func (i *Issuer) UserInfo(_ context.Context, realm string, bearer identity.Secret) (UserInfo, error) {
-	_, u, err := i.ownToken(realm, bearer)
+func (i *Issuer) UserInfo(ctx context.Context, realm string, bearer identity.Secret) (UserInfo, error) {
+	_, u, err := i.ownToken(ctx, realm, bearer)
 	if err != nil {
 		return UserInfo{}, err
 	}
@@ -69,7 +68,7 @@ func (i *Issuer) Introspect(ctx context.Context, realm string, client ClientProo
 	if hashes := i.authn.RefreshHashes(tok); hashes != nil {
 		return i.introspectRefresh(ctx, realm, c, hashes)
 	}
-	claims, u, err := i.ownToken(realm, tok)
+	claims, u, err := i.ownToken(ctx, realm, tok)
 	if identity.KindOf(err) == identity.KindInvalidBearer {
 		return Introspection{}, nil
 	}
@@ -154,7 +153,7 @@ func (i *Issuer) Logout(ctx context.Context, realm string, client ClientProof, r
 func (i *Issuer) sessionOf(ctx context.Context, realm string, c *identity.Client, tok identity.Secret) (string, error) {
 	hashes := i.authn.RefreshHashes(tok)
 	if hashes == nil {
-		claims, _, err := i.ownToken(realm, tok)
+		claims, _, err := i.ownToken(ctx, realm, tok)
 		if identity.KindOf(err) == identity.KindInvalidBearer || (err == nil && claims.Azp != c.ID) {
 			return "", nil
 		}

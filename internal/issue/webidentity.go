@@ -66,7 +66,7 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 		AccountID: arn.Account, IdentityProvider: w.Issuer,
 	}
 	// 2 permit
-	g, err := i.permitWebIdentity(arn, w, r)
+	g, err := i.permitWebIdentity(ctx, arn, w, r)
 	if err != nil {
 		return out, err
 	}
@@ -116,30 +116,30 @@ type granted struct {
 	foreignTags           bool
 }
 
-func (i *Issuer) permitWebIdentity(arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
+func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
 	snap := i.db.Snapshot()
 	acc, err := store.Accounts.Get(snap, arn.Account)
 	if err != nil || acc.Disabled || acc.Partition != arn.Partition {
 		return nil, notTrusted(err)
 	}
-	lineage, err := i.ownLineage(snap, w)
+	lineage, err := i.ownLineage(ctx, snap, w)
 	if err != nil {
 		return nil, err
 	}
 	if arn.Resource == "root" {
-		return i.permitRoot(snap, acc, w, r, lineage)
+		return i.permitRoot(ctx, acc, w, lineage)
 	}
 	return i.permitRole(snap, acc, arn, w, r, lineage)
 }
 
 // permitRoot lets the root user in: by a token of the root realm only, whose
 // subject is the account and whose tag names this very ARN.
-func (i *Issuer) permitRoot(snap *store.Snapshot, acc *identity.Account, w *authn.WebIdentity, r WebIdentityRequest, lineage identity.Lineage) (*granted, error) {
+func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, w *authn.WebIdentity, lineage identity.Lineage) (*granted, error) {
 	rootARN := identity.RootARN(acc.Partition, acc.ID)
 	if w.OwnRealm == nil || w.OwnRealm.Name != identity.RootRealm || w.Claims.Subject != acc.ID || w.Claims.Tags[roleTag] != rootARN {
 		return nil, errNotTrusted
 	}
-	root, err := store.Users.Get(snap, acc.ID)
+	root, err := store.Lookup(ctx, i.db, store.Users, acc.ID)
 	if err != nil || !root.Root || root.ID != w.Claims.UserID || permitUser(root) != nil {
 		return nil, notTrusted(err)
 	}
@@ -205,7 +205,7 @@ func (i *Issuer) permitRole(snap *store.Snapshot, acc *identity.Account, arn ide
 // ownLineage is where the lineage of a token of our own realms goes on from: it
 // must be alive, and so must its user. Foreign tokens have none of ours, but
 // may have been revoked by issuer and subject, or by provider.
-func (i *Issuer) ownLineage(snap *store.Snapshot, w *authn.WebIdentity) (identity.Lineage, error) {
+func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity) (identity.Lineage, error) {
 	c := w.Claims
 	if w.OwnRealm == nil {
 		return nil, nil
@@ -227,7 +227,7 @@ func (i *Issuer) ownLineage(snap *store.Snapshot, w *authn.WebIdentity) (identit
 	if err := i.access.LineageLive(snap, full, identity.Position{Incarnation: c.Incarnation, N: c.Position}, issued); err != nil {
 		return nil, revoked
 	}
-	u, err := store.Users.Get(snap, c.UserID)
+	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
 	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (u.Disabled || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
 		return nil, revoked
 	}

@@ -107,7 +107,7 @@ func (c *core) rootKey(s *server) (keyring.RootKey, error) {
 // openLogic makes layers 3 to 6.
 func (c *core) openLogic(s *server) error {
 	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
-	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Clock: s.Clock, Log: s.Log})
+	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	proofs, err := authn.New(authn.Options{
 		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
 	})

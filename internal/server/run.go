@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -100,6 +101,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 		defer os.Remove(s.ReadyFile)
 	}
 	if err = s.announce(); err == nil {
+		// Hashing passwords at start leaves tens of MiB that an idle server
+		// would keep for minutes.
+		go debug.FreeOSMemory()
 		err = s.wait(ctx)
 	}
 	drainErr := s.drain()

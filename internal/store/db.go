@@ -68,6 +68,9 @@ func OpenDB(ctx context.Context, engine Engine, opt Options) (*DB, error) {
 	if err := db.reload(ctx, db.opt.Clock.Now()); err != nil {
 		return nil, err
 	}
+	if err := db.sync(ctx); err != nil { // for the clock's skew
+		return nil, err
+	}
 	follow, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
 	go db.follow(follow)

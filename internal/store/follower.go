@@ -102,8 +102,12 @@ func (db *DB) sync(ctx context.Context) error {
 	return nil
 }
 
+// pulsed notes a heartbeat; without a time of the store the skew stays.
 func (db *DB) pulsed(began time.Time, store time.Time) {
 	b := &heartbeat{at: began}
+	if last := db.beat.Load(); last != nil {
+		b.skew = last.skew
+	}
 	if !store.IsZero() {
 		now := db.opt.Clock.Now()
 		b.skew = began.Add(now.Sub(began) / 2).Sub(store)

@@ -24,6 +24,17 @@ func (s *Signal) Set(pos identity.Position) {
 	s.rouse()
 }
 
+// Seen is Set for a position that was read and may be out of date: the feed
+// stands there at least, or another process has begun a new incarnation.
+func (s *Signal) Seen(pos identity.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pos.Incarnation != s.at.Incarnation || pos.N > s.at.N {
+		s.at = pos
+		s.rouse()
+	}
+}
+
 // Close makes every Wait return at once, now and later.
 func (s *Signal) Close() {
 	s.mu.Lock()
@@ -39,11 +50,11 @@ func (s *Signal) rouse() {
 	}
 }
 
-// Wait returns when the feed stands elsewhere than at after, or ctx ends.
+// Wait returns when the feed stands beyond after, or ctx ends.
 func (s *Signal) Wait(ctx context.Context, after identity.Position) {
 	for {
 		s.mu.Lock()
-		if s.closed || s.at != after {
+		if s.closed || s.at.Incarnation != after.Incarnation || s.at.N > after.N {
 			s.mu.Unlock()
 			return
 		}

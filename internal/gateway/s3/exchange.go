@@ -37,7 +37,8 @@ type exchange struct {
 // serve is the path of every request: authenticate, recognise, refuse aliases,
 // authorise, act.
 func (x *exchange) serve() error {
-	x.drained = x.r.ContentLength == 0
+	expects := len(x.r.Header["Expect"]) > 0
+	x.drained = x.r.ContentLength == 0 && !expects
 	auth, err := x.g.access.Authenticate(x.r, access.ServiceS3, "")
 	if err != nil {
 		return err
@@ -63,6 +64,12 @@ func (x *exchange) serve() error {
 		if err := x.authorise(); err != nil {
 			return err
 		}
+	}
+	if expects && x.r.ContentLength == 0 && x.r.ProtoMajor == 1 {
+		// net/http sends 100 when a body is read, and here is none; botocore
+		// misreads the next answer of a connection that skipped it.
+		x.w.WriteHeader(http.StatusContinue)
+		x.drained = true
 	}
 	if x.op.handle != nil {
 		return x.op.handle(x)

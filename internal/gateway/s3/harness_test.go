@@ -333,6 +333,11 @@ func (q *rig) build(c call) (*http.Request, error) {
 	if payload == "" {
 		payload = sha256Hex(c.body)
 	}
+	if strings.HasPrefix(payload, "STREAMING-AWS4-") {
+		// Refused by its name, before the signature is looked at.
+		defer req.Header.Set("X-Amz-Content-Sha256", payload)
+		payload = sigv4.UnsignedPayload
+	}
 	return req, sigv4.Sign(req, cred, "us-east-1", "s3", payload, testTime)
 }
 

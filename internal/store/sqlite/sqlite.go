@@ -118,7 +118,7 @@ func private(path string) (string, error) {
 
 func dsn(path string) string {
 	q := url.Values{"_pragma": {
-		"busy_timeout(2000)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
+		"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
 		"cache_size(-2000)", "temp_store(MEMORY)", "trusted_schema(OFF)",
 	}, "_defensive": {"1"}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
@@ -168,6 +168,7 @@ func (e *Engine) Changes(ctx context.Context, after identity.Position) (store.Fe
 		return store.Feed{}, err
 	}
 	h := s.reader.at
+	e.signal.Seen(h.pos) // another process may have written
 	feed := store.Feed{Position: h.pos, Reload: after.Incarnation != h.pos.Incarnation || after.N > h.pos.N || after.N < h.pruned}
 	if feed.Reload || after.N == h.pos.N {
 		return feed, nil

@@ -120,8 +120,8 @@ func gather(group []*request, r *request) []*request {
 	return group
 }
 
-// writeGroup commits a group and answers it. When the transaction fails, its
-// members are tried one by one, so that none suffers for another.
+// writeGroup commits a group and answers it. When one of its members cannot be
+// written, all are tried one by one, so that none suffers for another.
 func (e *Engine) writeGroup(w *reader, group []*request) *reader {
 	if len(group) == 0 {
 		return w
@@ -139,7 +139,7 @@ func (e *Engine) writeGroup(w *reader, group []*request) *reader {
 			w.drop()
 			w = nil
 		}
-		if len(group) == 1 {
+		if err = failed("sqlite.commit", err); len(group) == 1 || identity.KindOf(err) == identity.KindUnavailable {
 			answer(group, err)
 			return w
 		}

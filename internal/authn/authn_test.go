@@ -1,0 +1,140 @@
+package authn
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"math/big"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"daypass/internal/identity"
+)
+
+func TestSRPVerifier(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/srp.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name, Pool, UserIDForSRP, Password, Salt, V string
+	}
+	if err := json.Unmarshal(b, &cases); err != nil || len(cases) == 0 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	for _, c := range cases {
+		salt, _ := new(big.Int).SetString(c.Salt, 16)
+		_, pool, ok := strings.Cut(c.Pool, "_")
+		if !ok {
+			pool = c.Pool
+		}
+		got := hex.EncodeToString(srpVerifier(salt.Bytes(), pool, c.UserIDForSRP, identity.Secret(c.Password)))
+		if strings.TrimLeft(got, "0") != c.V {
+			t.Errorf("%s: got %.32s…, want %.32s…", c.Name, got, c.V)
+		}
+	}
+}
+
+func TestPHC(t *testing.T) {
+	t.Parallel()
+	a := &Authn{hashing: newHashing(1, 1), random: zeroes{}}
+	phc, err := a.HashPassword(t.Context(), "p")
+	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%v, %s", err, phc)
+	}
+	for pw, want := range map[identity.Secret]bool{"p": true, "q": false, "": false} {
+		if ok, err := a.verifyPHC(t.Context(), phc, pw); ok != want || err != nil {
+			t.Errorf("%q: %v, %v", pw.Reveal(), ok, err)
+		}
+	}
+	for _, bad := range []string{"", "$argon2i$v=19$m=1,t=1,p=1$AA$AA", "$argon2id$v=19$m=99999999,t=1,p=1$AA$AA", "$argon2id$v=19$m=1,t=1,p=1$!$AA", "$argon2id$v=19$m=1,t=1,p=1$AA$"} {
+		if _, err := parsePHC(bad); err == nil {
+			t.Errorf("%q was parsed", bad)
+		}
+	}
+	for _, pw := range []identity.Secret{"", identity.Secret(strings.Repeat("x", MaxPassword+1))} {
+		if _, err := a.HashPassword(t.Context(), pw); identity.KindOf(err) != identity.KindValidation {
+			t.Errorf("a password of %d bytes: %v", len(pw), err)
+		}
+	}
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// TestHashQueue fills the one worker and the one place in the queue.
+func TestHashQueue(t *testing.T) {
+	t.Parallel()
+	h := newHashing(1, 1)
+	running, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = h.do(context.Background(), func() { close(running); <-release }) })
+	<-running
+	ctx, cancel := context.WithCancel(t.Context())
+	queued := make(chan error)
+	go func() { queued <- h.do(ctx, func() {}) }()
+	for len(h.queue) < 2 { // the second one stands in the queue
+	}
+	if err := h.do(t.Context(), func() {}); identity.KindOf(err) != identity.KindThrottled {
+		t.Errorf("a third one: %v, want throttled", err)
+	}
+	cancel()
+	if err := <-queued; identity.KindOf(err) != identity.KindUnavailable {
+		t.Errorf("who gave up waiting: %v", err)
+	}
+	close(release)
+	wg.Wait()
+}
+
+func TestTagShapes(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{"Team": "blue"}
+	for name, payload := range map[string]string{
+		"nested":    `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":["blue"]},"transitive_tag_keys":["Team"]}}`,
+		"string":    `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":"blue"}}}`,
+		"list":      `{"https://aws.amazon.com/tags":[{"principal_tags":{"Team":["blue"]}}]}`,
+		"flat":      `{"https://aws.amazon.com/tags/principal_tags":{"Team":["blue"]}}`,
+		"flattened": `{"https://aws.amazon.com/tags/principal_tags/Team":"blue"}`,
+	} {
+		if got, _, err := parseTags([]byte(payload)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for name, payload := range map[string]string{
+		"two values": `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":["blue","red"]}}}`,
+		"no object":  `{"https://aws.amazon.com/tags":7}`,
+		"case":       `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":"a","TEAM":"b"}}}`,
+		"empty key":  `{"https://aws.amazon.com/tags":{"principal_tags":{"":"a"}}}`,
+		"long value": `{"https://aws.amazon.com/tags":{"principal_tags":{"a":"` + strings.Repeat("x", 257) + `"}}}`,
+	} {
+		if _, _, err := parseTags([]byte(payload)); identity.KindOf(err) != identity.KindInvalidIdentity {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "x": "?",
+	} {
+		if got := network(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func FuzzClaims(f *testing.F) {
+	f.Add([]byte(`{"iss":"i","sub":"s","aud":["a"],"exp":1.5,"https://aws.amazon.com/tags":{"principal_tags":{"a":["b"]}}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseClaims(b)
+		if (c == nil) == (err == nil) {
+			t.Fatal("neither claims nor an error")
+		}
+	})
+}

@@ -1,0 +1,83 @@
+package directory_test
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"daypass/internal/identity"
+	"daypass/internal/stacktest"
+)
+
+// nobody is a caller that was accepted and has no rights: a living user of the
+// account, with a living key and no policy.
+func nobody(t testing.TB, s *stacktest.Stack) *identity.Caller {
+	t.Helper()
+	made, err := s.Issuer.AccessKey(t.Context(), root(t, s, stacktest.AccountA, "aws"), "service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &identity.Caller{
+		Kind: identity.IAMUser, AccountID: stacktest.AccountA, Partition: "aws", PrincipalID: made.Key.UserID, Name: "service",
+		ARN: "arn:aws:iam::" + stacktest.AccountA + ":user/service", AccessKeyID: made.Key.ID,
+	}
+}
+
+// noCaller are the exported methods that take no Caller, each with its reason.
+var noCaller = map[string]string{
+	"Password":          "the caller is who proves it",
+	"Refresh":           "the caller is who holds the token",
+	"ClientCredentials": "the caller is the client",
+	"WebIdentity":       "the caller is who holds the token",
+	"Introspect":        "the caller is the client",
+	"Revoke":            "the caller is the client",
+	"Logout":            "the caller is the client",
+	"UserInfo":          "the caller is who holds the token",
+	"Realm":             "public: discovery",
+	"JWKS":              "public: key set",
+	"Prune":             "housekeeping of the server: removes what has expired",
+}
+
+// TestEveryMethodAsks calls each exported method of the core with a caller
+// without rights and demands a denial.
+func TestEveryMethodAsks(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	caller := nobody(t, s)
+	callerType := reflect.TypeFor[*identity.Caller]()
+	for _, core := range []any{s.Directory, s.Issuer, s.Operate} {
+		v := reflect.ValueOf(core)
+		for i := range v.NumMethod() {
+			name, m := v.Type().Method(i).Name, v.Method(i)
+			if _, ok := noCaller[name]; ok {
+				continue
+			}
+			args, takesCaller := make([]reflect.Value, m.Type().NumIn()), false
+			for j := range args {
+				in := m.Type().In(j)
+				switch {
+				case in == callerType:
+					args[j], takesCaller = reflect.ValueOf(caller), true
+				case in == reflect.TypeFor[context.Context]():
+					args[j] = reflect.ValueOf(t.Context())
+				case in.Kind() == reflect.String:
+					args[j] = reflect.ValueOf("some-name").Convert(in)
+				default:
+					args[j] = reflect.Zero(in)
+				}
+			}
+			if !takesCaller {
+				t.Errorf("%T.%s takes no Caller and is not in the list of those that need none", core, name)
+				continue
+			}
+			out := m.Call(args)
+			err, _ := out[len(out)-1].Interface().(error)
+			switch identity.KindOf(err) {
+			case identity.KindAccessDenied:
+			case identity.KindNoSuchBucket: // a bucket without owner
+			default:
+				t.Errorf("%T.%s by a caller without rights: %v, want a denial", core, name, err)
+			}
+		}
+	}
+}

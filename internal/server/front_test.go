@@ -1,0 +1,386 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"daypass/internal/identity"
+)
+
+// fixedClock is a clock that stands still until it is set.
+type fixedClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *fixedClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fixedClock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// lockedBuffer is a log that a test reads while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newFront(log io.Writer, dialects map[string]http.Handler) *Front {
+	return &Front{
+		Router: NewRouter(testHosts(), false), Dialects: dialects, Log: NewLogger(LogConfig{Level: "info", Format: "text"}, log),
+		AccessLog: true, Metrics: NewMetrics("test", []string{"GetCallerIdentity"}), Clock: &fixedClock{now: time.Unix(1e9, 0)},
+	}
+}
+
+func TestFrontGivesFacts(t *testing.T) {
+	t.Parallel()
+	var got identity.RequestFacts
+	var log lockedBuffer
+	front := newFront(&log, map[string]http.Handler{"s3": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = identity.RequestOf(r.Context())
+		fmt.Fprint(w, "hello")
+	})})
+	r := request(t, "GET /b/k?X-Amz-Signature=hush&versionId=1&%58-Amz-Security-Token=hush2", "h", "", "Authorization: hush3", "Cookie: hush4", "User-Agent: agent/1")
+	r.RemoteAddr = "192.0.2.7:999"
+	w := httptest.NewRecorder()
+	front.ServeHTTP(w, r)
+	if !regexp.MustCompile(`^[0-9A-F]{16}$`).MatchString(got.ID) {
+		t.Errorf("request ID %q", got.ID)
+	}
+	got.ID = ""
+	if want := (identity.RequestFacts{SourceIP: "192.0.2.7", UserAgent: "agent/1", Dialect: "s3"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	line := log.String()
+	for _, want := range []string{"service=s3", "method=GET", "status=200", "bytes=5", "versionId=1", "source=192.0.2.7"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the log lacks %s: %s", want, line)
+		}
+	}
+	if strings.Contains(line, "hush") {
+		t.Errorf("the log holds a secret: %s", line)
+	}
+}
+
+func TestFrontRefusals(t *testing.T) {
+	t.Parallel()
+	boom := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom hush") })
+	many := make([]string, maxHeaderCount+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("X-%d: v", i)
+	}
+	for _, tc := range []struct {
+		name, line, body string
+		headers          []string
+		status           int
+		want             string
+	}{
+		{"panic in s3", "GET /b/k", "", nil, 500, "<Code>InternalError</Code>"},
+		{"panic in sts", "POST /", webIdentity, []string{formHeader}, 500, "<Code>InternalFailure</Code>"},
+		{"panic in a realm", "GET /realms/r", "", nil, 500, `"error":"server_error"`},
+		{"not served", "POST /", listUsers, []string{formHeader}, 501, "<Code>NotImplemented</Code>"},
+		{"wrong service", "POST /", webIdentity, []string{formHeader, "Authorization: " + signedFor("s3")}, 400, "Credential should be scoped to correct service: &#39;sts&#39;."},
+		{"wrong service of an object", "GET /b/k", "", []string{"Authorization: " + signedFor("sts")}, 400, "<Code>AuthorizationHeaderMalformed</Code>"},
+		{"wrong service of a realm", "GET /realms/r", "", []string{"Authorization: " + signedFor("s3")}, 400, `"error":"invalid_request"`},
+		{"long headers", "GET /b/k", "", []string{"X-A: " + strings.Repeat("a", maxHeaderBytes)}, 400, "<Message>Your request header section"},
+		{"many headers", "GET /b/k", "", many, 400, "<Code>EntityTooLarge"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var log lockedBuffer
+			front := newFront(&log, map[string]http.Handler{"s3": boom, "sts": boom, "oidc": boom})
+			w := httptest.NewRecorder()
+			front.ServeHTTP(w, request(t, tc.line, "h", tc.body, tc.headers...))
+			body := strings.ReplaceAll(w.Body.String(), "'", "&#39;")
+			if w.Code != tc.status || !strings.Contains(strings.ReplaceAll(body, "&apos;", "&#39;"), tc.want) {
+				t.Errorf("got %d %s, want %d with %s", w.Code, w.Body, tc.status, tc.want)
+			}
+			if strings.Contains(w.Body.String(), "hush") || w.Header().Get("Connection") != "close" {
+				t.Errorf("headers %v, body %s", w.Header(), w.Body)
+			}
+		})
+	}
+}
+
+func TestFrontBreaksOffAHalfSentAnswer(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	front := newFront(&log, map[string]http.Handler{"s3": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("half"))
+		w.(http.Flusher).Flush()
+		panic("boom")
+	})})
+	s := httptest.NewServer(front)
+	defer s.Close()
+	response, err := http.Get(s.URL + "/b/k")
+	if err == nil {
+		_, err = io.ReadAll(response.Body)
+		response.Body.Close()
+	}
+	if err == nil {
+		t.Error("the client took half an answer for a whole one")
+	}
+}
+
+func TestProxies(t *testing.T) {
+	t.Parallel()
+	trusted, err := parseProxies([]string{"10.0.0.0/8", "2001:db8::1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, remote       string
+		headers            []string
+		ip, host           string
+		secure, noneListed bool
+	}{
+		{"no proxy", "192.0.2.1:1", nil, "192.0.2.1", "h", false, false},
+		{"stranger's headers", "192.0.2.1:1", []string{"X-Forwarded-For: 1.1.1.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: x"}, "192.0.2.1", "h", false, false},
+		{"proxy's headers", "10.0.0.1:1", []string{"X-Forwarded-For: 1.1.1.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: x"}, "1.1.1.1", "x", true, false},
+		{"spoofed first hop", "10.0.0.1:1", []string{"X-Forwarded-For: 6.6.6.6, 1.1.1.1"}, "1.1.1.1", "h", false, false},
+		{"two proxies", "10.0.0.1:1", []string{"X-Forwarded-For: 1.1.1.1, 10.0.0.2"}, "1.1.1.1", "h", false, false},
+		{"two headers", "10.0.0.1:1", []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 1.1.1.1"}, "1.1.1.1", "h", false, false},
+		{"nonsense", "10.0.0.1:1", []string{"X-Forwarded-For: unknown"}, "10.0.0.1", "h", false, false},
+		{"with port, IPv6", "[2001:db8::1]:1", []string{"X-Forwarded-For: [2001:db8::9]:77"}, "2001:db8::9", "h", false, false},
+		{"mapped address", "[::ffff:10.0.0.1]:1", []string{"X-Forwarded-For: 1.1.1.1"}, "1.1.1.1", "h", false, false},
+		{"none listed", "10.0.0.1:1", []string{"X-Forwarded-For: 1.1.1.1"}, "10.0.0.1", "h", false, true},
+	} {
+		r := request(t, "GET /", "h", "", tc.headers...)
+		r.RemoteAddr = tc.remote
+		p := trusted
+		if tc.noneListed {
+			p = nil
+		}
+		f := p.facts(r, "id")
+		if f.SourceIP != tc.ip || f.Secure != tc.secure || r.Host != tc.host {
+			t.Errorf("%s: got %s, %s, %v", tc.name, f.SourceIP, r.Host, f.Secure)
+		}
+	}
+}
+
+func TestMetricsBoundTheirLabels(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics("1.2", []string{"GetCallerIdentity"})
+	m.observe(Route{Service: "sts", Action: "GetCallerIdentity"}, "POST", 200, time.Millisecond)
+	m.observe(Route{Service: "sts", Action: "made-up"}, "POST", 400, time.Millisecond)
+	m.observe(Route{Service: "s3"}, "BREW", 405, time.Millisecond)
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{
+		`daypass_requests_total{op="GetCallerIdentity",service="sts",status="200"} 1`,
+		`daypass_requests_total{op="other",service="sts",status="400"} 1`,
+		`daypass_requests_total{op="other",service="s3",status="405"} 1`,
+		`daypass_build_info{version="1.2"} 1`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if strings.Contains(w.Body.String(), "made-up") {
+		t.Error("a stranger's word became a label")
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	var state error
+	h := localAdmin(health(func() error { return state }, NewMetrics("v", nil)))
+	get := func(path, host string) int {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, tc := range []struct {
+		path, host string
+		state      error
+		want       int
+	}{
+		{"/healthz", "127.0.0.1:1", errDraining, 200},
+		{"/readyz", "127.0.0.1:1", nil, 200},
+		{"/readyz", "localhost", errDraining, 503},
+		{"/metrics", "localhost", nil, 200},
+		{"/metrics", "evil.test", nil, 403},
+		{"/v1/keyring", "localhost", nil, 404},
+	} {
+		if state = tc.state; get(tc.path, tc.host) != tc.want {
+			t.Errorf("%s at %s, %v: got %d, want %d", tc.path, tc.host, tc.state, get(tc.path, tc.host), tc.want)
+		}
+	}
+}
+
+func TestDevCertificateAndReload(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), &fixedClock{now: time.Now()}
+	names := devCertificateNames([]string{"x.test"}, []string{"demo"})
+	first, err := ensureDevTLS(dir, names, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{first.keyFile, filepath.Join(dir, caKeyName)} {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", f, info, err)
+		}
+	}
+	stamp := stampOf(first.certFile, first.keyFile, first.caFile)
+	if _, err := ensureDevTLS(dir, names, clock); err != nil || stampOf(first.certFile, first.keyFile, first.caFile) != stamp {
+		t.Errorf("a good certificate was made again: %v", err)
+	}
+	certificate, err := NewCertificate(first.certFile, first.keyFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := handshake(t, certificate, first.caFile, "demo.s3.x.test")
+	certificate.Reload(false)
+	if handshake(t, certificate, first.caFile, "b.demo.s3.x.test") != before {
+		t.Error("reloaded without a change")
+	}
+	clock.add(serverLifetime - renewBefore/2)
+	if _, err := ensureDevTLS(dir, names, clock); err != nil {
+		t.Fatal(err)
+	}
+	certificate.Reload(true)
+	if certificate.current.Load().Leaf.SerialNumber.String() == before {
+		t.Error("not reloaded after a change")
+	}
+	// Files that do not fit together change nothing.
+	good := certificate.current.Load()
+	if err := os.WriteFile(first.keyFile, []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	certificate.Reload(false)
+	if certificate.current.Load() != good {
+		t.Error("a torn key was taken")
+	}
+}
+
+// handshake connects over TLS and returns the serial number of what it got.
+func handshake(t *testing.T, c *Certificate, caFile, name string) string {
+	t.Helper()
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	near, far := net.Pipe()
+	defer near.Close()
+	go func() {
+		server := tls.Server(far, c.TLS())
+		server.Handshake()
+	}()
+	client := tls.Client(near, &tls.Config{RootCAs: pool, ServerName: name})
+	if err := client.HandshakeContext(t.Context()); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return client.ConnectionState().PeerCertificates[0].SerialNumber.String()
+}
+
+func TestWatchReloads(t *testing.T) {
+	t.Parallel()
+	files, err := ensureDevTLS(t.TempDir(), []string{"localhost"}, identity.SystemClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	certificate, err := NewCertificate(files.certFile, files.keyFile, NewLogger(LogConfig{Level: "info"}, &log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick, hup := make(chan time.Time), make(chan os.Signal)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { certificate.Watch(ctx, tick, hup); close(done) }()
+	tick <- time.Now() // nothing changed
+	hup <- os.Interrupt
+	tick <- time.Now() // taken only after the reload
+	cancel()
+	<-done
+	if n := strings.Count(log.String(), "the certificate was reloaded"); n != 1 {
+		t.Errorf("reloaded %d times: %s", n, log.String())
+	}
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		finish bool
+	}{{"in time", true}, {"too late", false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			doors := newListeners(slog.New(slog.DiscardHandler))
+			l, err := doors.bind("127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			entered, release := make(chan struct{}), make(chan struct{})
+			doors.serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				close(entered)
+				select {
+				case <-release:
+					fmt.Fprint(w, "done")
+				case <-r.Context().Done():
+				}
+			}), nil)
+			answer := make(chan error, 1)
+			go func() {
+				response, err := http.Get("http://" + l.Addr().String())
+				if err == nil {
+					_, err = io.ReadAll(response.Body)
+					response.Body.Close()
+				}
+				answer <- err
+			}()
+			<-entered
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tc.finish {
+				close(release)
+			} else {
+				cancel()
+			}
+			drained := doors.drain(ctx)
+			if err := <-answer; (err == nil) != tc.finish || (drained == nil) != tc.finish {
+				t.Errorf("the request ended with %v, the drain with %v", err, drained)
+			}
+			if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+				t.Error("the door is still open")
+			}
+		})
+	}
+}
