@@ -1,32 +1,40 @@
 #!/usr/bin/env bash
-# Installs the real clients that the tests drive, as far as they are missing:
-# curl, jq, an aws CLI and boto3. Needs Debian or Ubuntu and root (or sudo);
-# elsewhere it says what to install by hand, and the tests that need it skip.
+# Installs the real clients that the tests drive, as far as they are missing.
+# Debian packages need Debian or Ubuntu and root (or sudo); elsewhere this says
+# what to install by hand, and the tests that need it skip with a message.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 missing=()
-want() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+want() { command -v "$1" >/dev/null 2>&1 || missing+=("${@:2}"); }
 want curl curl
 want jq jq
 want git git
+want openssl openssl
 want python3 python3
-want aws awscli
-if ! python3 -c 'import boto3' >/dev/null 2>&1; then missing+=(python3-boto3); fi
-command -v gcc >/dev/null 2>&1 || missing+=(gcc libc6-dev) # for the race detector
+want rclone rclone
+want s3cmd s3cmd
+want gcc gcc libc6-dev # for the race detector
+[ -x /usr/bin/aws ] || missing+=(awscli) # version 2
 
-[ ${#missing[@]} -eq 0 ] && exit 0
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  if ! command -v sudo >/dev/null 2>&1; then
-    echo "install: please install ${missing[*]}; tests that need them will skip" >&2
-    exit 0
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  if ! command -v apt-get >/dev/null 2>&1 || { [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; }; then
+    echo "install: please install ${missing[*]}; tests that need them skip" >&2
+  else
+    echo "install: ${missing[*]}"
+    "${as_root[@]}" apt-get update -q >/dev/null
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  as_root=(sudo)
 fi
-if ! command -v apt-get >/dev/null 2>&1; then
-  echo "install: please install ${missing[*]}; tests that need them will skip" >&2
-  exit 0
+
+# The aws CLI of version 1 and boto3, in a folder of their own.
+clients=.clients
+if ! { aws --version 2>/dev/null | grep -q '^aws-cli/1\.' && python3 -c 'import boto3' 2>/dev/null; } && [ ! -x "$clients/bin/aws" ]; then
+  echo "install: aws CLI version 1 and boto3 into $clients"
+  if ! { python3 -m venv "$clients" && "$clients/bin/pip" install -q awscli boto3; } 2>/dev/null; then
+    rm -rf "$clients"
+    echo "install: no aws CLI version 1 to be had; tests that need it skip" >&2
+  fi
 fi
-echo "install: ${missing[*]}"
-"${as_root[@]}" apt-get update -q >/dev/null
-DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null

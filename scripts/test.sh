@@ -3,6 +3,7 @@
 # real clients. SOAK=1 runs the long forms.
 . "$(dirname "$0")/lib.sh"
 
+export PATH="$PWD/.clients/bin:$PATH"
 fuzztime=5s
 [ -n "${SOAK:-}" ] && fuzztime=60s && export DAYPASS_SOAK=1
 

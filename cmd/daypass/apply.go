@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"daypass/internal/identity"
 	"daypass/internal/site"
 )
 
@@ -32,7 +32,7 @@ sent to the running server over its socket.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
-				return &usageError{c.CommandPath(), identity.NewError(identity.KindValidation, "apply", "name the site file with -f FILE, or - for standard input")}
+				return &usageError{c.CommandPath(), errors.New("name the site file with -f FILE, or - for standard input")}
 			}
 			name, data, err := readSite(file, c.InOrStdin())
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -80,7 +81,12 @@ With --now new keys are used at once, before those who cache a key set know
 them: for emergencies.`,
 		Example: `  daypass keyring rotate epochs
   daypass keyring rotate signing/realm/root-accounts --now`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("name one thing to rotate: all, epochs, at-rest, hash, boxes, signing or signing/SET")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := operator.client().RotateKeys(c.Context(), args[0], now)
 			if err != nil {

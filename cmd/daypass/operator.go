@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,12 @@ type operatorFlags struct{ data, socket string }
 func (f *operatorFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.data, "data", "", "data `directory` of the running server (default $DAYPASS_DATA, then "+server.DefaultConfig().Data+")")
 	c.Flags().StringVar(&f.socket, "socket", "", "`path` of the server's socket (default DATA/"+admin.SocketName+")")
-	c.MarkFlagsMutuallyExclusive("data", "socket")
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if f.data != "" && f.socket != "" {
+			return &usageError{c.CommandPath(), errors.New("give either --data or --socket")}
+		}
+		return nil
+	}
 }
 
 func (f *operatorFlags) client() *admin.Client {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -68,7 +69,7 @@ func (f *serveFlags) run(c *cobra.Command) error {
 	if !f.dev {
 		for _, name := range []string{"tls", "partition", "account-id"} {
 			if c.Flags().Changed(name) {
-				return &usageError{c.CommandPath(), identity.NewError(identity.KindValidation, "serve", "--"+name+" goes with --dev only")}
+				return &usageError{c.CommandPath(), errors.New("--" + name + " goes with --dev only")}
 			}
 		}
 	}

@@ -47,6 +47,14 @@ func (a *Access) Authenticate(r *http.Request, svc Service, bodySHA256 string) (
 	return a.authenticate(r, svc, bodySHA256)
 }
 
+// AuthenticateForm is Authenticate for an upload to S3 by multipart/form-data,
+// whose credential stands in its fields and whose policy, judged here too,
+// says what may be uploaded to which bucket. It reads the body up to the file,
+// which the form then yields. bucket is the one the request was routed to.
+func (a *Access) AuthenticateForm(r *http.Request, bucket string) (Authenticated, *sigv4.PostForm, error) {
+	return a.authenticateForm(r, bucket)
+}
+
 // Effect is the outcome of a decision.
 type Effect string
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"daypass/internal/audit"
 	"daypass/internal/identity"
@@ -16,6 +17,14 @@ func (a *Access) authenticate(r *http.Request, svc Service, bodySHA256 string) (
 		a.refuse(r.Context(), nil, "Authenticate", svc.Name+".amazonaws.com", err)
 	}
 	return out, err
+}
+
+func (a *Access) authenticateForm(r *http.Request, bucket string) (Authenticated, *sigv4.PostForm, error) {
+	out, form, err := a.checkForm(r, bucket)
+	if err != nil {
+		a.refuse(r.Context(), nil, "Authenticate", ServiceS3.Name+".amazonaws.com", err)
+	}
+	return out, form, err
 }
 
 // refuse records a refused call; it never waits. A caller that proved nothing
@@ -33,21 +42,42 @@ func (a *Access) refuse(ctx context.Context, c *identity.Caller, name, source st
 func (a *Access) check(r *http.Request, svc Service, bodySHA256 string) (Authenticated, error) {
 	now := a.clock.Now()
 	s, err := sigv4.Parse(r, sigv4.Rules{
-		Service: svc.Name, Regions: a.regions, S3: svc.S3, Presigned: svc.Presigned,
+		Service: svc.Name, Regions: a.regions, S3: svc.S3, Presigned: svc.Presigned, Asymmetric: true,
 		UnsignedToken: true, // the token is bound to its access key ID by the seal
 	}, now)
 	if err != nil {
 		return Authenticated{}, signatureError(err)
 	}
+	return a.accept(r.Context(), s, bodySHA256, now)
+}
+
+func (a *Access) checkForm(r *http.Request, bucket string) (Authenticated, *sigv4.PostForm, error) {
+	now := a.clock.Now()
+	form, err := sigv4.ParsePostForm(r, bucket, sigv4.Rules{Service: ServiceS3.Name, Regions: a.regions, S3: true}, now)
+	if sigv4.FailureOf(err) == "" && err != nil {
+		return Authenticated{}, nil, &identity.Error{Kind: identity.KindIncompleteBody, Op: "access.form", Err: err}
+	}
+	if err != nil {
+		return Authenticated{}, nil, signatureError(err)
+	}
+	out, err := a.accept(r.Context(), form.Signed, "", now)
+	if err != nil {
+		return Authenticated{}, nil, err
+	}
+	return out, form, nil
+}
+
+// accept finds the credential of a parsed request and judges signature, token,
+// expiry and revocation.
+func (a *Access) accept(ctx context.Context, s *sigv4.Signed, bodySHA256 string, now time.Time) (Authenticated, error) {
 	if err := a.db.Fresh(); err != nil {
 		return Authenticated{}, err
 	}
-	ctx := r.Context()
 	cred, remember, err := a.find(ctx, s)
 	if err != nil {
 		return Authenticated{}, withKeyID(err, s.AccessKeyID)
 	}
-	if err := s.Check(cred.signingKey(s), bodySHA256); err != nil {
+	if err := cred.verify(s, bodySHA256); err != nil {
 		return Authenticated{}, signatureError(err)
 	}
 	remember()

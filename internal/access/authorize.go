@@ -51,10 +51,8 @@ func (a *Access) decide(c *identity.Caller, action string, res Resource) Decisio
 	if c.Kind == identity.RootUser {
 		return Decision{Effect: Allow, Statement: "root"}
 	}
-	for _, arn := range c.ManagedPolicies {
-		if policy.CannedAllows(arn, action) {
-			return Decision{Effect: Allow, Statement: arn}
-		}
+	if arn, ok := policy.CannedAllows(c.ManagedPolicies, action); ok {
+		return Decision{Effect: Allow, Statement: arn}
 	}
 	return denied(c, action, res)
 }

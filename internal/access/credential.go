@@ -25,8 +25,9 @@ type credential struct {
 	account string
 	version int
 
-	derived  atomic.Pointer[[]derivedKey]
-	resolved atomic.Pointer[resolved]
+	derived    atomic.Pointer[[]derivedKey]
+	asymmetric atomic.Pointer[sigv4.AsymmetricKey]
+	resolved   atomic.Pointer[resolved]
 }
 
 // derivedKey is a signing key for one scope. A credential is used under few.
@@ -58,13 +59,31 @@ func (c *credential) signingKey(s *sigv4.Signed) *sigv4.SigningKey {
 	return d.key
 }
 
-// resolved is a caller made from rows of a snapshot; it holds as long as the
-// rows are the same.
-type resolved struct {
+// verify checks a signature with the key of its kind.
+func (c *credential) verify(s *sigv4.Signed, bodySHA256 string) error {
+	if !s.Asymmetric {
+		return s.Check(c.signingKey(s), bodySHA256)
+	}
+	key := c.asymmetric.Load()
+	if key == nil {
+		key = sigv4.DeriveAsymmetric(c.secret.Reveal(), c.keyID)
+		c.asymmetric.Store(key)
+	}
+	return s.CheckAsymmetric(key, bodySHA256)
+}
+
+// principal is the rows behind a credential; user or role is nil.
+type principal struct {
 	account *identity.Account
 	user    *identity.User
 	role    *identity.Role
-	caller  identity.Caller
+}
+
+// resolved is a caller made from rows of a snapshot; it holds as long as the
+// rows are the same.
+type resolved struct {
+	principal
+	caller identity.Caller
 }
 
 var (
@@ -174,40 +193,38 @@ func (a *Access) caller(ctx context.Context, c *credential, now time.Time) (*ide
 	if c.claims == nil {
 		gone = errUnknownKey
 	}
-	r, err := a.rows(ctx, snap, c)
+	p, err := a.rows(ctx, snap, c)
 	if identity.KindOf(err) == identity.KindNotFound {
 		return nil, gone
 	}
 	if err != nil {
 		return nil, err
 	}
-	if r.account.Disabled || (r.user != nil && r.user.Disabled) {
+	if p.account.Disabled || (p.user != nil && p.user.Disabled) {
 		return nil, gone
 	}
-	if have := c.resolved.Load(); have != nil && have.account == r.account && have.user == r.user && have.role == r.role {
+	if have := c.resolved.Load(); have != nil && have.principal == p {
 		return &have.caller, nil
 	}
-	r.caller = c.describe(r)
+	r := &resolved{principal: p, caller: c.describe(&p)}
 	c.resolved.Store(r)
 	return &r.caller, nil
 }
 
 // rows reads the account and the principal behind a credential.
-func (a *Access) rows(ctx context.Context, snap *store.Snapshot, c *credential) (*resolved, error) {
-	r := new(resolved)
-	var err error
-	if r.account, err = store.Accounts.Get(snap, c.account); err != nil {
-		return nil, err
+func (a *Access) rows(ctx context.Context, snap *store.Snapshot, c *credential) (p principal, err error) {
+	if p.account, err = store.Accounts.Get(snap, c.account); err != nil {
+		return p, err
 	}
 	if c.claims != nil && c.claims.Kind == identity.RoleSession {
-		r.role, err = store.Roles.Get(snap, c.claims.PrincipalID)
-		return r, err
+		p.role, err = store.Roles.Get(snap, c.claims.PrincipalID)
+		return p, err
 	}
-	r.user, err = store.Lookup(ctx, a.db, store.Users, c.userID)
-	return r, err
+	p.user, err = store.Lookup(ctx, a.db, store.Users, c.userID)
+	return p, err
 }
 
-func (c *credential) describe(r *resolved) identity.Caller {
+func (c *credential) describe(r *principal) identity.Caller {
 	p := r.account.Partition
 	out := identity.Caller{AccountID: r.account.ID, Partition: p, AccessKeyID: c.keyID}
 	switch {

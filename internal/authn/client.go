@@ -33,6 +33,7 @@ func (a *Authn) Client(ctx context.Context, realm, id string, secret identity.Se
 	if err != nil {
 		return nil, err
 	}
+	defer try.end()
 	var stored *store.ClientSecret
 	err = a.db.View(ctx, func(r store.Reader) (err error) {
 		stored, err = store.ClientSecrets.Get(r, c.Key())

@@ -35,10 +35,21 @@ type guesses struct {
 	mu    sync.Mutex
 	known map[string]struct{} // pairs that logged in: strangers cannot lock these out
 	order []string
+	open  map[string]*open // tries being checked, by address
 }
 
+// open counts the tries from one address that are being checked; ended is
+// closed, and made anew, when one of them ends.
+type open struct {
+	tries, waiting int
+	ended          chan struct{}
+}
+
+// maxWaiting bounds the tries of one address that wait for others.
+const maxWaiting = 256
+
 func newGuesses(l Limits) (*guesses, error) {
-	g := &guesses{known: map[string]struct{}{}}
+	g := &guesses{known: map[string]struct{}{}, open: map[string]*open{}}
 	for _, q := range []struct {
 		limiter          **throttled.GCRARateLimiterCtx
 		burst, perMinute int
@@ -72,6 +83,7 @@ func newGuesses(l Limits) (*guesses, error) {
 type guess struct {
 	g       *guesses
 	pairKey string
+	address string
 	charged []charge
 }
 
@@ -81,32 +93,77 @@ type charge struct {
 }
 
 // begin charges a try by the keyed hash of a principal's name and an address.
+// A try that is limited while others of the same address are being checked
+// waits for them: they give their charge back if they are good. Each try ends
+// with end.
 func (g *guesses) begin(ctx context.Context, principal, address string) (*guess, error) {
-	net64 := network(address)
-	try := &guess{g: g, pairKey: principal + "|" + net64}
-	want := []charge{{g.address, net64}, {g.pair, try.pairKey}}
-	if !g.isKnown(try.pairKey) {
-		want = append(want, charge{g.principal, principal})
+	t := &guess{g: g, address: network(address)}
+	t.pairKey = principal + "|" + t.address
+	for {
+		refusal, busy := t.charge(ctx, principal)
+		if refusal == nil || busy == nil {
+			return t, refusal
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, refusal
+		}
+	}
+}
+
+// charge takes the try from every allowance, or from none. It returns the
+// refusal and, when tries of the address are being checked, what to wait for.
+func (t *guess) charge(ctx context.Context, principal string) (refusal error, busy <-chan struct{}) {
+	t.g.mu.Lock()
+	defer t.g.mu.Unlock()
+	want := []charge{{t.g.address, t.address}, {t.g.pair, t.pairKey}}
+	if _, known := t.g.known[t.pairKey]; !known {
+		want = append(want, charge{t.g.principal, principal})
 	}
 	for _, c := range want {
 		limited, result, err := c.limiter.RateLimitCtx(ctx, c.key, 1)
+		if err == nil && !limited {
+			t.charged = append(t.charged, c)
+			continue
+		}
+		t.giveBack(ctx)
 		if err != nil {
-			return nil, &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}
+			return &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}, nil
 		}
-		if limited {
-			try.undo(ctx)
-			return nil, &identity.Error{
-				Kind: identity.KindThrottled, Op: "authn.limit", Public: "Too many tries",
-				RetryAfterSeconds: max(1, int(math.Ceil(result.RetryAfter.Seconds()))),
-			}
+		refusal = &identity.Error{
+			Kind: identity.KindThrottled, Op: "authn.limit", Public: "Too many tries",
+			RetryAfterSeconds: max(1, int(math.Ceil(result.RetryAfter.Seconds()))),
 		}
-		try.charged = append(try.charged, c)
+		if o := t.g.open[t.address]; o != nil && o.waiting < maxWaiting {
+			o.waiting++
+			return refusal, o.ended
+		}
+		return refusal, nil
 	}
-	return try, nil
+	o := t.g.open[t.address]
+	if o == nil {
+		o = &open{ended: make(chan struct{})}
+		t.g.open[t.address] = o
+	}
+	o.tries++
+	return nil, nil
 }
 
-// undo gives the charge back.
-func (t *guess) undo(ctx context.Context) {
+// end says that the try was checked; who waits tries again.
+func (t *guess) end() {
+	t.g.mu.Lock()
+	defer t.g.mu.Unlock()
+	o := t.g.open[t.address]
+	close(o.ended)
+	o.ended, o.waiting = make(chan struct{}), 0
+	if o.tries--; o.tries == 0 {
+		delete(t.g.open, t.address)
+	}
+}
+
+// giveBack undoes the charge.
+func (t *guess) giveBack(ctx context.Context) {
 	for _, c := range t.charged {
 		_, _, _ = c.limiter.RateLimitCtx(context.WithoutCancel(ctx), c.key, -1)
 	}
@@ -115,7 +172,7 @@ func (t *guess) undo(ctx context.Context) {
 
 // good gives the charge back and remembers the address as the principal's own.
 func (t *guess) good(ctx context.Context) {
-	t.undo(ctx)
+	t.giveBack(ctx)
 	t.g.mu.Lock()
 	defer t.g.mu.Unlock()
 	if _, ok := t.g.known[t.pairKey]; ok {
@@ -127,13 +184,6 @@ func (t *guess) good(ctx context.Context) {
 	}
 	t.g.known[t.pairKey] = struct{}{}
 	t.g.order = append(t.g.order, t.pairKey)
-}
-
-func (g *guesses) isKnown(pair string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	_, ok := g.known[pair]
-	return ok
 }
 
 // network is the address as it is limited: IPv4 whole, IPv6 by /64.

@@ -22,13 +22,14 @@ func (a *Authn) Password(ctx context.Context, realm, name string, password ident
 	if err != nil {
 		return nil, err
 	}
+	defer try.end()
 	user, stored, err := a.passwordOf(ctx, realm, name)
 	if err != nil {
 		return nil, err
 	}
 	ok, err := a.verifyPHC(ctx, stored, password)
 	if err != nil {
-		try.undo(ctx)
+		try.giveBack(ctx)
 		return nil, err
 	}
 	if !ok || user == nil || user.Disabled {

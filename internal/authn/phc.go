@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/metrics"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 
@@ -29,10 +31,14 @@ const (
 const MaxPassword = 256
 
 // hashing bounds how many argon2 hashes run and how many wait, so that
-// log-ins never take the processors away from checks.
+// log-ins never take the processors away from checks, and collects what they
+// leave behind.
 type hashing struct {
 	slots chan struct{}
 	queue chan struct{}
+
+	mu      sync.Mutex
+	garbage int64 // bytes left behind since the last collection
 }
 
 func newHashing(workers, queue int) *hashing {
@@ -59,7 +65,33 @@ func (h *hashing) do(ctx context.Context, fn func()) error {
 		return &identity.Error{Kind: identity.KindUnavailable, Op: "authn.hash", Err: ctx.Err()}
 	}
 	fn()
+	h.collect()
 	return nil
+}
+
+const liveMetric = "/gc/heap/live:bytes"
+
+// collect frees the memory of finished hashes once they have left as much as
+// the running ones use, or, where the rest of the heap is larger, twice that.
+// A server whose live heap is small collects rarely by itself, and a burst of
+// log-ins would fill several times the memory it needs. It runs before the slot
+// is given back, so that hashing waits for it.
+func (h *hashing) collect() {
+	const each = argonMemory << 10
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.garbage += each
+	running := int64(cap(h.slots)) * each
+	if h.garbage < running {
+		return
+	}
+	live := []metrics.Sample{{Name: liveMetric}}
+	metrics.Read(live)
+	if live[0].Value.Kind() == metrics.KindUint64 && h.garbage < 2*(int64(live[0].Value.Uint64())-running) {
+		return
+	}
+	h.garbage = 0
+	runtime.GC()
 }
 
 // HashPassword makes the PHC string of a password: argon2id with a new salt.

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ func parseTags(payload []byte) (map[string]string, []string, error) {
 	bad := func(err error) error {
 		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.tags", Public: "The session tags of the token are malformed.", Err: err}
 	}
-	if !strings.Contains(string(payload), "aws.amazon.com") {
+	if !bytes.Contains(payload, []byte("aws.amazon.com")) {
 		return nil, nil, nil
 	}
 	var claims map[string]json.RawMessage

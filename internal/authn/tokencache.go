@@ -2,7 +2,6 @@ package authn
 
 import (
 	"crypto"
-	"crypto/sha256"
 	"sync"
 )
 
@@ -18,6 +17,7 @@ type tokenCache struct {
 }
 
 type tokenEntry struct {
+	header header
 	issuer string
 	key    crypto.PublicKey
 	claims *Claims
@@ -27,19 +27,15 @@ func newTokenCache(max int) *tokenCache {
 	return &tokenCache{max: max, m: make(map[[32]byte]tokenEntry, max), order: make([][32]byte, 0, max)}
 }
 
-func (c *tokenCache) get(raw, issuer string, key crypto.PublicKey) *Claims {
-	sum := sha256.Sum256([]byte(raw))
+// get returns the entry of a token by its SHA-256.
+func (c *tokenCache) get(sum [32]byte) (tokenEntry, bool) {
 	c.mu.RLock()
+	defer c.mu.RUnlock()
 	e, ok := c.m[sum]
-	c.mu.RUnlock()
-	if !ok || e.issuer != issuer || !sameKey(e.key, key) {
-		return nil
-	}
-	return e.claims
+	return e, ok
 }
 
-func (c *tokenCache) put(raw, issuer string, key crypto.PublicKey, claims *Claims) {
-	sum := sha256.Sum256([]byte(raw))
+func (c *tokenCache) put(sum [32]byte, e tokenEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.m[sum]; !ok {
@@ -51,7 +47,7 @@ func (c *tokenCache) put(raw, issuer string, key crypto.PublicKey, claims *Claim
 			c.next = (c.next + 1) % c.max
 		}
 	}
-	c.m[sum] = tokenEntry{issuer: issuer, key: key, claims: claims}
+	c.m[sum] = e
 }
 
 func sameKey(a, b crypto.PublicKey) bool {

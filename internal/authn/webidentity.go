@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"time"
@@ -96,14 +97,14 @@ func (s Seconds) Time() time.Time { return time.UnixMilli(int64(float64(s) * 100
 // provider. Errors: KindInvalidIdentity, KindExpiredIdentity,
 // KindProviderUnreachable.
 func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.Secret) (*WebIdentity, error) {
-	unverified, err := peek(raw.Reveal())
+	unverified, err := a.open(raw.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	w := &WebIdentity{Issuer: unverified.Issuer}
-	if realm := a.OwnRealm(unverified.Issuer); realm != nil {
+	w := &WebIdentity{Issuer: unverified.header.Issuer}
+	if realm := a.OwnRealm(w.Issuer); realm != nil {
 		w.OwnRealm = realm
-		w.Claims, err = a.verify(raw.Reveal(), unverified, "realm/"+realm.Name, func(kid, alg string) (crypto.PublicKey, error) {
+		w.Claims, err = a.verify(unverified, "realm/"+realm.Name, func(kid, alg string) (crypto.PublicKey, error) {
 			key, keyAlg, ok := a.keys.PublicKey("realm/"+realm.Name, kid)
 			if !ok || keyAlg != alg {
 				return nil, notJWT("signing key unknown")
@@ -111,12 +112,12 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 			return key, nil
 		})
 	} else {
-		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: unverified.Issuer}).Key())
-		if perr != nil || p.URL != unverified.Issuer {
-			return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(unverified.Issuer)}
+		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: w.Issuer}).Key())
+		if perr != nil || p.URL != w.Issuer {
+			return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
 		}
 		w.Provider = p
-		w.Claims, err = a.verify(raw.Reveal(), unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
+		w.Claims, err = a.verify(unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
 			return a.issuers.Key(ctx, p.URL, p.CABundle, kid, alg)
 		})
 	}
@@ -156,28 +157,31 @@ func (a *Authn) OwnRealm(issuer string) *identity.Realm {
 	return nil
 }
 
-// verify checks the signature, or finds it checked before, and parses the
+// verify checks the signature, or finds it checked before, and reads the
 // claims. The cache holds only that a signature was good under an issuer's
 // key; the key is looked up anew each time, so one that vanished takes its
 // tokens along.
-func (a *Authn) verify(raw string, h header, issuer string, key func(kid, alg string) (crypto.PublicKey, error)) (*Claims, error) {
-	pub, err := key(h.KeyID, h.Algorithm)
+func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (crypto.PublicKey, error)) (*Claims, error) {
+	pub, err := key(u.header.KeyID, u.header.Algorithm)
 	if err != nil {
 		return nil, err
 	}
-	if c := a.seen.get(raw, issuer, pub); c != nil {
-		return c, nil
+	if u.seen.claims != nil {
+		if u.seen.issuer == issuer && sameKey(u.seen.key, pub) {
+			return u.seen.claims, nil
+		}
+		if err := u.parse(); err != nil {
+			return nil, err
+		}
 	}
-	payload, err := token.VerifyWith(raw, func(string, string) (crypto.PublicKey, bool) { return pub, true }, webIdentityAlgorithms)
-	if err != nil {
+	if err := u.token.Verify(pub, webIdentityAlgorithms); err != nil {
 		return nil, notJWT(err.Error())
 	}
-	c, err := ParseClaims(payload)
-	if err != nil {
+	if err := u.claims.readTags(u.token.Payload); err != nil {
 		return nil, err
 	}
-	a.seen.put(raw, issuer, pub, c)
-	return c, nil
+	a.seen.put(u.sum, tokenEntry{header: u.header, issuer: issuer, key: pub, claims: u.claims})
+	return u.claims, nil
 }
 
 // judge checks what changes with time.
@@ -234,28 +238,49 @@ func (w *WebIdentity) MatchAudience(clientIDs []string) string {
 	return ""
 }
 
+// header is what chooses the key.
 type header struct{ Algorithm, KeyID, Issuer string }
 
-// peek reads, unverified, which issuer and key a token claims.
-func peek(raw string) (header, error) {
-	var h header
+// unverified is a token before its signature is judged: parsed, or, when its
+// signature was good before, with what is known of it since then.
+type unverified struct {
+	raw    string
+	sum    [sha256.Size]byte
+	header header
+	seen   tokenEntry // zero when it was never seen
+	token  *token.Parsed
+	claims *Claims
+}
+
+// open reads which issuer and key a token claims.
+func (a *Authn) open(raw string) (*unverified, error) {
 	if len(raw) > MaxJWT {
-		return h, notJWT("too long")
+		return nil, notJWT("too long")
 	}
-	payload, th, err := token.Peek(raw)
+	u := &unverified{raw: raw, sum: sha256.Sum256([]byte(raw))}
+	var ok bool
+	if u.seen, ok = a.seen.get(u.sum); ok {
+		u.header = u.seen.header
+		return u, nil
+	}
+	return u, u.parse()
+}
+
+func (u *unverified) parse() error {
+	t, err := token.Parse(u.raw)
 	if err != nil {
-		return h, notJWT(err.Error())
+		return notJWT(err.Error())
 	}
-	var p struct {
-		Issuer string `json:"iss"`
+	c := new(Claims)
+	if err := token.DecodeClaims(t.Payload, c); err != nil {
+		return notJWT("claims")
 	}
-	if err := token.DecodeClaims(payload, &p); err != nil {
-		return h, notJWT("payload")
+	if c.Issuer == "" {
+		return missingClaim("iss")
 	}
-	if p.Issuer == "" {
-		return h, missingClaim("iss")
-	}
-	return header{Algorithm: th.Algorithm, KeyID: th.KeyID, Issuer: p.Issuer}, nil
+	u.token, u.claims = t, c
+	u.header = header{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID, Issuer: c.Issuer}
+	return nil
 }
 
 func missingClaim(name string) error {
@@ -268,9 +293,12 @@ func ParseClaims(payload []byte) (*Claims, error) {
 	if err := token.DecodeClaims(payload, c); err != nil {
 		return nil, notJWT("claims")
 	}
-	var err error
+	return c, c.readTags(payload)
+}
+
+func (c *Claims) readTags(payload []byte) (err error) {
 	c.Tags, c.TransitiveKeys, err = parseTags(payload)
-	return c, err
+	return err
 }
 
 func notJWT(why string) error {

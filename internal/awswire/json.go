@@ -125,6 +125,13 @@ var jsonFailures = map[identity.Kind]Failure{
 	identity.KindTrailerMismatch:       {"SerializationException", 400, queryBadBody},
 	identity.KindBadDigest:             {"SerializationException", 400, queryBadBody},
 	identity.KindMissingContentLength:  {"SerializationException", 400, queryBadBody},
+	identity.KindFormMalformed:         {"InvalidParameterException", 400, jsonBadParameter},
+	identity.KindFormTooLarge:          {"InvalidParameterException", 400, jsonBadParameter},
+	identity.KindFormFiles:             {"InvalidParameterException", 400, jsonBadParameter},
+	identity.KindFormArgument:          {"InvalidParameterException", 400, jsonBadParameter},
+	identity.KindFormPolicyMalformed:   {"InvalidParameterException", 400, jsonBadParameter},
+	identity.KindFormPolicyRefused:     {"AccessDeniedException", 400, "Access denied."},
+	identity.KindTooSmall:              {"InvalidParameterException", 400, jsonBadParameter},
 	identity.KindInvalidToken:          {"UnrecognizedClientException", 400, queryBadToken},
 	identity.KindExpiredToken:          {"ExpiredTokenException", 400, "The security token included in the request is expired"},
 

@@ -63,6 +63,13 @@ var queryFailures = map[identity.Kind]Failure{
 	identity.KindTrailerMismatch:       {"ValidationError", 400, queryBadBody},
 	identity.KindBadDigest:             {"ValidationError", 400, queryBadBody},
 	identity.KindMissingContentLength:  {"ValidationError", 400, queryBadBody},
+	identity.KindFormMalformed:         {"ValidationError", 400, queryBadBody},
+	identity.KindFormTooLarge:          {"ValidationError", 400, queryBadBody},
+	identity.KindFormFiles:             {"ValidationError", 400, queryBadBody},
+	identity.KindFormArgument:          {"ValidationError", 400, queryBadBody},
+	identity.KindFormPolicyMalformed:   {"ValidationError", 400, queryBadBody},
+	identity.KindFormPolicyRefused:     {"AccessDenied", 403, queryDenied},
+	identity.KindTooSmall:              {"ValidationError", 400, queryBadBody},
 	identity.KindInvalidToken:          {"InvalidClientTokenId", 403, queryBadToken},
 	identity.KindExpiredToken:          {"ExpiredToken", 403, "The security token included in the request is expired"},
 

@@ -61,6 +61,13 @@ var s3Failures = map[identity.Kind]Failure{
 	identity.KindTrailerMismatch:       {"InvalidRequest", 400, "The trailer does not match the header x-amz-trailer."},
 	identity.KindBadDigest:             {"BadDigest", 400, "The checksum you specified did not match the calculated checksum."},
 	identity.KindMissingContentLength:  {"MissingContentLength", 411, "You must provide the Content-Length HTTP header."},
+	identity.KindFormMalformed:         {"MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data."},
+	identity.KindFormTooLarge:          {"MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large."},
+	identity.KindFormFiles:             {"IncorrectNumberOfFilesInPostRequest", 400, "POST requires exactly one file upload per request."},
+	identity.KindFormArgument:          {"InvalidArgument", 400, "Invalid Argument"},
+	identity.KindFormPolicyMalformed:   {"InvalidPolicyDocument", 400, "The content of the form does not meet the conditions specified in the policy document."},
+	identity.KindFormPolicyRefused:     {"AccessDenied", 403, s3Denied},
+	identity.KindTooSmall:              {"EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size"},
 	identity.KindInvalidToken:          {"InvalidToken", 400, "The provided token is malformed or otherwise invalid."},
 	identity.KindExpiredToken:          {"ExpiredToken", 400, "The provided token has expired."},
 

@@ -98,6 +98,15 @@ func FormatTimeMilli(t time.Time) string { return t.UTC().Format(timeLayoutMilli
 
 const replacement = "\uFFFD"
 
+// plainText are the bytes that stand for themselves: most of what is sent is
+// tokens.
+var plainText = func() (plain [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		plain[c] = c != '&' && c != '<' && c != '>' && c != '"'
+	}
+	return plain
+}()
+
 // appendEscaped appends text as XML character data that is also safe inside a
 // quoted attribute. Carriage returns are written as references, since a parser
 // would otherwise turn them into line feeds.
@@ -105,6 +114,10 @@ func appendEscaped(b []byte, s string) []byte {
 	last := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plainText[c] {
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF {

@@ -222,7 +222,8 @@ func (d *Directory) UpdateUser(ctx context.Context, c *identity.Caller, name, ne
 }
 
 // DeleteUser removes a user without keys and policies (IAM DeleteUser). Its
-// password goes with it and its unique ID never comes back.
+// password and whatever was obtained by it go with it, and its unique ID never
+// comes back.
 func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name string) error {
 	ev := audit.Change(c, "iam.amazonaws.com", "DeleteUser", map[string]string{"userName": name})
 	if name == "" {
@@ -249,7 +250,11 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		if err := store.Passwords.Delete(tx, u.ID); err != nil && identity.KindOf(err) != identity.KindNotFound {
 			return err
 		}
-		return store.Users.Delete(tx, u.ID)
+		if err := store.Users.Delete(tx, u.ID); err != nil {
+			return err
+		}
+		// Sessions of roles that the user took live on their own.
+		return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "user deleted"})
 	})
 }
 

@@ -12,11 +12,18 @@ type ARN struct {
 // ParseARN splits s. It reports false unless s has six parts, begins with
 // "arn", and partition, service and resource are not empty.
 func ParseARN(s string) (ARN, bool) {
-	p := strings.SplitN(s, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] == "" || p[5] == "" {
+	var a ARN
+	rest, ok := strings.CutPrefix(s, "arn:")
+	for _, part := range [...]*string{&a.Partition, &a.Service, &a.Region, &a.Account} {
+		if !ok {
+			return ARN{}, false
+		}
+		*part, rest, ok = strings.Cut(rest, ":")
+	}
+	if a.Resource = rest; !ok || a.Partition == "" || a.Service == "" || a.Resource == "" {
 		return ARN{}, false
 	}
-	return ARN{Partition: p[1], Service: p[2], Region: p[3], Account: p[4], Resource: p[5]}, true
+	return a, true
 }
 
 func (a ARN) String() string {

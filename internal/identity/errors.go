@@ -60,6 +60,13 @@ const (
 	KindTrailerMismatch       Kind = "trailer-mismatch"       // x-amz-trailer and the trailer disagree
 	KindBadDigest             Kind = "bad-digest"             // checksum or Content-MD5 wrong
 	KindMissingContentLength  Kind = "missing-content-length" //
+	KindFormMalformed         Kind = "form-malformed"         // a POST form that is not well-formed
+	KindFormTooLarge          Kind = "form-too-large"         // its fields
+	KindFormFiles             Kind = "form-files"             // not exactly one file, and that last
+	KindFormArgument          Kind = "form-argument"          // Details ArgumentName, ArgumentValue
+	KindFormPolicyMalformed   Kind = "form-policy-malformed"  // Public is the sentence
+	KindFormPolicyRefused     Kind = "form-policy-refused"    // POST policy expired or not met
+	KindTooSmall              Kind = "too-small"              // Details ProposedSize, MinSizeAllowed
 	KindInvalidToken          Kind = "invalid-token"          // session token malformed, forged, foreign
 	KindExpiredToken          Kind = "expired-token"          // session expired or revoked
 )
@@ -134,6 +141,9 @@ func KindOf(err error) Kind {
 	if err == nil {
 		return ""
 	}
+	if e, ok := err.(*Error); ok { // the ordinary case, without errors.As' allocation
+		return e.Kind
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind
@@ -180,7 +190,9 @@ func Kinds() []Kind {
 		KindTimeSkewed, KindUnknownAccessKey, KindSignatureMismatch, KindPresignMalformed, KindPresignExpired,
 		KindPresignNotYet, KindHostNotSigned, KindHeadersNotSigned, KindPayloadHashMissing, KindPayloadHashInvalid,
 		KindPayloadMismatch, KindPayloadModeUnserved, KindIncompleteBody, KindInvalidChunkSize, KindMalformedTrailer,
-		KindTrailerMismatch, KindBadDigest, KindMissingContentLength, KindInvalidToken, KindExpiredToken,
+		KindTrailerMismatch, KindBadDigest, KindMissingContentLength, KindFormMalformed, KindFormTooLarge,
+		KindFormFiles, KindFormArgument, KindFormPolicyMalformed, KindFormPolicyRefused, KindTooSmall,
+		KindInvalidToken, KindExpiredToken,
 		KindInvalidCredentials, KindPasswordExpired, KindMFARequired, KindInvalidClient, KindUnauthorizedClient,
 		KindUnsupportedGrant, KindInvalidGrant, KindInvalidScope, KindInvalidBearer, KindInvalidIdentity,
 		KindExpiredIdentity, KindIdentityRejected, KindProviderUnreachable,

@@ -19,6 +19,7 @@ import (
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 	"daypass/internal/stacktest"
+	"daypass/internal/store"
 )
 
 const (
@@ -161,6 +162,24 @@ func TestGuessing(t *testing.T) {
 	}
 	if err := try(own, stacktest.TestPassword); identity.KindOf(err) != identity.KindThrottled {
 		t.Errorf("three wrong tries from one address: %v", err)
+	}
+}
+
+// TestParallelLogins: good log-ins at once are not guesses, however many.
+func TestParallelLogins(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithLimits(authn.Limits{PrincipalBurst: 3, PairBurst: 3, AddressBurst: 3}))
+	errs := make(chan error)
+	for range 12 {
+		go func() {
+			_, err := s.Issuer.Password(t.Context(), issue.PasswordGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, Username: "testuser", Password: stacktest.TestPassword})
+			errs <- err
+		}()
+	}
+	for range 12 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -457,4 +476,40 @@ func TestChangedPasswordEndsSessions(t *testing.T) {
 	if _, err := webIdentity(t, s, rootA, tok, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
 		t.Errorf("a token from before the change: %v", err)
 	}
+}
+
+func TestDeletedUserTakesItsSessionsAlong(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	tok := shastaLogin(t, s)
+	if _, err := webIdentity(t, s, roleA, tok.AccessToken, 0); err != nil {
+		t.Fatal(err)
+	}
+	made, err := s.Issuer.RootAccessKey(t.Context(), s.Operator(), stacktest.AccountA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := &identity.Caller{
+		Kind: identity.RootUser, AccountID: stacktest.AccountA, Partition: "aws", PrincipalID: stacktest.AccountA,
+		ARN: rootA, AccessKeyID: made.Key.ID,
+	}
+	if err := s.Directory.DeleteUser(t.Context(), root, stacktest.TestUser); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webIdentity(t, s, roleA, tok.AccessToken, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
+		t.Errorf("a deleted user's token: %v", err)
+	}
+	if _, err := s.Issuer.Refresh(t.Context(), issue.RefreshGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, RefreshToken: tok.RefreshToken}); identity.KindOf(err) != identity.KindInvalidGrant {
+		t.Errorf("a deleted user's refresh token: %v", err)
+	}
+	if err := s.DB.View(t.Context(), func(r store.Reader) error {
+		_, err := store.Revocations.Get(r, string(identity.LineagePrincipal)+"/"+identityOf(t, tok))
+		return err
+	}); err != nil {
+		t.Errorf("no revocation reaches the role sessions that the user took: %v", err)
+	}
+}
+
+func identityOf(t testing.TB, tok issue.TokenSet) string {
+	return claimsOf(t, tok.AccessToken)["dp_uid"].(string)
 }

@@ -139,6 +139,9 @@ func (i *Issuer) Logout(ctx context.Context, realm string, client ClientProof, r
 	if err != nil {
 		return err
 	}
+	if i.authn.RefreshHashes(refreshToken) == nil {
+		return errBadRefresh // an access token has no business here
+	}
 	sid, err := i.sessionOf(ctx, realm, c, refreshToken)
 	if err != nil {
 		return err

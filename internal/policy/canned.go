@@ -1,48 +1,115 @@
 package policy
 
 import (
+	"slices"
 	"strings"
+	"sync"
 
 	"daypass/internal/identity"
 )
 
-// canned are AWS's managed policies that are served, by name: the actions that
-// each allows, on every resource of the caller's own account. Names are
-// compared without regard to case, as actions are in IAM.
-var canned = map[string][]string{
-	"AdministratorAccess":    {"*"},
-	"AmazonS3FullAccess":     {"s3:*"},
-	"AmazonS3ReadOnlyAccess": {"s3:get*", "s3:list*"},
-	"IAMFullAccess":          {"iam:*"},
-	"ReadOnlyAccess":         {"s3:get*", "s3:list*", "iam:get*", "iam:list*"},
+// canned are AWS's managed policies that are served, as documents, by name.
+// They hold no partition, so they serve all.
+var canned = map[string]string{
+	"AdministratorAccess": cannedDocument(`"*"`),
+	"AmazonS3FullAccess":  cannedDocument(`"s3:*", "s3-object-lambda:*"`),
+	"AmazonS3ReadOnlyAccess": cannedDocument(
+		`"s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*"`),
+	"IAMFullAccess": cannedDocument(`"iam:*"`),
+	"ReadOnlyAccess": cannedDocument(`"s3:Get*", "s3:List*", "s3:Describe*", ` +
+		`"iam:Get*", "iam:List*", "iam:Simulate*", "iam:GenerateCredentialReport", ` +
+		`"sts:GetAccessKeyInfo", "sts:GetCallerIdentity", "sts:GetSessionToken", ` +
+		`"cognito-identity:Describe*", "cognito-identity:Get*", "cognito-identity:List*", "cognito-identity:Lookup*", ` +
+		`"cognito-idp:AdminGet*", "cognito-idp:AdminList*", "cognito-idp:Describe*", "cognito-idp:Get*", "cognito-idp:List*", ` +
+		`"kms:Describe*", "kms:Get*", "kms:List*"`),
+}
+
+func cannedDocument(actions string) string {
+	return `{
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": [` + actions + `],
+            "Resource": "*"
+        }
+    ]
+}`
+}
+
+// CannedNames lists the canned policies in alphabetical order.
+func CannedNames() []string {
+	var names []string
+	for name := range canned {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CannedARN names a canned policy in a partition.
+func CannedARN(partition, name string) string {
+	return identity.ARN{Partition: partition, Service: "iam", Account: "aws", Resource: "policy/" + name}.String()
 }
 
 // CannedName returns the name of a canned policy from its ARN
 // (arn:<partition>:iam::aws:policy/<name>), and whether there is one.
 func CannedName(arn string) (string, bool) {
-	a, ok := identity.ParseARN(arn)
-	if !ok || a.Service != "iam" || a.Account != "aws" {
-		return "", false
-	}
-	name, ok := strings.CutPrefix(a.Resource, "policy/")
-	if _, known := canned[name]; !ok || !known {
+	rest, ok := strings.CutPrefix(arn, "arn:")
+	partition, rest, _ := strings.Cut(rest, ":")
+	name, isCanned := strings.CutPrefix(rest, "iam::aws:policy/")
+	if _, known := canned[name]; !ok || partition == "" || !isCanned || !known {
 		return "", false
 	}
 	return name, true
 }
 
-// CannedAllows reports whether the canned policy with this ARN allows an
-// action ("s3:GetObject").
-func CannedAllows(arn, action string) bool {
+// CannedDocument returns the document of the canned policy with this ARN, and
+// whether there is one.
+func CannedDocument(arn string) (string, bool) {
 	name, ok := CannedName(arn)
+	return canned[name], ok
+}
+
+// Canned returns the compiled canned policy with this ARN, and whether there
+// is one. Its ID is the ARN. It compiles anew: keep what it returns.
+func Canned(arn string) (*Policy, bool) {
+	document, ok := CannedDocument(arn)
 	if !ok {
-		return false
+		return nil, false
 	}
-	action = strings.ToLower(action)
-	for _, pattern := range canned[name] {
-		if Wildcard(pattern, action) {
-			return true
+	return Load(ManagedPolicy, document, Options{ID: arn}), true
+}
+
+// compiledCanned are the canned policies by name.
+var compiledCanned = sync.OnceValue(func() map[string]*Policy {
+	m := map[string]*Policy{}
+	for name, document := range canned {
+		m[name] = Load(ManagedPolicy, document, Options{ID: name})
+	}
+	return m
+})
+
+// CannedAllows returns the first of these ARNs that names a canned policy
+// which allows an action ("s3:GetObject") on every resource, and whether there
+// is one.
+func CannedAllows(arns []string, action string) (arn string, ok bool) {
+	if action == "" {
+		return "", false
+	}
+	var v view
+	v.prepare(&Request{Action: action})
+	for _, arn := range arns {
+		name, ok := CannedName(arn)
+		if !ok {
+			continue
+		}
+		p := compiledCanned()[name]
+		for i := range p.statements {
+			if v.matches(&p.statements[i]) {
+				return arn, true
+			}
 		}
 	}
-	return false
+	return "", false
 }

@@ -25,14 +25,6 @@ type trustStatement struct {
 	providers map[string]bool     // condition key prefixes, without scheme
 }
 
-// sharedIssuers sign tokens for anyone who asks, so a trust policy without a
-// condition on the subject would trust the whole world.
-var sharedIssuers = []string{
-	"token.actions.githubusercontent.com", "gitlab.com", "accounts.google.com", "app.terraform.io",
-	"oidc.circleci.com/org/*", "agent.buildkite.com", "api.bitbucket.org/2.0/workspaces/*", "login.microsoftonline.com/common/*",
-	"appleid.apple.com", "www.facebook.com", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-}
-
 // ParseTrust compiles a trust policy. Served are Allow statements whose
 // Principal is Federated (OIDC provider ARNs), whose Action is
 // sts:AssumeRoleWithWebIdentity, and whose Condition compares "<provider>:aud"
@@ -146,15 +138,6 @@ func (s statement) compile() (trustStatement, error) {
 		}
 	}
 	return c, nil
-}
-
-func isShared(provider string) bool {
-	for _, p := range sharedIssuers {
-		if Wildcard(p, provider) {
-			return true
-		}
-	}
-	return false
 }
 
 // oneOrMany reads a JSON value that may stand alone or in a list.

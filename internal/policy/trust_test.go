@@ -89,7 +89,7 @@ func TestCanned(t *testing.T) {
 		{"arn:aws:iam::123456789012:policy/AmazonS3FullAccess", "s3:GetObject", false},
 		{"arn:aws:iam::aws:policy/Nothing", "s3:GetObject", false},
 	} {
-		if got := CannedAllows(c.arn, c.action); got != c.want {
+		if _, got := CannedAllows([]string{"arn:aws:iam::aws:policy/none", c.arn}, c.action); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
 	}

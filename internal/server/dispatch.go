@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"daypass/internal/api/oidc"
 	"daypass/internal/identity"
 )
 
@@ -42,14 +43,8 @@ var stsActions = []string{
 	"GetWebIdentityToken",
 }
 
-// Versions of the query APIs; each belongs to one service.
-const (
-	versionSTS = "2011-06-15"
-	versionIAM = "2010-05-08"
-)
-
 // realmPrefixes are the control paths of realms; a realm's name follows.
-var realmPrefixes = []string{"/auth/realms/", "/realms/", "/keycloak/realms/"}
+var realmPrefixes = oidc.Prefixes()
 
 // ControlSegments are the first path segments of control dialects, served or
 // promised. No bucket may have such a name, or its objects could not be
@@ -63,8 +58,8 @@ func ControlSegments() []string {
 type services uint8
 
 const (
-	setSTS services = 1 << iota
-	setIAM
+	setIAM services = 1 << iota
+	setSTS
 	setOIDC
 	setS3
 	// setUnknown is a name that is none of ours: it agrees with nothing.
@@ -75,7 +70,7 @@ const (
 var serviceSets = []struct {
 	set  services
 	name string
-}{{setSTS, serviceSTS}, {setIAM, serviceIAM}, {setOIDC, serviceOIDC}, {setS3, serviceS3}}
+}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}}
 
 func setOf(service string) services {
 	for _, s := range serviceSets {
@@ -106,10 +101,7 @@ func (t *Router) Route(r *http.Request) Route {
 		return Route{Service: serviceS3, Err: identity.NewError(identity.KindInvalidRequest, "server.Route", "Couldn't parse the specified URI.")}
 	}
 	host := t.hosts.Lookup(r.Host)
-	byHost := setNone
-	if host.Service != "" {
-		byHost = setOf(host.Service)
-	}
+	byHost := hostSelector(host)
 	byPath := pathSelector(path)
 	if t.localOnly && !t.hosts.Local(r.Host) {
 		service := first(byHost, byPath)
@@ -119,21 +111,22 @@ func (t *Router) Route(r *http.Request) Route {
 	byTarget := t.target(r)
 	byAction, action, err := actionSelector(r, path, host.Bucket != "")
 	route := Route{Action: action, Host: host}
-	if err != nil {
-		route.Service, route.Err = first(byHost, byTarget, byAction, byPath), err
-		return route
-	}
 	scope, signed := scopeService(r)
 	byScope := setNone
 	if signed {
 		byScope = setOf(scope)
 	}
-	if agreed, ok := intersect(byScope, byHost, byTarget, byAction, byPath); ok {
-		route.Service = agreed
-		return route
+	agreed, ok := intersect(byScope, byHost, byTarget, byAction, byPath)
+	route.Service = agreed
+	if !ok {
+		route.Service = first(byHost, byTarget, byAction, byPath)
 	}
-	route.Service = first(byHost, byTarget, byAction, byPath)
-	route.Err = wrongService(route.Service, scope)
+	switch {
+	case err != nil:
+		route.Err = err
+	case !ok:
+		route.Err = wrongService(route.Service, scope)
+	}
 	return route
 }
 
@@ -196,6 +189,18 @@ func printable(s string) string {
 func requestPath(r *http.Request) (string, bool) {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return path, path != "" && path[0] == '/'
+}
+
+// hostSelector: an iam host is that of both query services, since installations
+// with one host for identities (demo.iam.x) have their users call STS there.
+func hostSelector(host HostName) services {
+	switch host.Service {
+	case "":
+		return setNone
+	case serviceIAM:
+		return setIAM | setSTS
+	}
+	return setOf(host.Service)
 }
 
 // pathSelector: control paths name their service, "/" none, all else is S3.

@@ -83,7 +83,7 @@ func TestRoute(t *testing.T) {
 		{"iam by version", "POST /", "h", listUsers, []string{formHeader}, "iam"},
 		{"iam signed", "POST /", "h", listUsers, []string{formHeader, iam}, "iam"},
 		{"iam signed, action unknown, no version", "POST /", "h", "Action=Foo", []string{formHeader, iam}, "iam"},
-		{"unknown action", "POST /", "h", "Action=Foo", []string{formHeader}, "sts"},
+		{"unknown action", "POST /", "h", "Action=Foo", []string{formHeader}, "iam"},
 		{"unknown action, iam's host", "POST /", "iam.x.test", "Action=Foo", []string{formHeader}, "iam"},
 
 		{"realm", "POST " + realmTokenURL, "h", "a=b", []string{formHeader}, "oidc"},
@@ -99,6 +99,9 @@ func TestRoute(t *testing.T) {
 		{"s3 host", "GET /k", "b.s3.x.test", "", []string{s3}, "s3"},
 		{"s3 host, delete many with a form's type", "POST /?delete", "b.s3.x.test", "<Delete/>", []string{formHeader, s3}, "s3"},
 		{"sts host", "POST /", "sts.x.test", "", nil, "sts"},
+		{"iam host serves sts too", "POST /", "demo.iam.x.test", webIdentity, []string{formHeader}, "sts"},
+		{"iam host serves sts too, signed", "POST /", "iam.x.test", "Action=GetCallerIdentity", []string{formHeader, sts}, "sts"},
+		{"iam host alone", "POST /", "iam.x.test", "", nil, "iam"},
 		{"iam host of an alias", "POST /", "demo.iam.x.test:443", listUsers, []string{formHeader, iam}, "iam"},
 
 		// Disagreement: scope against each.
@@ -116,7 +119,8 @@ func TestRoute(t *testing.T) {
 		{"presigned scope, action", "GET /?Action=ListUsers&Version=2010-05-08&" + presignedSTS, "h", "", nil, "!iam"},
 		{"scope oidc does not exist", "GET /auth/realms/r", "h", "", []string{"Authorization: " + signedFor("nothing")}, "!oidc"},
 		// Disagreement of others.
-		{"host iam, action sts", "POST /", "iam.x.test", webIdentity, []string{formHeader}, "!iam"},
+		{"host sts, action iam", "POST /", "sts.x.test", listUsers, []string{formHeader}, "!sts"},
+		{"host iam, object", "GET /b/k", "demo.iam.x.test", "", nil, "!iam"},
 		{"host s3, action sts", "POST /", "s3.x.test", webIdentity, []string{formHeader}, "!s3"},
 		{"bucket's host, action sts", "POST /", "b.s3.x.test", webIdentity, []string{formHeader}, "!s3"},
 		{"host sts, object", "GET /b/k", "sts.x.test", "", nil, "!sts"},
@@ -196,8 +200,8 @@ func TestRouteDisagreementMatrix(t *testing.T) {
 			}
 			route := NewRouter(testHosts(), false).Route(request(t, "GET "+path+a.query+b.query, host, "", headers...))
 			name := fmt.Sprintf("%s %s against %s %s", a.kind, a.service, b.kind, b.service)
-			if a.service == b.service {
-				if route.Err != nil || route.Service != a.service {
+			if a.service == b.service || a.kind == "host" && a.service == "iam" && b.service == "sts" {
+				if route.Err != nil || route.Service != b.service {
 					t.Errorf("%s: got %s, %v", name, route.Service, route.Err)
 				}
 				continue
@@ -223,8 +227,8 @@ func TestRouteBodyBounds(t *testing.T) {
 		chunked    bool
 		want       string
 	}{
-		{"length known", "h", false, "!sts"},
-		{"length unknown", "h", true, "!sts"},
+		{"length known", "h", false, "!iam"},
+		{"length unknown", "h", true, "!iam"},
 		{"a bucket's host", "b.s3.x.test", true, "s3"},
 	} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(big))

@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -37,14 +36,15 @@ type Front struct {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := f.Clock.Now()
 	facts := f.Proxies.facts(r, newRequestID())
-	rec := recorder{ResponseWriter: w}
+	rec := recorder{ResponseWriter: w, control: http.NewResponseController(w)}
+	defer rec.finish()
 	f.Metrics.inFlight.Inc()
 	defer f.Metrics.inFlight.Dec()
 	route := f.route(&rec, r, &facts)
 	took := f.Clock.Now().Sub(began)
-	f.Metrics.observe(route, r.Method, rec.code(), took)
+	f.Metrics.observe(route, r, rec.code(), took)
 	if f.AccessLog {
-		f.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		f.Log.LogAttrs(r.Context(), slog.LevelInfo, accessMessage,
 			slog.String("id", facts.ID), slog.String("service", route.Service), slog.String("action", printable(route.Action)),
 			slog.String("method", r.Method), slog.String("host", cut(r.Host, 255)), slog.String("target", logTarget(r.RequestURI)),
 			slog.Int("status", rec.code()), slog.Int64("bytes", rec.written), slog.Duration("took", took),
@@ -73,11 +73,11 @@ func (f *Front) route(rec *recorder, r *http.Request, facts *identity.RequestFac
 	}()
 	form := r.Method == http.MethodPost && len(r.RequestURI) > 0 && isForm(r)
 	if form {
-		http.NewResponseController(rec.ResponseWriter).SetReadDeadline(time.Now().Add(peekTimeout))
+		rec.control.SetReadDeadline(time.Now().Add(peekTimeout))
 	}
 	route = f.Router.Route(r)
 	if form {
-		http.NewResponseController(rec.ResponseWriter).SetReadDeadline(time.Time{})
+		rec.control.SetReadDeadline(time.Time{})
 	}
 	facts.Dialect = route.Service
 	if tooManyHeaders(r) {
@@ -92,6 +92,9 @@ func (f *Front) route(rec *recorder, r *http.Request, facts *identity.RequestFac
 		refuse(rec, r, route.Service, facts.ID, route.Err)
 		return route
 	}
+	if _, peeked := r.Body.(*rejoined); !peeked && r.Body != nil && r.Body != http.NoBody {
+		r.Body = &steadyBody{ReadCloser: r.Body, control: rec.control}
+	}
 	handler.ServeHTTP(rec, r.WithContext(identity.WithRequest(r.Context(), *facts)))
 	return route
 }
@@ -105,55 +108,4 @@ func tooManyHeaders(r *http.Request) bool {
 		}
 	}
 	return bytes > maxHeaderBytes || count > maxHeaderCount
-}
-
-// recorder remembers status and size of an answer, and lets io.Copy reach the
-// connection's own ReadFrom.
-type recorder struct {
-	http.ResponseWriter
-	status  int
-	written int64
-}
-
-// Unwrap is for http.ResponseController.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 && status >= 200 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	n, err := r.ResponseWriter.Write(b)
-	r.written += int64(n)
-	return n, err
-}
-
-// ReadFrom keeps sendfile and the connection's buffer in use.
-func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	n, err := io.Copy(r.ResponseWriter, src)
-	r.written += n
-	return n, err
-}
-
-// Flush is for handlers that stream.
-func (r *recorder) Flush() {
-	if f, ok := r.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
-	}
-}
-
-func (r *recorder) code() int {
-	if r.status == 0 {
-		return http.StatusOK
-	}
-	return r.status
 }

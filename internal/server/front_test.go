@@ -3,16 +3,12 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -84,6 +80,7 @@ func TestFrontGivesFacts(t *testing.T) {
 	if want := (identity.RequestFacts{SourceIP: "192.0.2.7", UserAgent: "agent/1", Dialect: "s3"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	flushLog(front.Log)
 	line := log.String()
 	for _, want := range []string{"service=s3", "method=GET", "status=200", "bytes=5", "versionId=1", "source=192.0.2.7"} {
 		if !strings.Contains(line, want) {
@@ -194,15 +191,18 @@ func TestProxies(t *testing.T) {
 func TestMetricsBoundTheirLabels(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics("1.2", []string{"GetCallerIdentity"})
-	m.observe(Route{Service: "sts", Action: "GetCallerIdentity"}, "POST", 200, time.Millisecond)
-	m.observe(Route{Service: "sts", Action: "made-up"}, "POST", 400, time.Millisecond)
-	m.observe(Route{Service: "s3"}, "BREW", 405, time.Millisecond)
+	post := httptest.NewRequest("POST", realmTokenURL, nil)
+	m.observe(Route{Service: "sts", Action: "GetCallerIdentity"}, post, 200, time.Millisecond)
+	m.observe(Route{Service: "sts", Action: "made-up"}, post, 400, time.Millisecond)
+	m.observe(Route{Service: "oidc"}, post, 200, time.Millisecond)
+	m.observe(Route{Service: "s3"}, httptest.NewRequest("BREW", "/made-up", nil), 405, time.Millisecond)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{
 		`daypass_requests_total{op="GetCallerIdentity",service="sts",status="200"} 1`,
 		`daypass_requests_total{op="other",service="sts",status="400"} 1`,
 		`daypass_requests_total{op="other",service="s3",status="405"} 1`,
+		`daypass_requests_total{op="token",service="oidc",status="200"} 1`,
 		`daypass_build_info{version="1.2"} 1`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
@@ -240,98 +240,6 @@ func TestHealth(t *testing.T) {
 		if state = tc.state; get(tc.path, tc.host) != tc.want {
 			t.Errorf("%s at %s, %v: got %d, want %d", tc.path, tc.host, tc.state, get(tc.path, tc.host), tc.want)
 		}
-	}
-}
-
-func TestDevCertificateAndReload(t *testing.T) {
-	t.Parallel()
-	dir, clock := t.TempDir(), &fixedClock{now: time.Now()}
-	names := devCertificateNames([]string{"x.test"}, []string{"demo"})
-	first, err := ensureDevTLS(dir, names, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []string{first.keyFile, filepath.Join(dir, caKeyName)} {
-		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v", f, info, err)
-		}
-	}
-	stamp := stampOf(first.certFile, first.keyFile, first.caFile)
-	if _, err := ensureDevTLS(dir, names, clock); err != nil || stampOf(first.certFile, first.keyFile, first.caFile) != stamp {
-		t.Errorf("a good certificate was made again: %v", err)
-	}
-	certificate, err := NewCertificate(first.certFile, first.keyFile, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := handshake(t, certificate, first.caFile, "demo.s3.x.test")
-	certificate.Reload(false)
-	if handshake(t, certificate, first.caFile, "b.demo.s3.x.test") != before {
-		t.Error("reloaded without a change")
-	}
-	clock.add(serverLifetime - renewBefore/2)
-	if _, err := ensureDevTLS(dir, names, clock); err != nil {
-		t.Fatal(err)
-	}
-	certificate.Reload(true)
-	if certificate.current.Load().Leaf.SerialNumber.String() == before {
-		t.Error("not reloaded after a change")
-	}
-	// Files that do not fit together change nothing.
-	good := certificate.current.Load()
-	if err := os.WriteFile(first.keyFile, []byte("torn"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	certificate.Reload(false)
-	if certificate.current.Load() != good {
-		t.Error("a torn key was taken")
-	}
-}
-
-// handshake connects over TLS and returns the serial number of what it got.
-func handshake(t *testing.T, c *Certificate, caFile, name string) string {
-	t.Helper()
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	near, far := net.Pipe()
-	defer near.Close()
-	go func() {
-		server := tls.Server(far, c.TLS())
-		server.Handshake()
-	}()
-	client := tls.Client(near, &tls.Config{RootCAs: pool, ServerName: name})
-	if err := client.HandshakeContext(t.Context()); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return client.ConnectionState().PeerCertificates[0].SerialNumber.String()
-}
-
-func TestWatchReloads(t *testing.T) {
-	t.Parallel()
-	files, err := ensureDevTLS(t.TempDir(), []string{"localhost"}, identity.SystemClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log lockedBuffer
-	certificate, err := NewCertificate(files.certFile, files.keyFile, NewLogger(LogConfig{Level: "info"}, &log))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tick, hup := make(chan time.Time), make(chan os.Signal)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { certificate.Watch(ctx, tick, hup); close(done) }()
-	tick <- time.Now() // nothing changed
-	hup <- os.Interrupt
-	tick <- time.Now() // taken only after the reload
-	cancel()
-	<-done
-	if n := strings.Count(log.String(), "the certificate was reloaded"); n != 1 {
-		t.Errorf("reloaded %d times: %s", n, log.String())
 	}
 }
 
@@ -380,6 +288,88 @@ func TestDrain(t *testing.T) {
 			}
 			if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 				t.Error("the door is still open")
+			}
+		})
+	}
+}
+
+// A handler that works on after it read the whole body is not cancelled by the
+// deadline that guarded the reading.
+func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
+	t.Parallel()
+	deadlines := make(chan time.Time, 8)
+	w := &deadlineWriter{httptest.NewRecorder(), deadlines}
+	body := &steadyBody{ReadCloser: io.NopCloser(strings.NewReader("abc")), control: http.NewResponseController(w)}
+	if b, err := io.ReadAll(body); string(b) != "abc" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	close(deadlines)
+	var got []bool
+	for d := range deadlines {
+		got = append(got, d.IsZero())
+	}
+	if len(got) != 2 || got[0] || !got[1] {
+		t.Errorf("deadlines set %v; want one set and then none", got)
+	}
+}
+
+// A large answer gets a deadline that moves on, and leaves none behind.
+func TestLargeAnswersHaveADeadline(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		send func(*recorder)
+		want int
+	}{
+		{"small", func(r *recorder) { r.Write(make([]byte, smallAnswer)) }, 0},
+		{"large", func(r *recorder) { r.Write(make([]byte, smallAnswer)); r.Write([]byte("x")) }, 2},
+		{"copied", func(r *recorder) { io.Copy(r, strings.NewReader(strings.Repeat("x", copyStep+7))) }, 2},
+	} {
+		deadlines := make(chan time.Time, 8)
+		w := &deadlineWriter{httptest.NewRecorder(), deadlines}
+		rec := &recorder{ResponseWriter: w, control: http.NewResponseController(w)}
+		tc.send(rec)
+		rec.finish()
+		close(deadlines)
+		var last time.Time
+		n := 0
+		for last = range deadlines {
+			n++
+		}
+		if n != tc.want || !last.IsZero() || rec.written != int64(w.Body.Len()) {
+			t.Errorf("%s: %d deadlines, the last %v; %d of %d bytes counted", tc.name, n, last, rec.written, w.Body.Len())
+		}
+	}
+}
+
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	deadlines chan time.Time
+}
+
+func (w *deadlineWriter) SetWriteDeadline(t time.Time) error {
+	w.deadlines <- t
+	return nil
+}
+
+func (w *deadlineWriter) SetReadDeadline(t time.Time) error {
+	w.deadlines <- t
+	return nil
+}
+
+func BenchmarkFront(b *testing.B) {
+	for _, logged := range []bool{false, true} {
+		b.Run(fmt.Sprintf("log=%v", logged), func(b *testing.B) {
+			front := newFront(io.Discard, map[string]http.Handler{"s3": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Write([]byte("hello"))
+			})})
+			front.AccessLog = logged
+			r := httptest.NewRequest("GET", "/bucket/key", nil)
+			r.RequestURI = "/bucket/key"
+			r.Header.Set("Authorization", signedFor("s3"))
+			b.ReportAllocs()
+			for b.Loop() {
+				front.ServeHTTP(httptest.NewRecorder(), r)
 			}
 		})
 	}

@@ -21,6 +21,7 @@ const (
 	auditEvery   = 30 * time.Second
 	usesEvery    = 15 * time.Second
 	pruneEvery   = 10 * time.Minute
+	bucketsEvery = 2 * time.Second
 )
 
 // settle does what must be done once at start, when the object store answers:
@@ -29,6 +30,12 @@ func (c *core) settle(ctx context.Context) error {
 	if err := c.audit.Deliver(ctx, c.db); err != nil {
 		return err
 	}
+	return c.settleBuckets(ctx)
+}
+
+// settleBuckets finishes what requests could not: a bucket half made or half
+// deleted when the object store went away.
+func (c *core) settleBuckets(ctx context.Context) error {
 	operator := access.OperatorCaller(identity.RequestFacts{ID: newRequestID(), SourceIP: "local", Dialect: "server", Secure: true})
 	return c.gateway.Reconcile(ctx, &operator)
 }
@@ -50,6 +57,8 @@ func (c *core) tend(ctx context.Context) {
 		{"audit", auditEvery, func(ctx context.Context) error { return c.audit.Deliver(ctx, c.db) }},
 		{"uses", usesEvery, c.access.FlushUses},
 		{"revocations", pruneEvery, c.access.PruneRevocations},
+		{"buckets", bucketsEvery, c.settleBuckets},
+		{"sessions", pruneEvery, c.issuer.Prune},
 	} {
 		go func() {
 			ticker := time.NewTicker(job.every)

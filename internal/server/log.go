@@ -12,14 +12,16 @@ func logLevel(name string) (slog.Level, error) {
 	return level, err
 }
 
-// NewLogger makes the log of a server.
+// NewLogger makes the log of a server. Lines per request may reach w up to
+// 100 ms late; Serve writes the last of them before it returns.
 func NewLogger(c LogConfig, w io.Writer) *slog.Logger {
 	level, _ := logLevel(c.Level) // judged by LoadConfig
 	options := &slog.HandlerOptions{Level: level}
+	lines := &gatheredLines{w: w}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(gathering{slog.NewJSONHandler(lines, options), lines})
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(gathering{slog.NewTextHandler(lines, options), lines})
 }
 
 // secretParameters are the query parameters whose values never reach a log, in

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,15 +57,28 @@ func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-func (m *Metrics) observe(route Route, method string, status int, took time.Duration) {
+func (m *Metrics) observe(route Route, r *http.Request, status int, took time.Duration) {
 	op := route.Action
-	if op == "" {
-		op = knownMethod(method)
-	} else if !m.actions[op] {
+	switch {
+	case op != "" && !m.actions[op]:
 		op = "other"
+	case op == "" && route.Service == serviceOIDC:
+		op = realmOperation(r.URL.Path)
+	case op == "":
+		op = knownMethod(r.Method)
 	}
 	m.requests.WithLabelValues(route.Service, op, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route.Service).Observe(took.Seconds())
+}
+
+// realmOperation is the last word of a realm's endpoint: token, certs, ….
+func realmOperation(path string) string {
+	word := path[strings.LastIndexByte(path, '/')+1:]
+	switch word {
+	case "token", "certs", "userinfo", "introspect", "revoke", "logout", "openid-configuration":
+		return word
+	}
+	return "other"
 }
 
 func knownMethod(method string) string {

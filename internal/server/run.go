@@ -77,6 +77,7 @@ type server struct {
 // Serve runs a server until ctx ends, then lets requests in flight end for up
 // to Config.Drain.
 func Serve(ctx context.Context, o Options) (err error) {
+	defer flushLog(o.Log)
 	s := &server{Options: o, doors: newListeners(o.Log)}
 	s.phase.Store(&errStarting)
 	if s.Dev {
@@ -88,6 +89,11 @@ func Serve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer s.data.close()
+	if s.ReadyFile != "" { // one of an earlier start would be believed
+		if err := removeIfThere(s.ReadyFile); err != nil {
+			return err
+		}
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.background = background

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"daypass/internal/awswire"
 	"daypass/internal/identity"
 )
 
@@ -17,6 +18,8 @@ const (
 	// maxPeek is how much of a form is read to find its Action: the limit of
 	// the control APIs, so nothing that one would accept is missed.
 	maxPeek = 1 << 20
+	// maxTrusted is how much of a promised length is made room for at once.
+	maxTrusted = 64 << 10
 	// peekTimeout is how long a client may take to send that.
 	peekTimeout = 30 * time.Second
 	formType    = "application/x-www-form-urlencoded"
@@ -88,7 +91,7 @@ func actionSelector(r *http.Request, path string, bucketHost bool) (services, st
 	if isForm(r) {
 		body, whole, err := peek(r)
 		if err != nil {
-			return setNone, "", err
+			return setSTS | setIAM, "", err
 		}
 		if !whole && !found && !bucketHost {
 			return setSTS | setIAM, "", identity.NewError(identity.KindTooLarge, "server.Route", "")
@@ -106,9 +109,9 @@ func actionSelector(r *http.Request, path string, bucketHost bool) (services, st
 	switch {
 	case slices.Contains(stsActions, action):
 		return setSTS, action, nil
-	case version == versionIAM:
+	case version == awswire.VersionIAM:
 		return setIAM, action, nil
-	case version == versionSTS:
+	case version == awswire.VersionSTS:
 		return setSTS, action, nil
 	}
 	return setSTS | setIAM, action, nil
@@ -118,7 +121,11 @@ func isForm(r *http.Request) bool {
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
 		return false
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	written := r.Header.Get("Content-Type")
+	if written == formType || written == formType+"; charset=utf-8" { // as the SDKs write it
+		return true
+	}
+	media, _, err := mime.ParseMediaType(written)
 	return err == nil && media == formType
 }
 
@@ -127,10 +134,12 @@ func peek(r *http.Request) (text string, whole bool, failed *identity.Error) {
 	if r.ContentLength > maxPeek {
 		return "", false, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxPeek+1))
-	if err != nil {
+	var read bytes.Buffer
+	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead)
+	if _, err := read.ReadFrom(io.LimitReader(r.Body, maxPeek+1)); err != nil {
 		return "", false, &identity.Error{Kind: identity.KindIncompleteBody, Op: "server.Route", Err: err}
 	}
+	body := read.Bytes()
 	r.Body = &rejoined{Reader: io.MultiReader(bytes.NewReader(body), r.Body), Closer: r.Body}
 	return string(body), len(body) <= maxPeek, nil
 }

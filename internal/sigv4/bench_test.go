@@ -73,7 +73,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 	c := scratches.Get().(*scratch)
 	s.msg.build(c, form{}, s.PayloadHash)
-	c.stringToSign(s.timestamp, s.Date, s.Region, s.Service)
+	c.stringToSign(s.algorithm(), s.timestamp, s.Date, s.Region, s.Service)
 	b.Run("bare-sha256+hmac", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

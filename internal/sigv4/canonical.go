@@ -97,20 +97,28 @@ func (m *message) build(c *scratch, f form, payload string) {
 	c.canonical = append(b, payload...)
 }
 
-// stringToSign leaves the string to sign for c.canonical in c.text.
-func (c *scratch) stringToSign(timestamp, date, region, service string) {
-	b := append(c.text[:0], algorithmHMAC...)
+// stringToSign leaves the string to sign for c.canonical in c.text. region is ""
+// for SigV4A.
+func (c *scratch) stringToSign(algorithm, timestamp, date, region, service string) {
+	b := append(c.text[:0], algorithm...)
 	b = append(b, '\n')
 	b = append(b, timestamp...)
 	b = append(b, '\n')
-	b = append(b, date...)
-	b = append(b, '/')
-	b = append(b, region...)
-	b = append(b, '/')
-	b = append(b, service...)
-	b = append(b, "/"+terminator+"\n"...)
+	b = appendScope(b, date, region, service)
+	b = append(b, '\n')
 	sum := sha256.Sum256(c.canonical)
 	c.text = hex.AppendEncode(b, sum[:])
+}
+
+func appendScope(b []byte, date, region, service string) []byte {
+	b = append(b, date...)
+	b = append(b, '/')
+	if region != "" {
+		b = append(b, region...)
+		b = append(b, '/')
+	}
+	b = append(b, service...)
+	return append(b, "/"+terminator...)
 }
 
 const redacted = "REDACTED"

@@ -1,20 +1,47 @@
 package sigv4
 
-import (
-	"crypto/subtle"
-	"encoding/hex"
-	"strings"
-)
+import "strings"
+
+// verifier is a key of either kind.
+type verifier interface {
+	// verify judges a signature of text.
+	verify(c *scratch, text []byte, signature string) bool
+}
 
 // Check verifies the signature with the key of the request's scope, in
 // constant time, and sets Reading. bodySHA256 is the lower-case hexadecimal
-// hash of the body for services other than S3, and ignored for S3.
+// hash of the body for services other than S3, and ignored for S3. A request
+// that is Asymmetric never passes; CheckAsymmetric is for it.
 //
 // The error is an *Error with FailureSignatureMismatch and the details
 // AWSAccessKeyId, StringToSign, SignatureProvided, StringToSignBytes,
 // CanonicalRequest and CanonicalRequestBytes, in which session tokens and other
 // secrets are replaced by REDACTED.
 func (s *Signed) Check(key *SigningKey, bodySHA256 string) error {
+	if key == nil || s.Asymmetric {
+		return s.check(nil, bodySHA256)
+	}
+	if err := s.check(key, bodySHA256); err != nil {
+		return err
+	}
+	s.seedChunks(key)
+	return nil
+}
+
+// CheckAsymmetric is Check for requests that are Asymmetric, and refuses all
+// others.
+func (s *Signed) CheckAsymmetric(key *AsymmetricKey, bodySHA256 string) error {
+	if key == nil || !s.Asymmetric {
+		return s.check(nil, bodySHA256)
+	}
+	return s.check(key, bodySHA256)
+}
+
+// check is Check with a key of the right kind, or none.
+func (s *Signed) check(key verifier, bodySHA256 string) error {
+	if s.Mechanism == MechanismPost {
+		return s.checkPolicy(key)
+	}
 	payload := s.PayloadHash
 	if s.PayloadMode == PayloadBody {
 		payload = bodySHA256
@@ -37,7 +64,7 @@ func (s *Signed) Check(key *SigningKey, bodySHA256 string) error {
 }
 
 // tryHost tries the readings the rules allow.
-func (s *Signed) tryHost(c *scratch, key *SigningKey, payload, host string) bool {
+func (s *Signed) tryHost(c *scratch, key verifier, payload, host string) bool {
 	f := form{host: host}
 	if s.try(c, key, payload, f) {
 		return true
@@ -58,16 +85,12 @@ func (s *Signed) tryHost(c *scratch, key *SigningKey, payload, host string) bool
 	return false
 }
 
-func (s *Signed) try(c *scratch, key *SigningKey, payload string, f form) bool {
+func (s *Signed) try(c *scratch, key verifier, payload string, f form) bool {
 	if s.msg.build(c, f, payload); c.absent {
 		return false
 	}
-	c.stringToSign(s.timestamp, s.Date, s.Region, s.Service)
-	key.mac(c, c.text)
-	var want [64]byte
-	hex.Encode(want[:], c.sum[:])
-	c.name = append(c.name[:0], s.Signature...)
-	if subtle.ConstantTimeCompare(want[:], c.name) != 1 {
+	c.stringToSign(s.algorithm(), s.timestamp, s.Date, s.Region, s.Service)
+	if !key.verify(c, c.text, s.Signature) {
 		return false
 	}
 	s.Reading = Reading{RawQuery: f.rawQuery, SinglePath: f.singlePath, WithoutToken: f.withoutToken}
@@ -78,7 +101,7 @@ func (s *Signed) try(c *scratch, key *SigningKey, payload string, f form) bool {
 // canonical request; the canonical request is shown without its secrets.
 func (s *Signed) mismatch(c *scratch, payload string) error {
 	s.msg.build(c, form{}, payload)
-	c.stringToSign(s.timestamp, s.Date, s.Region, s.Service)
+	c.stringToSign(s.algorithm(), s.timestamp, s.Date, s.Region, s.Service)
 	text := string(c.text)
 	s.msg.build(c, form{redact: true}, payload)
 	canonical := string(c.canonical)

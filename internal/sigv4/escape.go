@@ -118,10 +118,10 @@ func unhex(ch byte) byte {
 }
 
 // lowerHex64 reports whether s is 64 lower-case hexadecimal digits.
-func lowerHex64(s string) bool {
-	if len(s) != 64 {
-		return false
-	}
+func lowerHex64(s string) bool { return len(s) == 64 && lowerHex(s) }
+
+// lowerHex reports whether s is all lower-case hexadecimal digits.
+func lowerHex(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if ch := s[i]; !isHex(ch) || ch < 'a' && ch > '9' {
 			return false

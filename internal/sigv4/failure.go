@@ -43,6 +43,14 @@ const (
 	FailureTrailerMismatch       Failure = "trailer-mismatch"       // x-amz-trailer and the trailer disagree
 	FailureBadDigest             Failure = "bad-digest"             // trailing checksum wrong
 	FailureMissingContentLength  Failure = "missing-content-length" // no x-amz-decoded-content-length
+	FailureFormMalformed         Failure = "form-malformed"         // a form that is not well-formed multipart/form-data
+	FailureFormTooLarge          Failure = "form-too-large"         // its fields
+	FailureFormFiles             Failure = "form-files"             // not exactly one file, and that last
+	FailureFormArgument          Failure = "form-argument"          // a field missing or unfit; Details ArgumentName, ArgumentValue
+	FailureFormPolicyMalformed   Failure = "form-policy-malformed"  // not base64, not JSON, or not a POST policy
+	FailureFormPolicyRefused     Failure = "form-policy-refused"    // the POST policy is expired or does not allow the form
+	FailureTooSmall              Failure = "too-small"              // Details ProposedSize, MinSizeAllowed
+	FailureTooLarge              Failure = "too-large"              // Details ProposedSize, MaxSizeAllowed
 	FailureInvalidToken          Failure = "invalid-token"          //
 	FailureExpiredToken          Failure = "expired-token"          //
 )
@@ -95,6 +103,14 @@ var sentences = map[Failure]sentence{
 	FailureTrailerMismatch:      {"The value specified in the x-amz-trailer header does not match the trailer that was sent.", notConforming},
 	FailureBadDigest:            {"The checksum you specified did not match the calculated checksum.", notConforming},
 	FailureMissingContentLength: {"You must provide the Content-Length HTTP header.", notConforming},
+	FailureFormMalformed:        {"The body of your POST request is not well-formed multipart/form-data.", notConforming},
+	FailureFormTooLarge:         {"Your POST request fields preceding the upload file were too large.", notConforming},
+	FailureFormFiles:            {"POST requires exactly one file upload per request.", notConforming},
+	FailureFormArgument:         {"A field of the form is not valid.", notConforming},
+	FailureFormPolicyMalformed:  {"The content of the form does not meet the conditions specified in the policy document.", notConforming},
+	FailureFormPolicyRefused:    {"Access Denied", notConforming},
+	FailureTooSmall:             {"Your proposed upload is smaller than the minimum allowed size", notConforming},
+	FailureTooLarge:             {"Your proposed upload exceeds the maximum allowed size", notConforming},
 	FailureInvalidToken:         {"The provided token is malformed or otherwise invalid.", "The security token included in the request is invalid."},
 	FailureExpiredToken:         {"The provided token has expired.", "The security token included in the request is expired"},
 }
@@ -108,7 +124,9 @@ func Failures() []Failure {
 		FailurePresignExpired, FailurePresignNotYet, FailureHostNotSigned, FailureHeadersNotSigned,
 		FailurePayloadHashMissing, FailurePayloadHashInvalid, FailurePayloadMismatch, FailurePayloadModeUnserved,
 		FailureIncompleteBody, FailureInvalidChunkSize, FailureMalformedTrailer, FailureTrailerMismatch,
-		FailureBadDigest, FailureMissingContentLength, FailureInvalidToken, FailureExpiredToken,
+		FailureBadDigest, FailureMissingContentLength, FailureFormMalformed, FailureFormTooLarge, FailureFormFiles,
+		FailureFormArgument, FailureFormPolicyMalformed, FailureFormPolicyRefused, FailureTooSmall, FailureTooLarge,
+		FailureInvalidToken, FailureExpiredToken,
 	}
 }
 

@@ -92,7 +92,7 @@ func (f *Framer) between() error {
 		f.frame = append(f.frame, "\r\n"...)
 		return nil
 	}
-	if err := f.drained(); err != nil {
+	if err := drained(f.body); err != nil {
 		f.frame = nil
 		return err
 	}
@@ -107,11 +107,11 @@ func (f *Framer) between() error {
 	return nil
 }
 
-// drained demands the end of the body.
-func (f *Framer) drained() error {
+// drained demands the end of a body.
+func drained(body io.Reader) error {
 	var b [1]byte
 	for {
-		n, err := f.body.Read(b[:])
+		n, err := body.Read(b[:])
 		switch {
 		case n > 0:
 			return refuse(FailureIncompleteBody).s3f(shortBody)

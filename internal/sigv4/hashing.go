@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// HashingReader yields a body unchanged and checks its SHA-256. It holds back
-// the last byte until the hash proved right: whoever was promised the whole
-// length never gets it from a tampered body.
+// HashingReader yields a body unchanged and checks its SHA-256. The read that
+// would complete a body of known length returns only after the hash was found
+// right, and of a body of unknown length the last byte is held back: whoever
+// was promised the whole never gets it from a tampered body.
 type HashingReader struct {
 	body   io.Reader
 	length int64 // -1 = unknown
@@ -32,6 +33,9 @@ func NewHashingReader(body io.Reader, length int64, want string) *HashingReader 
 
 // Read implements io.Reader.
 func (h *HashingReader) Read(p []byte) (int, error) {
+	if h.length >= 0 {
+		return h.readKnown(p)
+	}
 	for len(p) > 0 {
 		if h.err != nil {
 			if errors.Is(h.err, io.EOF) && h.hold {
@@ -54,6 +58,39 @@ func (h *HashingReader) Read(p []byte) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// readKnown is Read where the end is known beforehand: nothing has to be moved.
+func (h *HashingReader) readKnown(p []byte) (int, error) {
+	if h.err != nil || len(p) == 0 {
+		return 0, h.err
+	}
+	n := 0
+	if left := h.length - h.total; left > 0 {
+		var err error
+		n, err = h.body.Read(p[:min(int64(len(p)), left)])
+		h.digest.Write(p[:n])
+		h.total += int64(n)
+		if err != nil && !(errors.Is(err, io.EOF) && h.total == h.length) {
+			h.err = h.finish(err)
+			return 0, h.err
+		}
+		if h.total < h.length {
+			return n, nil
+		}
+	}
+	err := drained(h.body)
+	switch {
+	case err == nil:
+		err = io.EOF
+	case FailureOf(err) != "": // there is more
+		h.total++
+		err = io.EOF
+	}
+	if h.err = h.finish(err); !errors.Is(h.err, io.EOF) {
+		return 0, h.err
+	}
+	return n, io.EOF
 }
 
 // shift puts the held byte before b and holds the last one instead.

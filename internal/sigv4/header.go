@@ -14,6 +14,8 @@ func (s *Signed) parseHeader(value string, rules *Rules) error {
 	scheme, rest, spaced := strings.Cut(value, " ")
 	switch {
 	case scheme == algorithmHMAC && spaced:
+	case scheme == algorithmECDSA && spaced && rules.Asymmetric:
+		s.Asymmetric = true
 	case !spaced && scheme != algorithmHMAC:
 		return refuse(FailureAuthAlgorithm, Detail{"ArgumentName", "Authorization"}).
 			s3f("Authorization header is invalid -- one and only one ' ' (space) required.")
@@ -32,11 +34,16 @@ func (s *Signed) parseHeader(value string, rules *Rules) error {
 		return s.malformed(malformedHeader + "X-Amz-Security-Token is repeated.")
 	}
 	s.SessionToken, s.Signature = token, signature
-	if !lowerHex64(signature) {
+	if !s.wellFormedSignature() {
 		return s.malformed(malformedHeader + "the Signature is mal-formed; expecting 64 lower-case hexadecimal digits.")
 	}
 	if err := s.headerDate(value); err != nil {
 		return err
+	}
+	if s.Asymmetric {
+		if s.RegionSet, ok = s.only(regionSetHeader); !ok {
+			return s.malformed(malformedHeader + "X-Amz-Region-Set is repeated.")
+		}
 	}
 	if err := s.parseScope(credential, rules); err != nil {
 		return err

@@ -3,7 +3,9 @@ package sigv4
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"log/slog"
@@ -23,14 +25,14 @@ type SigningKey struct{ inner, outer []byte }
 
 // Derive makes the signing key of a secret for one scope. date is yyyymmdd.
 func Derive(secret, date, region, service string) *SigningKey {
-	k := chain([]byte("AWS4"+secret), date)
-	k = chain(k, region)
-	k = chain(k, service)
-	k = chain(k, terminator)
+	k := deriveStep([]byte("AWS4"+secret), date)
+	k = deriveStep(k, region)
+	k = deriveStep(k, service)
+	k = deriveStep(k, terminator)
 	return &SigningKey{inner: padState(k, 0x36), outer: padState(k, 0x5c)}
 }
 
-func chain(key []byte, data string) []byte {
+func deriveStep(key []byte, data string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(data))
 	return h.Sum(nil)
@@ -49,6 +51,16 @@ func padState(key []byte, pad byte) []byte {
 		panic("sigv4: SHA-256 state cannot be saved: " + err.Error())
 	}
 	return state
+}
+
+// Sign makes the signature of a text: of the base64 of a POST policy, or of a
+// string to sign.
+func (k *SigningKey) Sign(text string) string {
+	c := scratches.Get().(*scratch)
+	defer c.release()
+	c.text = append(c.text[:0], text...)
+	k.mac(c, c.text)
+	return hex.EncodeToString(c.sum[:])
 }
 
 // String hides the key.
@@ -99,6 +111,15 @@ func (k *SigningKey) mac(c *scratch, msg []byte) {
 	c.load(k.outer)
 	c.digest.Write(c.sum[:])
 	c.digest.Sum(c.sum[:0])
+}
+
+// verify compares in constant time.
+func (k *SigningKey) verify(c *scratch, text []byte, signature string) bool {
+	k.mac(c, text)
+	var want [2 * sha256.Size]byte
+	hex.Encode(want[:], c.sum[:])
+	c.name = append(c.name[:0], signature...)
+	return subtle.ConstantTimeCompare(want[:], c.name) == 1
 }
 
 func (c *scratch) load(state []byte) {

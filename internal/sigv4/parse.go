@@ -15,6 +15,7 @@ type Mechanism uint8
 const (
 	MechanismHeader    Mechanism = 1 + iota // Authorization header
 	MechanismPresigned                      // query parameters
+	MechanismPost                           // fields of a form, see ParsePostForm
 )
 
 // DefaultMaxSkew is how far a request's clock may be off, both ways.
@@ -34,8 +35,12 @@ type Rules struct {
 	Service string
 	// Regions accepts the region of the scope; nil accepts any.
 	Regions func(string) bool
-	// Region is named in the refusal of a wrong region.
+	// Region is named in the refusal of a wrong region, and is the one that a
+	// SigV4A region set with a wildcard must match unless Regions is nil.
 	Region string
+	// Asymmetric allows SigV4A: the caller of Parse looks at
+	// Signed.Asymmetric and calls CheckAsymmetric.
+	Asymmetric bool
 	// S3 selects S3's rules: path encoded once and not normalised, every
 	// x-amz-* header signed, payload named by x-amz-content-sha256. Without
 	// it the path is normalised and encoded twice, and Check is given the
@@ -74,13 +79,20 @@ type Signed struct {
 	Mechanism     Mechanism
 	AccessKeyID   string
 	Date          string // of the scope, yyyymmdd
-	Region        string
+	Region        string // "" for SigV4A
 	Service       string
 	Time          time.Time     // when it was signed
 	Expires       time.Duration // presigned: validity from Time on
 	SignedHeaders []string      // lower case, sorted
-	Signature     string        // 64 lower-case hexadecimal digits
-	SessionToken  string        // "" if there is none; its worth is not judged here
+	// Signature is 64 lower-case hexadecimal digits, or for SigV4A a DER
+	// signature in hexadecimal. The latter is not unique: whoever saw one can
+	// make others for the same request, so it must not be the key by which
+	// single use is enforced.
+	Signature    string
+	SessionToken string // "" if there is none; its worth is not judged here
+	// Asymmetric: signed with SigV4A, to be checked by CheckAsymmetric.
+	Asymmetric bool
+	RegionSet  string // of SigV4A, as it was sent
 	Payload
 
 	// Reading is the reading of the request that Check verified.
@@ -91,7 +103,15 @@ type Signed struct {
 	fallbacks     bool
 	presignedS3   bool
 	hosts         []string
+	policy        string // of a form: the text that is signed
 	inlineHeaders [12]string
+}
+
+func (s *Signed) algorithm() string {
+	if s.Asymmetric {
+		return algorithmECDSA
+	}
+	return algorithmHMAC
 }
 
 // Reading says which interpretation of a request its signature covers. What
@@ -109,7 +129,7 @@ type Reading struct {
 
 // String shows neither signature nor token.
 func (s *Signed) String() string {
-	return fmt.Sprintf("%s %s/%s/%s/%s", algorithmHMAC, s.AccessKeyID, s.Date, s.Region, s.Service)
+	return fmt.Sprintf("%s %s/%s", s.algorithm(), s.AccessKeyID, appendScope(nil, s.Date, s.Region, s.Service))
 }
 
 // GoString is String.
@@ -242,6 +262,9 @@ func (s *Signed) checkHeaders(rules *Rules) error {
 		}
 	} else if !rules.UnsignedToken && len(s.msg.header["X-Amz-Security-Token"]) > 0 && !s.signs("x-amz-security-token") {
 		unsigned = append(unsigned, "x-amz-security-token")
+	}
+	if s.Asymmetric && s.Mechanism == MechanismHeader && !rules.S3 && !s.signs(regionSetHeader) {
+		unsigned = append(unsigned, "x-amz-region-set")
 	}
 	if len(unsigned) > 0 {
 		slices.Sort(unsigned)

@@ -15,6 +15,11 @@ const (
 	UnsignedPayload = "UNSIGNED-PAYLOAD"
 	// StreamingUnsignedTrailer is a body in chunks with a checksum trailer.
 	StreamingUnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	// StreamingSigned is a body in signed chunks.
+	StreamingSigned = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	// StreamingSignedTrailer is a body in signed chunks with a signed checksum
+	// trailer.
+	StreamingSignedTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 )
 
 const payloadHashValues = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, " +
@@ -39,28 +44,55 @@ const (
 	PayloadUnsigned
 	// PayloadTrailer: chunks and a checksum trailer, see NewTrailerReader.
 	PayloadTrailer
+	// PayloadChunks: signed chunks.
+	PayloadChunks
+	// PayloadChunksTrailer: signed chunks and a signed checksum trailer.
+	PayloadChunksTrailer
 )
+
+// Framed reports whether the body is in chunks, so that its content is shorter
+// than what Content-Length says.
+func (m PayloadMode) Framed() bool {
+	return m == PayloadTrailer || m == PayloadChunks || m == PayloadChunksTrailer
+}
 
 // Payload is what the headers of a request say about its body.
 type Payload struct {
 	PayloadMode PayloadMode
 	// PayloadHash goes into the canonical request, as it was sent.
 	PayloadHash string
-	// DecodedLength is the length without framing, for PayloadTrailer.
+	// DecodedLength is the length without framing, in the framed modes.
 	DecodedLength int64
-	// Trailer is the checksum that will follow, for PayloadTrailer.
+	// Trailer is the checksum that will follow, for PayloadTrailer and
+	// PayloadChunksTrailer.
 	Trailer Checksum
+
+	seed *chunkSeed // of signed chunks; Check sets it
+}
+
+// ContentLength is the length of the plain content: DecodedLength in the framed
+// modes, else contentLength, which is the request's.
+func (p Payload) ContentLength(contentLength int64) int64 {
+	if p.PayloadMode.Framed() {
+		return p.DecodedLength
+	}
+	return contentLength
 }
 
 // Reader wraps the body of a request so that what it yields is the plain
 // content, and its last byte comes only after the content proved right. Errors
-// of content are *Error. contentLength is the request's, -1 if unknown.
+// of content are *Error. contentLength is the request's, -1 if unknown. Of
+// signed chunks the last byte of each comes only after its signature proved
+// right; they need the key, so that before Signed.Check has returned nil they
+// yield nothing but an error. Bodies with a trailer come as *TrailerReader.
 func (p Payload) Reader(body io.Reader, contentLength int64) io.Reader {
 	switch p.PayloadMode {
 	case PayloadHashed:
 		return NewHashingReader(body, contentLength, p.PayloadHash)
 	case PayloadTrailer:
 		return NewTrailerReader(body, p.DecodedLength, p.Trailer)
+	case PayloadChunks, PayloadChunksTrailer:
+		return p.chunkReader(body)
 	}
 	return body
 }
@@ -126,7 +158,12 @@ func (s *Signed) setPayload(value string) error {
 		s.PayloadMode = PayloadUnsigned
 	case value == StreamingUnsignedTrailer:
 		s.PayloadMode = PayloadTrailer
-		return s.setTrailer()
+	case (value == StreamingSigned || value == StreamingSignedTrailer) && s.Asymmetric:
+		return invalidPayloadHash(value)
+	case value == StreamingSigned:
+		s.PayloadMode = PayloadChunks
+	case value == StreamingSignedTrailer:
+		s.PayloadMode = PayloadChunksTrailer
 	case strings.HasPrefix(value, "STREAMING-AWS4-"):
 		return refuse(FailurePayloadModeUnserved, Detail{"Got", shown(value)})
 	case lowerHex64(value) || len(value) == 64 && lowerHex64(strings.ToLower(value)):
@@ -134,11 +171,14 @@ func (s *Signed) setPayload(value string) error {
 	default:
 		return invalidPayloadHash(value)
 	}
+	if s.PayloadMode.Framed() {
+		return s.setFraming()
+	}
 	return nil
 }
 
-// setTrailer reads the headers that PayloadTrailer requires.
-func (s *Signed) setTrailer() error {
+// setFraming reads the headers that chunked bodies require.
+func (s *Signed) setFraming() error {
 	length, ok := s.only("X-Amz-Decoded-Content-Length")
 	if !ok || length == "" {
 		return refuse(FailureMissingContentLength)
@@ -147,14 +187,20 @@ func (s *Signed) setTrailer() error {
 	if err != nil {
 		return refuse(FailureMissingContentLength)
 	}
+	s.DecodedLength = int64(n)
 	name, ok := s.only("X-Amz-Trailer")
+	if s.PayloadMode == PayloadChunks {
+		if !ok || name != "" {
+			return refuse(FailureTrailerMismatch).s3f("The x-amz-trailer header announces a trailer that x-amz-content-sha256 does not.")
+		}
+		return nil
+	}
 	if !ok || name == "" {
 		return refuse(FailureTrailerMismatch).s3f("The x-amz-trailer header must name one checksum trailer.")
 	}
 	if s.Trailer, ok = ChecksumOfHeader(name); !ok {
 		return refuse(FailureTrailerMismatch).s3f("The value specified in the x-amz-trailer header is not supported")
 	}
-	s.DecodedLength = int64(n)
 	return nil
 }
 

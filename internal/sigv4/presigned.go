@@ -20,6 +20,7 @@ const (
 	paramSignature
 	paramToken
 	paramContentSHA256
+	paramRegionSet
 	paramV2AccessKey
 	paramV2Signature
 	parameterCount
@@ -27,7 +28,7 @@ const (
 
 var parameterNames = [parameterCount]string{
 	"", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
-	"X-Amz-Security-Token", "X-Amz-Content-Sha256", "AWSAccessKeyId", "Signature",
+	"X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-Region-Set", "AWSAccessKeyId", "Signature",
 }
 
 // queryParameters are the raw values of those parameters in one query.
@@ -113,6 +114,9 @@ func (s *Signed) parsePresigned(q *queryParameters, rules *Rules) error {
 	}
 	if got := decoded(q.value[paramAlgorithm]); q.seen[paramAlgorithm] && got != algorithmHMAC {
 		switch {
+		case got == algorithmECDSA && rules.Asymmetric:
+			s.Asymmetric = true
+			return s.presignedForm(q, rules)
 		case got == algorithmECDSA:
 			return wrongAlgorithm(got)
 		case rules.S3:
@@ -121,6 +125,11 @@ func (s *Signed) parsePresigned(q *queryParameters, rules *Rules) error {
 		}
 		return refuse(FailureMissingAuthentication).queryf("Missing Authentication Token")
 	}
+	return s.presignedForm(q, rules)
+}
+
+// presignedForm demands the parameters that every presigned request has.
+func (s *Signed) presignedForm(q *queryParameters, rules *Rules) error {
 	for p := paramAlgorithm; p <= paramSignature; p++ {
 		// Outside S3 a URL without X-Amz-Expires lives as long as a signed
 		// header would.
@@ -134,7 +143,7 @@ func (s *Signed) parsePresigned(q *queryParameters, rules *Rules) error {
 
 func (s *Signed) presignedValues(q *queryParameters, rules *Rules) error {
 	s.Signature = decoded(q.value[paramSignature])
-	if !lowerHex64(s.Signature) {
+	if !s.wellFormedSignature() {
 		return s.malformed("X-Amz-Signature must be 64 lower-case hexadecimal digits")
 	}
 	var ok bool
@@ -150,6 +159,12 @@ func (s *Signed) presignedValues(q *queryParameters, rules *Rules) error {
 			return err
 		}
 		s.Expires = time.Duration(seconds) * time.Second
+	}
+	if s.Asymmetric {
+		if len(s.msg.header[regionSetHeader]) > 0 {
+			return s.malformed("A presigned request carries its X-Amz-Region-Set in the query string.")
+		}
+		s.RegionSet = decoded(q.value[paramRegionSet])
 	}
 	if err := s.parseScope(decoded(q.value[paramCredential]), rules); err != nil {
 		return err

@@ -7,14 +7,24 @@ import (
 
 const malformedCredential = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
 
+const malformedGlobal = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/SERVICE/aws4_request".`
+
 // parseScope splits a Credential from the right, since access key IDs may hold
 // slashes, and checks every part against the rules and the request's date.
 func (s *Signed) parseScope(credential string, rules *Rules) error {
 	rest, last, ok4 := cutLast(credential)
 	rest, service, ok3 := cutLast(rest)
-	rest, region, ok2 := cutLast(rest)
+	region, ok2 := "", true
+	if !s.Asymmetric {
+		rest, region, ok2 = cutLast(rest)
+		ok2 = ok2 && scopePart(region)
+	}
 	key, date, ok1 := cutLast(rest)
-	if !ok1 || !ok2 || !ok3 || !ok4 || !scopePart(key) || !scopePart(region) || !scopePart(service) || date == "" {
+	if !ok1 || !ok2 || !ok3 || !ok4 || !scopePart(key) || !scopePart(service) || date == "" {
+		if s.Asymmetric {
+			return s.scopeError(FailureAuthCredential, malformedGlobal,
+				"%s Credential must have exactly 4 slash-delimited elements, e.g. keyid/date/service/term, got '%s'", notConforming, shown(credential))
+		}
 		return s.scopeError(FailureAuthCredential, malformedCredential,
 			"%s Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", notConforming, shown(credential))
 	}
@@ -23,7 +33,11 @@ func (s *Signed) parseScope(credential string, rules *Rules) error {
 		return s.scopeError(FailureScopeDate,
 			fmt.Sprintf(`incorrect date format "%s". This date in the credential must be in the format "yyyyMMdd".`, shown(date)), "")
 	}
-	if rules.Regions != nil && !rules.Regions(region) {
+	if s.Asymmetric {
+		if err := s.checkRegionSet(rules); err != nil {
+			return err
+		}
+	} else if rules.Regions != nil && !rules.Regions(region) {
 		text := fmt.Sprintf(`the region "%s" is wrong; expecting "%s"`, region, rules.Region)
 		return s.scopeError(FailureScopeRegion, text, "").with("Region", rules.Region)
 	}
@@ -52,6 +66,10 @@ func (s *Signed) scopeError(f Failure, s3, query string, args ...any) *Error {
 		if s.presignedS3 {
 			e.Failure = FailurePresignMalformed
 		}
+	}
+	if s.Mechanism == MechanismPost {
+		prefix = malformedQuery
+		*e = *refuse(FailureFormArgument, Detail{"ArgumentName", "x-amz-credential"}, Detail{"ArgumentValue", shown(s.AccessKeyID)})
 	}
 	e.s3f("%s%s", prefix, s3)
 	if query != "" {

@@ -2,6 +2,9 @@ package sigv4
 
 import (
 	"cmp"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,7 +37,9 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String())
 // the day and is safe for concurrent use. Service s3 means S3's rules.
 type Signer struct {
 	cred            Credentials
-	region, service string
+	region, service string            // region is "" for SigV4A
+	regionSet       string            // of SigV4A
+	private         *ecdsa.PrivateKey // of SigV4A, else nil
 	today           atomic.Pointer[datedKey]
 }
 
@@ -46,6 +51,17 @@ type datedKey struct {
 // NewSigner makes a Signer.
 func NewSigner(cred Credentials, region, service string) *Signer {
 	return &Signer{cred: cred, region: region, service: service}
+}
+
+// NewAsymmetricSigner makes a Signer that signs with SigV4A for a set of
+// regions, comma-separated and possibly with * in them. It fails for a secret
+// that yields no key; none is known.
+func NewAsymmetricSigner(cred Credentials, regionSet, service string) (*Signer, error) {
+	private := derivePrivate(cred.SecretAccessKey, cred.AccessKeyID)
+	if private == nil {
+		return nil, errors.New("sigv4: the secret yields no key pair")
+	}
+	return &Signer{cred: cred, regionSet: regionSet, service: service, private: private}, nil
 }
 
 // Sign signs r by its headers, with a Signer for one request.
@@ -71,6 +87,11 @@ func (s *Signer) Sign(r *http.Request, payloadHash string, at time.Time) error {
 	if err != nil {
 		return err
 	}
+	return s.sign(r, payloadHash, at)
+}
+
+// sign is Sign with a payload hash that was judged.
+func (s *Signer) sign(r *http.Request, payloadHash string, at time.Time) error {
 	stamp := at.UTC().Format(timestampLayout)
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -81,6 +102,10 @@ func (s *Signer) Sign(r *http.Request, payloadHash string, at time.Time) error {
 	if s.cred.SessionToken != "" {
 		r.Header.Set("X-Amz-Security-Token", s.cred.SessionToken)
 	}
+	r.Header.Del(regionSetHeader)
+	if s.private != nil {
+		r.Header.Set(regionSetHeader, s.regionSet)
+	}
 	r.Header.Del("X-Amz-Content-Sha256")
 	if s.service == "s3" {
 		r.Header.Set("X-Amz-Content-Sha256", payloadHash)
@@ -89,8 +114,11 @@ func (s *Signer) Sign(r *http.Request, payloadHash string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	signature := s.signature(m, payloadHash, stamp)
-	r.Header.Set("Authorization", algorithmHMAC+" Credential="+s.credential(stamp)+
+	signature, err := s.signature(m, payloadHash, stamp)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", s.algorithm()+" Credential="+s.credential(stamp)+
 		", SignedHeaders="+strings.Join(m.names, ";")+", Signature="+signature)
 	return nil
 }
@@ -107,7 +135,7 @@ func (s *Signer) Presign(r *http.Request, expires time.Duration, at time.Time) e
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"} {
+	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", regionSetHeader} {
 		r.Header.Del(name)
 	}
 	m, err := s.outgoing(r)
@@ -129,16 +157,23 @@ func (s *Signer) Presign(r *http.Request, expires time.Duration, at time.Time) e
 			}
 		}
 	}
-	add("X-Amz-Algorithm", algorithmHMAC)
+	add("X-Amz-Algorithm", s.algorithm())
 	add("X-Amz-Credential", s.credential(stamp))
 	add("X-Amz-Date", stamp)
 	add("X-Amz-Expires", strconv.FormatInt(seconds, 10))
+	if s.private != nil {
+		add(regionSetHeader, s.regionSet)
+	}
 	if s.cred.SessionToken != "" {
 		add("X-Amz-Security-Token", s.cred.SessionToken)
 	}
 	add("X-Amz-SignedHeaders", strings.Join(m.names, ";"))
 	m.query = string(b)
-	add("X-Amz-Signature", s.signature(m, payload, stamp))
+	signature, err := s.signature(m, payload, stamp)
+	if err != nil {
+		return err
+	}
+	add("X-Amz-Signature", signature)
 	r.URL.RawQuery = string(b)
 	return nil
 }
@@ -161,21 +196,38 @@ func (s *Signer) payload(hash string) (string, error) {
 }
 
 func (s *Signer) credential(stamp string) string {
-	return s.cred.AccessKeyID + "/" + stamp[:8] + "/" + s.region + "/" + s.service + "/" + terminator
+	return string(appendScope([]byte(s.cred.AccessKeyID+"/"), stamp[:8], s.region, s.service))
 }
 
-func (s *Signer) signature(m *message, payload, stamp string) string {
-	today := s.today.Load()
-	if today == nil || today.date != stamp[:8] {
-		today = &datedKey{stamp[:8], Derive(s.cred.SecretAccessKey, stamp[:8], s.region, s.service)}
-		s.today.Store(today)
+func (s *Signer) algorithm() string {
+	if s.private != nil {
+		return algorithmECDSA
 	}
+	return algorithmHMAC
+}
+
+func (s *Signer) signature(m *message, payload, stamp string) (string, error) {
 	c := scratches.Get().(*scratch)
 	defer c.release()
 	m.build(c, form{}, payload)
-	c.stringToSign(stamp, today.date, s.region, s.service)
-	today.key.mac(c, c.text)
-	return hex.EncodeToString(c.sum[:])
+	c.stringToSign(s.algorithm(), stamp, stamp[:8], s.region, s.service)
+	if s.private != nil {
+		sum := sha256.Sum256(c.text)
+		der, err := ecdsa.SignASN1(rand.Reader, s.private, sum[:])
+		return hex.EncodeToString(der), err
+	}
+	s.key(stamp[:8]).mac(c, c.text)
+	return hex.EncodeToString(c.sum[:]), nil
+}
+
+// key is the signing key of a day.
+func (s *Signer) key(date string) *SigningKey {
+	today := s.today.Load()
+	if today == nil || today.date != date {
+		today = &datedKey{date, Derive(s.cred.SecretAccessKey, date, s.region, s.service)}
+		s.today.Store(today)
+	}
+	return today.key
 }
 
 // outgoing describes r as net/http will send it.

@@ -125,7 +125,7 @@ func checkVector(t *testing.T, dir, form string) {
 	if got, want := string(c.canonical), string(read(form+"-canonical-request.txt")); got != want {
 		t.Errorf("canonical request\n%s\nwant\n%s", got, want)
 	}
-	c.stringToSign(s.timestamp, s.Date, s.Region, s.Service)
+	c.stringToSign(s.algorithm(), s.timestamp, s.Date, s.Region, s.Service)
 	if got, want := string(c.text), string(read(form+"-string-to-sign.txt")); got != want {
 		t.Errorf("string to sign\n%s\nwant\n%s", got, want)
 	}

@@ -53,15 +53,30 @@ func VerifyWith(raw string, keys func(kid, alg string) (crypto.PublicKey, bool),
 	return payload, err
 }
 
-// Peek returns payload and header of a JWT that is well-formed in the sense of
-// VerifyWith and whose signature nobody has checked: only to choose the issuer
-// whose keys are then used.
-func Peek(raw string) (payload []byte, header Header, err error) {
-	payload, header, err = parse(raw)
+// Parsed is a JWT that is well-formed in the sense of VerifyWith and whose
+// signature nobody has checked, until Verify does.
+type Parsed struct {
+	Header  Header
+	Payload []byte
+	raw     string
+}
+
+// Parse takes a JWT apart: to choose the issuer whose keys are then used, and
+// to parse it once.
+func Parse(raw string) (*Parsed, error) {
+	payload, header, err := parse(raw)
 	if err != nil {
-		return nil, Header{}, refuse(err)
+		return nil, refuse(err)
 	}
-	return payload, header, nil
+	return &Parsed{Header: header, Payload: payload, raw: raw}, nil
+}
+
+// Verify checks algorithm and signature as VerifyWith does.
+func (p *Parsed) Verify(key crypto.PublicKey, allowed []string) error {
+	if err := p.verify(func(Header) (crypto.PublicKey, bool) { return key, true }, allowed); err != nil {
+		return refuse(err)
+	}
+	return nil
 }
 
 // DecodeClaims reads a payload into v, as encoding/json does but with member
@@ -90,38 +105,43 @@ func verifyJWS(raw string, keys func(Header) (crypto.PublicKey, bool), allowed [
 	if err != nil {
 		return nil, header, err
 	}
-	if !slices.Contains(Algorithms, header.Algorithm) || !slices.Contains(allowed, header.Algorithm) {
-		return nil, header, errors.New("algorithm not allowed")
+	p := Parsed{Header: header, Payload: payload, raw: raw}
+	return payload, header, p.verify(keys, allowed)
+}
+
+func (p *Parsed) verify(keys func(Header) (crypto.PublicKey, bool), allowed []string) error {
+	alg := p.Header.Algorithm
+	if !slices.Contains(Algorithms, alg) || !slices.Contains(allowed, alg) {
+		return errors.New("algorithm not allowed")
 	}
-	key, ok := keys(header)
+	key, ok := keys(p.Header)
 	if !ok {
-		return nil, header, errors.New("unknown key")
+		return errors.New("unknown key")
 	}
-	if err := fits(key, header.Algorithm); err != nil {
-		return nil, header, err
+	if err := fits(key, alg); err != nil {
+		return err
 	}
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(header.Algorithm)})
+	jws, err := jose.ParseSignedCompact(p.raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 	if err != nil {
-		return nil, header, errors.New("malformed JWS")
+		return errors.New("malformed JWS")
 	}
 	verified, err := jws.Verify(key)
-	if err != nil || !bytes.Equal(verified, payload) {
-		return nil, header, errors.New("bad signature")
+	if err != nil || !bytes.Equal(verified, p.Payload) {
+		return errors.New("bad signature")
 	}
-	return payload, header, nil
+	return nil
 }
 
 // fits keeps keys from being used with an algorithm of another family or
 // strength.
 func fits(key crypto.PublicKey, alg string) error {
-	curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 	ok := false
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		bits := key.N.BitLen()
 		ok = (strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")) && bits >= minRSABits && bits <= maxRSABits
 	case *ecdsa.PublicKey:
-		ok = curves[alg] != "" && curves[alg] == key.Params().Name
+		ok = key.Curve != nil && curveOf(alg) == key.Params().Name
 	case ed25519.PublicKey:
 		ok = alg == "EdDSA" && len(key) == ed25519.PublicKeySize
 	}
@@ -129,6 +149,19 @@ func fits(key crypto.PublicKey, alg string) error {
 		return fmt.Errorf("algorithm %s does not fit the key", alg)
 	}
 	return nil
+}
+
+// curveOf is the curve of an ECDSA algorithm (RFC 7518 §3.4); "-" is none's.
+func curveOf(alg string) string {
+	switch alg {
+	case "ES256":
+		return "P-256"
+	case "ES384":
+		return "P-384"
+	case "ES512":
+		return "P-521"
+	}
+	return "-"
 }
 
 // parse takes a JWT apart without checking its signature.

@@ -102,6 +102,10 @@ func (u *S3) Do(ctx context.Context, r *Request) (*http.Response, error) {
 }
 
 func unavailable(err error) error {
+	var e *identity.Error
+	if errors.As(err, &e) && e.Kind == identity.KindUnavailable {
+		return err // the transport's own words
+	}
 	return &identity.Error{Kind: identity.KindUnavailable, Op: opDo, Err: err, RetryAfterSeconds: retryAfterSeconds}
 }
 

@@ -1,22 +1,18 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
+	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 // TransportConfig is how an upstream is reached.
 type TransportConfig struct {
-	// Socket is the path of a unix socket, or "@name" for an abstract one;
-	// "" dials the endpoint's host.
-	Socket string
 	// RootCAs verify the endpoint's TLS; nil means the system's.
 	RootCAs *x509.CertPool
 }
@@ -32,21 +28,18 @@ const (
 	maxAnswerHeaderLen = 64 << 10
 )
 
-// NewTransport returns a transport for streaming bodies: no proxy, no
-// compression, large buffers, many idle connections, HTTP/1.1.
+// NewTransport returns a transport for streaming bodies to an endpoint on the
+// network: no proxy, no compression, large buffers, many idle connections,
+// HTTP/1.1. The embedded store brings its own.
 func NewTransport(c TransportConfig) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	network, address := "", c.Socket
-	if c.Socket != "" {
-		network = "unix"
-	}
-	t := &http.Transport{
-		DialContext: func(ctx context.Context, n, a string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, cmp.Or(network, n), cmp.Or(address, a))
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
-			return &patientConn{Conn: conn}, nil
+			return bulkConn{conn}, nil
 		},
 		DisableCompression:     true,
 		ReadBufferSize:         bufferSize,
@@ -60,36 +53,17 @@ func NewTransport(c TransportConfig) *http.Transport {
 		MaxResponseHeaderBytes: maxAnswerHeaderLen,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
 	}
-	return t
 }
 
-// patientConn swallows the error of a write that follows another of the same
-// request. A store that refuses an upload answers and closes before it has
-// read the body; net/http would report the failed write and lose the answer,
-// which is still there to be read. Where there is no answer, reading fails in
-// place of writing. The first write of a request fails as it is: then nothing
-// was sent, and net/http may use another connection.
-type patientConn struct {
-	net.Conn
-	wrote atomic.Bool // since the last answer
-}
+// bulkConn sends request bodies through large buffers; net/http's own copy
+// takes 32 KiB at a time, which costs a third of the throughput.
+type bulkConn struct{ net.Conn }
 
-func (c *patientConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.wrote.Store(false)
-	}
-	return n, err
-}
+var bulkBuffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-func (c *patientConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	if err == nil {
-		c.wrote.Store(true)
-		return n, nil
-	}
-	if c.wrote.Load() && !errors.Is(err, net.ErrClosed) {
-		return len(p), nil
-	}
-	return n, err
+// ReadFrom implements io.ReaderFrom, which net/http looks for.
+func (c bulkConn) ReadFrom(r io.Reader) (int64, error) {
+	buf := bulkBuffers.Get().(*[bufferSize]byte)
+	defer bulkBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, struct{ io.Reader }{r}, buf[:])
 }

@@ -118,7 +118,9 @@ func neverHere(k identity.Kind) bool {
 		identity.KindPayloadHashMissing, identity.KindPayloadHashInvalid, identity.KindPayloadMismatch,
 		identity.KindPayloadModeUnserved, identity.KindIncompleteBody, identity.KindInvalidChunkSize,
 		identity.KindMalformedTrailer, identity.KindTrailerMismatch, identity.KindBadDigest,
-		identity.KindMissingContentLength,
+		identity.KindMissingContentLength, identity.KindFormMalformed, identity.KindFormTooLarge,
+		identity.KindFormFiles, identity.KindFormArgument, identity.KindFormPolicyMalformed,
+		identity.KindFormPolicyRefused, identity.KindTooSmall,
 		identity.KindNoSuchBucket, identity.KindBucketOwnedByYou, identity.KindBucketExists,
 		identity.KindInvalidBucketName, identity.KindInvalidKey, identity.KindMalformedXML, identity.KindUpstream:
 		return true

@@ -1,11 +1,15 @@
 package embedded
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -42,8 +46,15 @@ func findBinary(explicit string) (string, error) {
 
 // makeSocketDir makes a directory that only this user can enter, with a path
 // short enough for a socket in it. A data directory is no place for it: its
-// path may be of any length.
-func makeSocketDir(explicit string) (string, error) {
+// path may be of any length. Directories that killed processes left for the
+// same root are removed.
+func makeSocketDir(explicit, root string) (string, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(root))
+	prefix := "daypass-" + hex.EncodeToString(sum[:4]) + "-"
 	places := []string{explicit}
 	if explicit == "" {
 		places = []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
@@ -58,7 +69,8 @@ func makeSocketDir(explicit string) (string, error) {
 			errs = append(errs, err)
 			continue
 		}
-		dir, err := os.MkdirTemp(place, "daypass-")
+		removeDead(place, prefix)
+		dir, err := os.MkdirTemp(place, prefix)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -70,4 +82,33 @@ func makeSocketDir(explicit string) (string, error) {
 		errs = append(errs, fmt.Errorf("%s is too long for a socket's path", place))
 	}
 	return "", fmt.Errorf("no place for the object store's socket: %w", errors.Join(errs...))
+}
+
+// removeDead removes the directories with a prefix in whose sockets nobody
+// listens.
+func removeDead(place, prefix string) {
+	entries, err := os.ReadDir(place)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if dir := filepath.Join(place, e.Name()); e.IsDir() && strings.HasPrefix(e.Name(), prefix) && !listening(dir) {
+			os.RemoveAll(dir)
+		}
+	}
+}
+
+func listening(dir string) bool {
+	sockets, err := os.ReadDir(dir)
+	if err != nil {
+		return true // not ours to judge
+	}
+	for _, s := range sockets {
+		conn, err := net.Dial("unix", filepath.Join(dir, s.Name()))
+		if err == nil {
+			conn.Close()
+			return true
+		}
+	}
+	return false
 }

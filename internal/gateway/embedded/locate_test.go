@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +43,7 @@ func TestMakeSocketDir(t *testing.T) {
 	if err := os.Mkdir(long, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if dir, err := makeSocketDir(long); err == nil {
+	if dir, err := makeSocketDir(long, "root"); err == nil {
 		t.Errorf("got %q below a directory that is too long", dir)
 	}
 	if left, err := os.ReadDir(long); err != nil || len(left) != 0 {
@@ -55,7 +56,7 @@ func TestMakeSocketDir(t *testing.T) {
 	defer os.RemoveAll(short)
 	t.Setenv("XDG_RUNTIME_DIR", long)
 	t.Setenv("TMPDIR", short)
-	dir, err := makeSocketDir("")
+	dir, err := makeSocketDir("", "root")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +95,42 @@ func TestChildEnvironment(t *testing.T) {
 	for _, v := range got {
 		if strings.Contains(v, "secret") || strings.HasPrefix(v, "PATH=") {
 			t.Errorf("the child gets %q", v)
+		}
+	}
+}
+
+func TestDeadSocketDirectoriesAreRemoved(t *testing.T) {
+	place, err := os.MkdirTemp("", "s") // t.TempDir is too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(place) })
+	listen := func(dir string) net.Listener {
+		t.Helper()
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s1"), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		return l
+	}
+	fresh := func(root string) string {
+		t.Helper()
+		dir, err := makeSocketDir(place, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	dead, other := fresh("root"), fresh("other root")
+	listen(dead).Close()
+	listen(other).Close()
+	live := fresh("root")
+	defer listen(live).Close()
+	fresh("root")
+	for dir, want := range map[string]bool{dead: false, other: true, live: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s: %v, want there %v", dir, err, want)
 		}
 	}
 }

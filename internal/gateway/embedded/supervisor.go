@@ -89,7 +89,7 @@ func Start(config Config) (*Store, error) {
 	if err != nil {
 		return nil, &identity.Error{Kind: identity.KindInternal, Op: op, Err: err}
 	}
-	dir, err := makeSocketDir(config.SocketDir)
+	dir, err := makeSocketDir(config.SocketDir, config.Root)
 	if err != nil {
 		return nil, &identity.Error{Kind: identity.KindInternal, Op: op, Err: err}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"daypass/internal/access"
@@ -115,27 +116,24 @@ func (x *exchange) createBucket() error {
 	if region == "" {
 		region = x.g.region
 	}
-	if b, ok := x.g.bucket(name); ok {
-		if b.AccountID == x.caller.AccountID {
-			return identity.NewError(identity.KindBucketOwnedByYou, opBuckets, "")
-		}
+	if b, ok := x.g.bucket(name); ok && b.AccountID != x.caller.AccountID {
 		return identity.NewError(identity.KindBucketExists, opBuckets, "")
 	}
-	exists, err := x.g.existsUpstream(x.r.Context(), name, true)
+	if !x.g.changing.enter(name) {
+		return errBucketChanging
+	}
+	defer x.g.changing.leave(name)
+	// From here on the client's going away changes nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
+	defer cancel()
+	made, err := x.reserve(ctx, name, region)
 	if err != nil {
 		return err
 	}
-	if exists {
-		return identity.NewError(identity.KindBucketExists, opBuckets, "")
-	}
-	// From the reservation on the client's going away changes nothing.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
-	defer cancel()
-	if err := x.g.registry.ReserveBucket(ctx, &x.caller, name, region, x.g.up.Name); err != nil {
-		return err
-	}
-	if err := x.createUpstream(ctx, name); err != nil {
-		return err
+	if !made {
+		if err := x.createUpstream(ctx, name); err != nil {
+			return err
+		}
 	}
 	if err := x.g.registry.ConfirmBucket(ctx, &x.caller, name); err != nil {
 		return err
@@ -145,6 +143,59 @@ func (x *exchange) createBucket() error {
 	x.w.Header().Set("Content-Length", "0")
 	x.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// reserve takes the name in the registry. A reservation of the same account's
+// whose request failed half-way is gone on with; made says that the upstream
+// has the bucket already.
+func (x *exchange) reserve(ctx context.Context, name, region string) (made bool, err error) {
+	b, known := x.g.bucket(name)
+	if known {
+		switch {
+		case b.AccountID != x.caller.AccountID:
+			return false, identity.NewError(identity.KindBucketExists, opBuckets, "")
+		case b.State == identity.BucketOwned:
+			return false, identity.NewError(identity.KindBucketOwnedByYou, opBuckets, "")
+		case b.State != identity.BucketReserved || b.Upstream != x.g.up.Name:
+			return false, errBucketChanging
+		}
+		return x.g.existsUpstream(ctx, name, false)
+	}
+	exists, err := x.g.existsUpstream(ctx, name, true)
+	if err != nil {
+		return false, err
+	}
+	if exists {
+		return false, identity.NewError(identity.KindBucketExists, opBuckets, "")
+	}
+	return false, x.g.registry.ReserveBucket(ctx, &x.caller, name, region, x.g.up.Name)
+}
+
+// errBucketChanging answers whoever creates or deletes a bucket that another
+// request is creating or deleting, or was when the upstream failed.
+var errBucketChanging = identity.NewError(identity.KindConflict, opBuckets, "")
+
+// nameSet holds the buckets that requests of this process are creating or
+// deleting, which nobody else may settle meanwhile.
+type nameSet struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (s *nameSet) enter(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names[name] {
+		return false
+	}
+	s.names[name] = true
+	return true
+}
+
+func (s *nameSet) leave(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.names, name)
 }
 
 func (x *exchange) mayCreate() error {
@@ -242,6 +293,10 @@ func (x *exchange) deleteBucket() error {
 	if err := x.authorise(); err != nil {
 		return err
 	}
+	if !x.g.changing.enter(name) {
+		return errBucketChanging
+	}
+	defer x.g.changing.leave(name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
 	defer cancel()
 	if err := x.g.registry.BeginDeleteBucket(ctx, &x.caller, name); err != nil {
@@ -328,10 +383,11 @@ func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool)
 		Err: coded(codeOf(resp.StatusCode), resp.StatusCode, "looking for bucket "+name)}
 }
 
-// Reconcile settles what a crash left between the registry and the upstream:
-// each unfinished bucket is looked for upstream, and the registry follows. It
-// is run before requests are served, with the operator's caller. It goes on
-// after a failure and returns the first.
+// Reconcile settles what a crash, of this process or of the upstream, left
+// between the registry and the upstream: each unfinished bucket that no request
+// is at work on is looked for upstream, and the registry follows. It is run
+// with the operator's caller, before requests are served and now and then. It
+// goes on after a failure and returns the first.
 func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) error {
 	open, err := g.registry.UnsettledBuckets(ctx, operator)
 	if err != nil {
@@ -342,13 +398,24 @@ func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) erro
 		if b.Upstream != g.up.Name {
 			continue
 		}
-		exists, err := g.existsUpstream(ctx, b.Name, false)
-		if err == nil {
-			err = g.registry.SettleBucket(ctx, operator, b.Name, exists)
-		}
-		if err != nil && first == nil {
+		if err := g.reconcile(ctx, operator, b.Name); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
+}
+
+func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, name string) error {
+	if !g.changing.enter(name) {
+		return nil
+	}
+	defer g.changing.leave(name)
+	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned {
+		return nil // its request ended meanwhile
+	}
+	exists, err := g.existsUpstream(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	return g.registry.SettleBucket(ctx, operator, name, exists)
 }

@@ -119,7 +119,8 @@ type deleteRefusal struct {
 // deleteObjects judges each key, forwards the allowed ones in a document of
 // its own and merges the refusals into the answer.
 func (x *exchange) deleteObjects() error {
-	if err := x.loadBucket(); err != nil {
+	var err error
+	if x.bucket, err = x.g.owned(x.target.Bucket); err != nil {
 		return err
 	}
 	raw, err := x.readDocument()
@@ -140,6 +141,10 @@ func (x *exchange) deleteObjects() error {
 	}
 	allowed, result := x.judgeDeletes(list)
 	if len(allowed) > 0 {
+		// Only now: who may do nothing here must not learn whose bucket it is.
+		if err := x.expectOwner(headerExpectedOwner, x.bucket); err != nil {
+			return err
+		}
 		done, err := x.deleteUpstream(allowed, list.Quiet)
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"daypass/internal/upstream"
 )
 
-const copyBuffer = 256 << 10
+const copyBuffer = 128 << 10
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 

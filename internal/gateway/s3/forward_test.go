@@ -39,7 +39,7 @@ func TestGetStreamsThrough(t *testing.T) {
 	if len(up) != 1 {
 		t.Fatalf("%d upstream requests", len(up))
 	}
-	if want := "GET /photos/a%2Fb%20c%2B%281%29.jpg?response-content-type=text%2Fplain&versionId=v1&x-id=GetObject"; up[0].Line != want {
+	if want := "GET /photos/a/b%20c%2B%281%29.jpg?response-content-type=text%2Fplain&versionId=v1&x-id=GetObject"; up[0].Line != want {
 		t.Errorf("line %q, want %q", up[0].Line, want)
 	}
 	if diff := cmp.Diff([]string{"Authorization", "If-Match", "Range", "User-Agent", "X-Amz-Content-Sha256", "X-Amz-Date"}, names(up[0].Header)); diff != "" {
@@ -141,5 +141,181 @@ func TestUploads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAuthorisedActions(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		call call
+		want []string
+	}{
+		{call{method: "GET", target: "/photos?list-type=2&prefix=a/&delimiter=/"}, []string{"s3:ListBucket photos"}},
+		{call{method: "HEAD", target: "/photos/a"}, []string{"s3:GetObject photos/a"}},
+		{call{method: "GET", target: "/photos/a?attributes&versionId=1"}, []string{"s3:GetObjectVersion photos/a", "s3:GetObjectVersionAttributes photos/a"}},
+		{call{method: "DELETE", target: "/photos/a?versionId=1", header: map[string]string{"X-Amz-Bypass-Governance-Retention": "true"}}, []string{"s3:DeleteObjectVersion photos/a", "s3:BypassGovernanceRetention photos/a"}},
+		{call{method: "PUT", target: "/photos/a", body: "x", header: map[string]string{
+			"X-Amz-Tagging": "a=b", "X-Amz-Acl": "public-read", "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Legal-Hold": "ON",
+		}}, []string{"s3:PutObject photos/a", "s3:PutObjectTagging photos/a", "s3:PutObjectAcl photos/a", "s3:PutObjectRetention photos/a", "s3:PutObjectLegalHold photos/a"}},
+		{call{method: "POST", target: "/photos/a?uploads", header: map[string]string{"X-Amz-Grant-Read": "id=1"}}, []string{"s3:PutObject photos/a", "s3:PutObjectAcl photos/a"}},
+		{call{method: "PUT", target: "/photos/a", header: map[string]string{"X-Amz-Copy-Source": "/music/b?versionId=2"}}, []string{"s3:PutObject photos/a", "s3:GetObjectVersion music/b"}},
+		{call{method: "PUT", target: "/photos/a?partNumber=1&uploadId=2", header: map[string]string{"X-Amz-Copy-Source": "music/b"}}, []string{"s3:PutObject photos/a", "s3:GetObject music/b"}},
+		{call{method: "GET", target: "/a", host: "photos.s3.example.test"}, []string{"s3:GetObject photos/a"}},
+	}
+	q := newRig(t, nil)
+	for _, tt := range tests {
+		q.access.take()
+		if got := q.do(tt.call); got.Status != 200 {
+			t.Errorf("%s %s: %d %s", tt.call.method, tt.call.target, got.Status, got.Body)
+		}
+		if diff := cmp.Diff(tt.want, q.access.take()); diff != "" {
+			t.Errorf("%s %s: %s", tt.call.method, tt.call.target, diff)
+		}
+		for _, up := range q.store.take() {
+			for _, h := range []string{"X-Amz-Acl", "X-Amz-Grant-Read", "X-Amz-Security-Token", "Cookie"} {
+				if up.Header.Get(h) != "" {
+					t.Errorf("%s: %s forwarded", tt.call.target, h)
+				}
+			}
+		}
+		// Each single denial must stop the request.
+		for _, deny := range tt.want {
+			q.access.deny = map[string]bool{deny: true}
+			if got := q.do(tt.call); got.Status != 403 {
+				t.Errorf("%s %s without %s: %d", tt.call.method, tt.call.target, deny, got.Status)
+			}
+			if up := q.store.take(); len(up) != 0 {
+				t.Errorf("%s without %s reached the upstream", tt.call.target, deny)
+			}
+		}
+		q.access.deny = map[string]bool{}
+	}
+}
+
+func TestConditionKeys(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	q.do(call{method: "GET", target: "/photos?list-type=2&prefix=a%2F&delimiter=%2F&max-keys=7", presigned: true})
+	q.do(call{method: "PUT", target: "/photos/a", body: "x", header: map[string]string{"X-Amz-Tagging": "a=b%20c&d=", "X-Amz-Acl": "private"}})
+	want := []map[string]string{
+		{"s3:authType": "REST-QUERY-STRING", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:prefix": "a/", "s3:delimiter": "/", "s3:max-keys": "7"},
+		{
+			"s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:x-amz-acl": "private", "s3:x-amz-content-sha256": sha256Hex("x"),
+			"s3:RequestObjectTag/a": "b c", "s3:RequestObjectTag/d": "", "s3:RequestObjectTagKeys": "a,d",
+		},
+	}
+	if diff := cmp.Diff(want, q.access.keys[:2]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHoistedHeadersAreHeaders(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	got := q.do(call{method: "PUT", target: "/photos/a?x-amz-copy-source=music%2Fb&X-Amz-Acl=private", presigned: true})
+	if got.Status != 200 {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+	if diff := cmp.Diff([]string{"s3:PutObject photos/a", "s3:PutObjectAcl photos/a", "s3:GetObject music/b"}, q.access.take()); diff != "" {
+		t.Error(diff)
+	}
+	if up := q.store.take(); len(up) != 1 || up[0].Line != "PUT /photos/a" || up[0].Header.Get("X-Amz-Copy-Source") != "music/b" {
+		t.Errorf("upstream got %+v", up)
+	}
+	for _, target := range []string{"/photos/a?x-amz-write-offset-bytes=1", "/photos/a?x-amz-acl=public-read-write"} {
+		if got := q.do(call{method: "PUT", target: target, presigned: true}); got.Status < 400 {
+			t.Errorf("%s: %d", target, got.Status)
+		}
+	}
+	if got := q.do(call{method: "PUT", target: "/photos/a?x-amz-copy-source=music%2Fb"}); got.Status != 501 {
+		t.Errorf("a header in the query of a header-signed request: %d", got.Status)
+	}
+}
+
+func TestUpstreamErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		status int
+		body   string
+		deny   string
+		want   int
+		code   string
+	}{
+		{"translated", 412, `<Error><Code>PreconditionFailed</Code><Message>m</Message><BucketName>internal</BucketName><HostId>up</HostId></Error>`, "", 412, "PreconditionFailed"},
+		{"missing, may list", 404, `<Error><Code>NoSuchKey</Code></Error>`, "", 404, "NoSuchKey"},
+		{"missing, may not list", 404, `<Error><Code>NoSuchKey</Code></Error>`, "s3:ListBucket photos", 403, "AccessDenied"},
+		{"our key refused", 403, `<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>upstream-key</AWSAccessKeyId></Error>`, "", 500, "InternalError"},
+		{"not XML", 500, "<html>panic at 10.0.0.7</html>", "", 500, "InternalError"},
+		{"redirect", 307, "", "", 503, "SlowDown"},
+		{"code of a stranger", 400, `<Error><Code>&lt;script&gt;</Code></Error>`, "", 502, "InternalError"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			q := newRig(t, nil)
+			if tt.deny != "" {
+				q.access.deny[tt.deny] = true
+			}
+			q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "http://elsewhere/")
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.body))
+			}
+			got := q.do(call{method: "GET", target: "/photos/a"})
+			if got.Status != tt.want || !strings.Contains(got.Body, "<Code>"+tt.code+"</Code>") {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+			for _, leak := range []string{"internal<", "upstream-key", "10.0.0.7", "<HostId>up<"} {
+				if strings.Contains(got.Body, leak) {
+					t.Errorf("leaks %s: %s", leak, got.Body)
+				}
+			}
+			if got.Header.Get("Location") != "" {
+				t.Error("passes a redirect on")
+			}
+		})
+	}
+	t.Run("away", func(t *testing.T) {
+		t.Parallel()
+		q := newRig(t, nil)
+		q.up.Endpoint.Host = "127.0.0.1:1"
+		if got := q.do(call{method: "PUT", target: "/photos/a", body: "x"}); got.Status != 503 || got.Header.Get("Retry-After") == "" {
+			t.Errorf("%d %v", got.Status, got.Header)
+		}
+	})
+}
+
+func TestAnswersRewritten(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	person := "<Owner><ID>upstream-key</ID></Owner><Initiator><ID>upstream-key</ID><DisplayName>d</DisplayName></Initiator>"
+	many := strings.Repeat("<Upload><Key>&lt;Owner&gt;</Key>"+person+"</Upload>", 4000)
+	q.store.reply = func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodGet:
+			_, _ = w.Write([]byte("<R>" + many + "</R>"))
+		case strings.Contains(r.URL.RawQuery, "late"):
+			_, _ = w.Write([]byte("  <?xml version=\"1.0\"?><Error><Code>InternalError</Code><Message>m</Message></Error>"))
+		default:
+			_, _ = w.Write([]byte("\n<?xml version=\"1.0\"?><CompleteMultipartUploadResult><Location>http://store:7070/photos/a</Location><Key>a</Key></CompleteMultipartUploadResult>"))
+		}
+	}
+	got := q.do(call{method: "GET", target: "/photos?uploads"})
+	us := "<ID>123456789012</ID><DisplayName>123456789012</DisplayName>"
+	want := "<R>" + strings.Repeat("<Upload><Key>&lt;Owner&gt;</Key><Owner>"+us+"</Owner><Initiator>"+us+"</Initiator></Upload>", 4000) + "</R>"
+	if got.Body != want {
+		t.Errorf("%d bytes, want %d", len(got.Body), len(want))
+	}
+	got = q.do(call{method: "POST", target: "/photos/a%20b?uploadId=1", body: "<CompleteMultipartUpload/>", header: map[string]string{"X-Amz-Checksum-Crc32": "AAAAAA=="}})
+	if want := "<?xml version=\"1.0\"?><CompleteMultipartUploadResult><Location>https://s3.example.test/photos/a%20b</Location><Key>a</Key></CompleteMultipartUploadResult>"; got.Body != want {
+		t.Errorf("%s", got.Body)
+	}
+	if up := q.store.take(); up[1].Header.Get("X-Amz-Checksum-Crc32") != "AAAAAA==" {
+		t.Error("the object's checksum is lost")
+	}
+	got = q.do(call{method: "POST", target: "/photos/a?uploadId=late", body: "<CompleteMultipartUpload/>"})
+	if got.Status != 500 || !strings.Contains(got.Body, "<RequestId>REQ1<") {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }

@@ -75,6 +75,7 @@ type Gateway struct {
 	region   string
 	enabled  map[string]bool
 	limit    limiter
+	changing nameSet
 	log      *slog.Logger
 }
 
@@ -91,6 +92,7 @@ func New(c Config) (*Gateway, error) {
 		control: map[string]bool{}, external: strings.TrimSuffix(c.ExternalURL, "/"), region: c.Region,
 		enabled: map[string]bool{}, log: c.Log,
 		basesFor: c.BasesFor,
+		changing: nameSet{names: map[string]bool{}},
 		limit:    limiter{most: c.MaxPerPrincipal, busy: map[string]int{}},
 	}
 	for _, b := range c.Bases {

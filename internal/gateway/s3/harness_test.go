@@ -219,6 +219,8 @@ type rig struct {
 	gw     *Gateway
 	url    string
 	client *http.Client
+	// servers are the front and the store, in the order to close them in.
+	servers []*httptest.Server
 }
 
 // newRig serves a gateway before a fake upstream. Buckets "photos" and
@@ -259,7 +261,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		q.gw.ServeHTTP(w, r.WithContext(identity.WithRequest(r.Context(), identity.RequestFacts{ID: "REQ1"})))
 	}))
 	t.Cleanup(front.Close)
-	q.url, q.client = front.URL, front.Client()
+	q.url, q.client, q.servers = front.URL, front.Client(), []*httptest.Server{front, store}
 	q.client.Transport.(*http.Transport).DisableCompression = true
 	return q
 }

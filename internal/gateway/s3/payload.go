@@ -71,16 +71,14 @@ func (u *uploadBody) finished() bool {
 //
 //   - a hashed body as it is, with the hash that it is checked against here;
 //   - a body with a checksum trailer, checked here and framed anew;
-//   - an uncovered body as it is, or with a checksum trailer of ours where the
-//     upstream would commit a body cut short (mode reframe).
+//   - an uncovered body, or the content of signed chunks, which only we can
+//     check, as it is, or with a checksum trailer of ours where the upstream
+//     would commit a body cut short (mode reframe).
 //
 // What reads it never gets the end of a body that is not as promised.
 func (x *exchange) upload(req *upstream.Request) (*uploadBody, error) {
 	p := x.signed.Payload
-	length := x.r.ContentLength
-	if p.PayloadMode == sigv4.PayloadTrailer {
-		length = p.DecodedLength
-	}
+	length := p.ContentLength(x.r.ContentLength)
 	if length < 0 || x.r.ContentLength == 0 && x.r.Header.Get("Content-Length") == "" && x.r.ProtoMajor == 1 {
 		return nil, identity.NewError(identity.KindMissingContentLength, opBody, "")
 	}
@@ -96,29 +94,40 @@ func (x *exchange) upload(req *upstream.Request) (*uploadBody, error) {
 	if length == 0 {
 		return up, x.emptyUpload(req, up, content)
 	}
-	req.Body, req.Length, req.PayloadHash = up, length, p.PayloadHash
-	if p.PayloadMode == sigv4.PayloadHashed {
+	req.Body, req.Length, req.PayloadHash = up, length, sigv4.UnsignedPayload
+	switch p.PayloadMode {
+	case sigv4.PayloadHashed:
 		req.PayloadHash = strings.ToLower(p.PayloadHash)
-	}
-	switch {
-	case p.PayloadMode == sigv4.PayloadHashed, p.PayloadMode == sigv4.PayloadUnsigned && x.g.up.Mode != upstream.Reframe:
 		return up, nil
-	case p.PayloadMode == sigv4.PayloadTrailer:
+	case sigv4.PayloadTrailer, sigv4.PayloadChunksTrailer:
 		if claimed != "" {
 			return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Expecting a single x-amz-checksum- header.")
 		}
 		claimed = p.Trailer
-	case claimed == "":
-		claimed = sigv4.CRC32C
-		if named, ok := sigv4.ChecksumOfHeader("x-amz-checksum-" + req.Header.Get(headerChecksumAlgorithm)); ok {
-			claimed = named
+	case sigv4.PayloadUnsigned, sigv4.PayloadChunks:
+		if x.g.up.Mode != upstream.Reframe {
+			return up, nil
 		}
+		if claimed == "" {
+			claimed = namedChecksum(req.Header)
+		}
+	default:
+		return nil, identity.NewError(identity.KindPayloadModeUnserved, opBody, "")
 	}
 	if up.r, err = x.verified(req.Header, content, claimed, value); err != nil {
 		return nil, err
 	}
 	reframe(req, up, length, claimed)
 	return up, nil
+}
+
+// namedChecksum is the algorithm that the client named, or the one that is
+// cheapest to compute.
+func namedChecksum(h http.Header) sigv4.Checksum {
+	if named, ok := sigv4.ChecksumOfHeader("x-amz-checksum-" + h.Get(headerChecksumAlgorithm)); ok {
+		return named
+	}
+	return sigv4.CRC32C
 }
 
 // reframe makes the body of req one with a checksum trailer.
@@ -228,7 +237,7 @@ func (x *exchange) readDocument() ([]byte, error) {
 	if x.r.ContentLength > most+maxFraming || x.signed.DecodedLength > most {
 		return nil, identity.NewError(identity.KindTooLarge, opBody, "")
 	}
-	if x.r.ContentLength < 0 && x.signed.PayloadMode != sigv4.PayloadTrailer {
+	if x.r.ContentLength < 0 && !x.signed.PayloadMode.Framed() {
 		return nil, identity.NewError(identity.KindMissingContentLength, opBody, "")
 	}
 	raw, err := io.ReadAll(io.LimitReader(x.signed.Reader(x.r.Body, x.r.ContentLength), most+1))

@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"anonymous", call{method: "GET", target: "/photos/a", unsigned: true}},
 		{"anonymous preflight", call{method: "OPTIONS", target: "/photos/a", unsigned: true, header: hdr("Origin", "https://x", "Access-Control-Request-Method", "PUT")}},
-		{"wrong payload value", call{method: "PUT", target: "/photos/a", unsigned: true, header: hdr("Authorization", "AWS4-HMAC-SHA256 x")}},
+		{"authorization header malformed", call{method: "PUT", target: "/photos/a", unsigned: true, header: hdr("Authorization", "AWS4-HMAC-SHA256 x")}},
 		{"sigv2 presigned", call{method: "GET", target: "/photos/a?AWSAccessKeyId=A&Signature=B&Expires=1", unsigned: true}},
 		{"unknown marker", call{method: "GET", target: "/photos/a?torrent"}},
 		{"second marker", call{method: "GET", target: "/photos/a?acl&tagging"}},
@@ -79,7 +79,7 @@ func TestRefusals(t *testing.T) {
 		{"delete md5", call{method: "POST", target: "/photos?delete", body: "<Delete/>", header: hdr("Content-Md5", md5Base64("other"))}},
 		{"document checksum", call{method: "PUT", target: "/photos/a?tagging", body: "<Tagging/>", header: hdr("X-Amz-Checksum-Crc32", base64Sum(sigv4.CRC32, "other"))}},
 		{"document hash", call{method: "PUT", target: "/photos/a?tagging", body: "<Tagging/>", payload: sha256Hex("other")}},
-		{"chunk signatures", call{method: "PUT", target: "/photos/a", body: "x", payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}},
+		{"unserved streaming mode", call{method: "PUT", target: "/photos/a", body: "x", payload: "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}},
 		{"no length", call{method: "PUT", target: "/photos/a", body: "x", noLength: true, payload: sigv4.UnsignedPayload}},
 		{"two checksums", call{method: "PUT", target: "/photos/a", body: "x", header: hdr("X-Amz-Checksum-Crc32", "AAAAAA==", "X-Amz-Checksum-Sha1", "x")}},
 		{"checksum value", call{method: "PUT", target: "/photos/a", body: "x", payload: sigv4.UnsignedPayload, header: hdr("X-Amz-Checksum-Crc32", "zz")}},

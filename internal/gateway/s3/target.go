@@ -11,8 +11,9 @@ import (
 // Target is what the request line and the host name of a request name.
 type Target struct {
 	Bucket string // decoded; "" at service level
-	// Key is decoded: what policies see. RawKey is the same in canonical
-	// encoding, an encoded slash kept apart from a slash: what is forwarded.
+	// Key is decoded: what policies see. RawKey is the same in the one
+	// encoding that is forwarded, so that gate and upstream read one key; in
+	// S3 an encoded slash is a slash.
 	Key, RawKey string
 	// Query holds the parameters in arrival order, decoded.
 	Query []Param
@@ -62,7 +63,7 @@ func ParseTarget(requestURI, host string, bases []string) (Target, error) {
 		if !ok || !utf8.ValidString(key) || strings.IndexByte(key, 0) >= 0 {
 			return Target{}, uriError()
 		}
-		t.Key, t.RawKey = key, canonicalPath(rest)
+		t.Key, t.RawKey = key, encode(key, true)
 	}
 	var err error
 	t.Query, err = parseQuery(query)
@@ -190,32 +191,6 @@ func isUnreserved(c byte) bool {
 
 const upperHex = "0123456789ABCDEF"
 
-// canonicalPath decodes and encodes again byte by byte; an encoded slash stays
-// encoded. s has only well-formed escapes.
-func canonicalPath(s string) string {
-	plain := true
-	for i := 0; i < len(s) && plain; i++ {
-		plain = isUnreserved(s[i]) || s[i] == '/'
-	}
-	if plain {
-		return s
-	}
-	b := make([]byte, 0, len(s)+16)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '/' {
-			b = append(b, c)
-			continue
-		}
-		if c == '%' {
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
-			i += 2
-		}
-		b = appendEncoded(b, c)
-	}
-	return string(b)
-}
-
 func appendEncoded(b []byte, c byte) []byte {
 	if isUnreserved(c) {
 		return append(b, c)
@@ -225,6 +200,13 @@ func appendEncoded(b []byte, c byte) []byte {
 
 // encode is strict percent-encoding; with slash, / is kept.
 func encode(s string, slash bool) string {
+	plain := true
+	for i := 0; i < len(s) && plain; i++ {
+		plain = isUnreserved(s[i]) || slash && s[i] == '/'
+	}
+	if plain {
+		return s
+	}
 	b := make([]byte, 0, len(s)+16)
 	for i := 0; i < len(s); i++ {
 		if s[i] == '/' && slash {

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"daypass": main})
+}
+
+// objectStore builds the object store once, for the scripts that serve.
+var objectStore = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "daypass-objectstore-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "daypass-objectstore")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/daypass-objectstore")
+	build.Dir = filepath.Join("..", "..", "objectstore")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+})
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	binary, err := objectStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(filepath.Dir(binary)) })
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("DAYPASS_OBJECT_STORE_BINARY", binary)
+			e.Setenv("XDG_RUNTIME_DIR", "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await, "status": status, "mode": mode, "member": member,
+		},
+	})
+}
+
+// await FILE waits until a file is there.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s did not come", args[0])
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// status CODE COMMAND… runs a command that must end with an exit status.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE COMMAND…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
+	}
+}
+
+// mode OCTAL FILE checks a file's permissions.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode OCTAL FILE")
+	}
+	info, err := os.Lstat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// member NAME FILE sets the variable NAME to the member of that name, in lower
+// case, of the JSON object in a file.
+func member(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: member NAME FILE")
+	}
+	_, after, ok := strings.Cut(ts.ReadFile(args[1]), `"`+strings.ToLower(args[0])+`": "`)
+	value, _, ok2 := strings.Cut(after, `"`)
+	if !ok || !ok2 {
+		ts.Fatalf("%s has no member %s", args[1], strings.ToLower(args[0]))
+	}
+	ts.Setenv(args[0], value)
+}

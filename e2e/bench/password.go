@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Parameters of the server's password hashes.
+const (
+	argonTime   = 2
+	argonMemory = 19 << 10 // KiB
+)
+
+// password measures the password grant against the hash in it.
+func (b *bench) password() error {
+	const conns = 8
+	request := post(b.server.at, tokenPath("root-accounts"), b.server.rootForm().Encode())
+	grant := b.loadOn(b.server, conns, request)
+	var cpu, bare, wall []time.Duration
+	var peak float64
+	for range b.rounds {
+		once, err := argonCost(b.duration)
+		if err != nil {
+			return err
+		}
+		bare = append(bare, once)
+		stop := b.watchMemory(&peak)
+		out, err := grant.run()
+		stop()
+		if err != nil {
+			return err
+		}
+		cpu, wall = append(cpu, out.cpu[0]), append(wall, out.half)
+	}
+	r := &b.report
+	r.heading(fmt.Sprintf("Password grant (%d connections)", conns))
+	r.most("password to tokens, ES256", median(cpu), median(bare), "one argon2id", 1.1)
+	limit := float64(runtime.NumCPU()*19 + idleBudget)
+	r.add("  resident memory meanwhile, most", fmt.Sprintf("%.0f MiB", peak), fmt.Sprintf("%d × 19 MiB + %d", runtime.NumCPU(), idleBudget),
+		fmt.Sprintf("%.2f ×", peak/limit), "≤ 1 ×", within(peak <= limit))
+	r.add("  latency, median", short(median(wall)), "", "", "", "")
+	return nil
+}
+
+// argonCost is the CPU time of one hash, with every processor hashing.
+func argonCost(length time.Duration) (time.Duration, error) {
+	before, err := cpuOf(self)
+	if err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	counts := make([]int, runtime.NumCPU())
+	end := time.Now().Add(length)
+	for i := range counts {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				argon2.IDKey([]byte("a password of some length"), []byte("salt of 16 bytes"), argonTime, argonMemory, 1, 32)
+				counts[i]++
+			}
+		})
+	}
+	wg.Wait()
+	after, err := cpuOf(self)
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	return (after - before) / time.Duration(n), err
+}
+
+// watchMemory keeps the largest resident memory of the server until stopped.
+func (b *bench) watchMemory(peak *float64) (stop func()) {
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			if all, _, err := memoryOf(b.server.pid()); err == nil {
+				*peak = max(*peak, all)
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(done); <-gone }
+}

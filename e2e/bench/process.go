@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// roleVariable makes this program play a part of its own bench.
+const (
+	roleVariable = "DAYPASS_BENCH_ROLE"
+	roleHello    = "hello"
+)
+
+const patience = 20 * time.Second
+
+// play is a child: the empty handler, tuned as the server tunes itself.
+func play(role string) error {
+	if role != roleHello {
+		return errors.New("unknown role")
+	}
+	debug.SetGCPercent(400)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	return http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+}
+
+// process is a child that ends when its standard input closes.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	at    target
+}
+
+func startRole(role string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	return startProcess(cmd, "", func(line string) target { return target{"tcp", line} })
+}
+
+// startProcess gives the child one line on standard input and waits for the
+// first line on its standard output.
+func startProcess(cmd *exec.Cmd, line string, where func(string) target) (*process, error) {
+	cmd.Stderr = os.Stderr
+	p := &process{cmd: cmd}
+	var err error
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	if line != "" {
+		if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+			return nil, err
+		}
+	}
+	first, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		p.end()
+		return nil, fmt.Errorf("%s said nothing: %w", cmd.Path, err)
+	}
+	p.at = where(strings.TrimSpace(first))
+	return p, nil
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+func (p *process) end() {
+	p.stdin.Close()
+	_ = p.cmd.Wait()
+}
+
+// server is a daypass with a data directory of its own.
+type server struct {
+	cmd   *exec.Cmd
+	data  string
+	ready readyFile
+	at    target
+	// toReady is the time from the start of the process to its ready file.
+	toReady time.Duration
+	log     *os.File
+}
+
+// readyFile is what the bench needs of it.
+type readyFile struct {
+	URL       string `json:"url"`
+	Region    string `json:"region"`
+	Partition string `json:"partition"`
+	AccountID string `json:"account_id"`
+	Root      struct {
+		Email     string `json:"email"`
+		Password  string `json:"password"`
+		AccessKey string `json:"access_key_id"`
+		SecretKey string `json:"secret_access_key"`
+	} `json:"root"`
+}
+
+// startServer starts a daypass on the data directory of that name. Its log goes
+// to a file, as under a service manager.
+func startServer(b *bench, name string, env ...string) (*server, error) {
+	s := &server{data: filepath.Join(b.dir, name)}
+	ready := filepath.Join(b.dir, name+".ready")
+	_ = os.Remove(ready)
+	var err error
+	if s.log, err = os.OpenFile(filepath.Join(b.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return nil, err
+	}
+	s.cmd = exec.Command(filepath.Join(b.bin, "daypass"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data", s.data, "--ready-file", ready)
+	s.cmd.Env = append(os.Environ(), env...)
+	s.cmd.Stderr = s.log
+	began := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for {
+		text, err := os.ReadFile(ready)
+		if err == nil {
+			s.toReady = time.Since(began)
+			s.at.network = "tcp"
+			if err = json.Unmarshal(text, &s.ready); err == nil {
+				s.at.address = strings.TrimPrefix(s.ready.URL, "http://")
+			}
+			return s, err
+		}
+		if time.Since(began) > patience {
+			s.end()
+			text, _ := os.ReadFile(s.log.Name())
+			return nil, fmt.Errorf("%s is not ready after %s: %s", s.cmd.Path, patience, text)
+		}
+		time.Sleep(500 * time.Microsecond)
+	}
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+func (s *server) end() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	s.log.Close()
+}
+
+// child is the process ID of the object store.
+func (s *server) child() (int, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.pid()))
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range tasks {
+		text, err := os.ReadFile(t)
+		if f := strings.Fields(string(text)); err == nil && len(f) > 0 {
+			return strconv.Atoi(f[0])
+		}
+	}
+	return 0, errors.New("the server has no child")
+}
+
+// directStore is the object store, started without a daypass before it.
+type directStore struct {
+	*process
+	accessKey, secretKey string
+}
+
+func startStore(b *bench) (*directStore, error) {
+	dir := filepath.Join(b.dir, "direct")
+	socket := filepath.Join(b.dir, "direct.sock")
+	s := &directStore{accessKey: "AKIABENCHBENCHBENCHX", secretKey: "bench-bench-bench-bench-bench-bench-bench"}
+	line, err := json.Marshal(map[string]string{"access_key_id": s.accessKey, "secret_access_key": s.secretKey})
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(b.bin, "daypass-objectstore"), "--socket", socket, "--root", dir)
+	s.process, err = startProcess(cmd, string(line), func(string) target { return target{"unix", socket} })
+	return s, err
+}
+
+// ticks is the unit of CPU time in /proc on every Linux.
+const tick = 10 * time.Millisecond
+
+// cpuOf is the CPU time a process has used, user and system.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(after)
+	if len(f) < 13 {
+		return 0, errors.New("unexpected /proc/PID/stat")
+	}
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+}
+
+// memoryOf returns a process's resident memory, whole and without files, MiB.
+func memoryOf(pid int) (all, anonymous float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, ":")
+		f := strings.Fields(rest)
+		if name != "VmRSS" && name != "RssAnon" || len(f) == 0 {
+			continue
+		}
+		kib, err := strconv.ParseFloat(f[0], 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		if name == "VmRSS" {
+			all = kib / 1024
+		} else {
+			anonymous = kib / 1024
+		}
+	}
+	return all, anonymous, nil
+}

@@ -1,0 +1,226 @@
+package policy
+
+import (
+	"encoding/base64"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// operand is one value of a condition, compiled for its operator; only the
+// field of the operator's type is set.
+type operand struct {
+	written string
+	text    pattern
+	arn     arnPattern
+	number  number
+	date    time.Time
+	truth   bool
+	binary  string
+	network netip.Prefix
+}
+
+// compileOperand fails for a value that the operator cannot compare with
+// anything: such a condition would never, or always, hold.
+func compileOperand(compare comparison, written string, vars patternMode) (operand, error) {
+	o := operand{written: written}
+	var err error
+	ok := true
+	switch compare {
+	case stringEquals:
+		o.text, err = compilePattern(written, vars)
+	case stringEqualsIgnoreCase:
+		o.text, err = compilePattern(written, vars|foldCase)
+	case stringLike:
+		o.text, err = compilePattern(written, vars|wildcards)
+	case arnLike:
+		if o.arn, err = compileARN(written, vars); err != nil {
+			err = refused("The condition value %s", publicOf(err))
+		}
+	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
+		o.number, ok = parseNumber(written)
+	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
+		o.date, ok = parseDate(written)
+	case boolean, null:
+		o.truth, ok = parseBool(written)
+	case binaryEquals:
+		o.binary, ok = parseBinary(written)
+	case ipAddress:
+		o.network, ok = parseNetwork(written)
+	}
+	if !ok {
+		err = refused("The value %q does not fit the condition operator.", written)
+	}
+	return o, err
+}
+
+// vars are the variables of the operand.
+func (o *operand) vars(compare comparison) []variable {
+	if compare == arnLike {
+		return o.arn.whole.vars
+	}
+	return o.text.vars
+}
+
+// holds compares one value of the request. fits is false when the value is not
+// of the operator's type.
+func (c *condition) holds(o *operand, v *view, value string) (match, fits bool) {
+	switch c.op.compare {
+	case stringEquals, stringLike, stringEqualsIgnoreCase, arnLike:
+		return c.holdsText(o, v, value), true
+	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
+		n, ok := parseNumber(value)
+		return ok && ordered(c.op.compare-numericEquals, n.compare(o.number)), ok
+	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
+		t, ok := parseDate(value)
+		return ok && ordered(c.op.compare-dateEquals, t.Compare(o.date)), ok
+	case boolean:
+		b, ok := parseBool(value)
+		return ok && b == o.truth, ok
+	case binaryEquals:
+		b, ok := parseBinary(value)
+		return ok && b == o.binary, ok
+	case ipAddress:
+		ip, err := netip.ParseAddr(value)
+		return err == nil && o.network.Contains(ip.Unmap()), err == nil
+	}
+	return false, false
+}
+
+func (c *condition) holdsText(o *operand, v *view, value string) bool {
+	var buffer [valuesOnStack]string
+	var values []string
+	if vars := o.vars(c.op.compare); len(vars) > 0 {
+		var state valueState
+		if values, state = v.substitute(vars, buffer[:0]); state == valueMissing {
+			return false
+		}
+	}
+	// Where a doubt about case or colons is left, the side that permits less.
+	narrow := v.allow != c.op.negated
+	switch {
+	case c.op.compare == arnLike:
+		s := subject{text: value}
+		return o.arn.matches(&s, values, true)
+	case c.op.compare == stringEqualsIgnoreCase && !narrow:
+		return o.text.matchesFolded(values, value)
+	}
+	return o.text.matches(values, value)
+}
+
+// matchesFolded compares without regard to case in all of Unicode; the pattern
+// has no wildcards.
+func (p *pattern) matchesFolded(values []string, s string) bool {
+	var whole strings.Builder
+	for _, t := range p.tokens {
+		if t.kind == substituted {
+			whole.WriteString(values[t.index])
+		} else {
+			whole.WriteString(t.text)
+		}
+	}
+	return strings.EqualFold(whole.String(), s)
+}
+
+// ordered reads an order (-1, 0, 1) as the comparisons are numbered: equals,
+// less, less or equals, greater, greater or equals.
+func ordered(which comparison, order int) bool {
+	switch which {
+	case 0:
+		return order == 0
+	case 1:
+		return order < 0
+	case 2:
+		return order <= 0
+	case 3:
+		return order > 0
+	}
+	return order >= 0
+}
+
+// number is an integer where it can be, so that large ones keep all digits.
+type number struct {
+	integer int64
+	float   float64
+	whole   bool
+}
+
+func parseNumber(s string) (number, bool) {
+	s = strings.TrimPrefix(s, "+")
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return number{integer: i, float: float64(i), whole: true}, true
+	}
+	if s == "" || strings.Trim(s, "0123456789+-.eE") != "" {
+		return number{}, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return number{float: f}, err == nil
+}
+
+func (n number) compare(other number) int {
+	if n.whole && other.whole {
+		switch {
+		case n.integer < other.integer:
+			return -1
+		case n.integer > other.integer:
+			return 1
+		}
+		return 0
+	}
+	switch {
+	case n.float < other.float:
+		return -1
+	case n.float > other.float:
+		return 1
+	}
+	return 0
+}
+
+var dateForms = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01-02T15:04:05"}
+
+// parseDate reads the W3C forms of ISO 8601 and seconds since 1970.
+func parseDate(s string) (time.Time, bool) {
+	if n := digits(s); n == len(s) && n > 0 {
+		seconds, err := strconv.ParseInt(s, 10, 64)
+		return time.Unix(seconds, 0), err == nil
+	}
+	if len(s) < len("2006-01-02") || len(s) > len(time.RFC3339Nano) {
+		return time.Time{}, false
+	}
+	for _, form := range dateForms {
+		if t, err := time.Parse(form, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func parseBool(s string) (value, ok bool) {
+	switch {
+	case strings.EqualFold(s, "true"):
+		return true, true
+	case strings.EqualFold(s, "false"):
+		return false, true
+	}
+	return false, false
+}
+
+func parseBinary(s string) (string, bool) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	return string(b), err == nil
+}
+
+// parseNetwork reads a CIDR block or one address; bits beyond the mask are
+// dropped, as AWS does, and IPv4 in IPv6 is IPv4.
+func parseNetwork(s string) (netip.Prefix, bool) {
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, false
+	}
+	return p.Masked(), true
+}
