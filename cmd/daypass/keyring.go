@@ -67,20 +67,22 @@ func newKeyringList() *cobra.Command {
 
 func newKeyringRotate() *cobra.Command {
 	var (
-		operator    operatorFlags
-		now, asJSON bool
+		operator                 operatorFlags
+		now, compromised, asJSON bool
 	)
 	c := &cobra.Command{
 		Use:   "rotate WHAT",
 		Short: "Make new keys before their time",
 		Long: `Make new keys before their time: all, or one of epochs, at-rest, hash, boxes,
-signing (every signing set) or signing/SET. What was made under the old keys
-stays good until it expires.
+signing (every signing set) or a signing set as ` + "`daypass keyring list`" + ` names it.
+What was made under the old keys stays good until it expires.
 
 With --now new keys are used at once, before those who cache a key set know
-them: for emergencies.`,
+them. With --compromised the old session epochs and signing keys are given up
+too: every session and token under them ends at once.`,
 		Example: `  daypass keyring rotate epochs
-  daypass keyring rotate signing/realm/root-accounts --now`,
+  daypass keyring rotate realm/root-accounts --now
+  daypass keyring rotate all --compromised`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name one thing to rotate: all, epochs, at-rest, hash, boxes, signing or signing/SET")
@@ -88,7 +90,7 @@ them: for emergencies.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := operator.client().RotateKeys(c.Context(), args[0], now)
+			answer, err := operator.client().RotateKeys(c.Context(), args[0], now, compromised)
 			if err != nil {
 				return err
 			}
@@ -109,6 +111,7 @@ them: for emergencies.`,
 		},
 	}
 	c.Flags().BoolVar(&now, "now", false, "use the new keys at once")
+	c.Flags().BoolVar(&compromised, "compromised", false, "end also what the old epochs and signing keys made")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what happened as JSON")
 	operator.add(c)
 	return c

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,44 +27,45 @@ import (
 // Columns: ui userinfo by realm; rf grant refresh_token; in introspect; wi web
 // identity for a role that trusts shasta, one that trusts the foreign issuer,
 // the root of A and of B; Bearer at S3, STS and IAM; Basic at S3; signed by
-// SigV4: S3 by header and presigned, GetCallerIdentity, IAM; lo logout.
+// SigV4: S3 by header and presigned, GetCallerIdentity, IAM, both presigned;
+// lo logout. By then a token has been introspected, which changes nothing.
 const acceptance = `
-kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam lo-root lo-shasta
-root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ok      ig
-shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ok
-unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ig      ig
-role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ig      ig
-foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ig      ig
-logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ig      ig
-expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ig      ig
-session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
-long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ig      ig
-long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ig      ig
-long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ig      ig
-long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ig      ig
+kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta
+root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ok      ig
+shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ok
+unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig
+role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig
+foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig
+logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig
+expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig
+session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig
+long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig
+long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig
+long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
 `
 
 // cells are the meanings of the table.
@@ -143,6 +145,7 @@ func TestAcceptance(t *testing.T) {
 	for _, line := range lines[1:] {
 		row := strings.Fields(line)
 		c, ok := kinds[row[0]]
+		r.secret("the credential "+row[0], c.text)
 		if !ok || len(row) != len(columns)+1 {
 			t.Fatalf("row %s: unknown or incomplete", row[0])
 		}
@@ -216,6 +219,10 @@ func (r *rig) present(column string, c credential) (status int, code, body strin
 	case "iam":
 		q = users
 		q.keys = c.keys
+	case "sts-q":
+		q = call{target: "/?Action=GetCallerIdentity&Version=2011-06-15", service: "sts", keys: c.keys, presign: time.Minute}
+	case "iam-q":
+		q = call{target: "/?Action=ListUsers&Version=2010-05-08", service: "iam", keys: c.keys, presign: time.Minute}
 	default:
 		r.t.Fatalf("column %s", column)
 	}
@@ -415,9 +422,49 @@ func TestOperatorDoors(t *testing.T) {
 			}
 		}
 	}
+	q, err := http.NewRequest("GET", r.facts().AdminURL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Host = "evil.test"
+	resp, err := r.client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 403 {
+		t.Errorf("the admin listener under another name: %d", resp.StatusCode)
+	}
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		if a := r.do(call{target: path}); a.status != 403 || a.code() != "AccessDenied" {
 			t.Errorf("GET %s on the main port: %s", path, a)
 		}
 	}
 }
+
+// TestIssuersOutOfReach: an issuer on an address that nobody exempted is never
+// called, and one that may be called leads nowhere else.
+func TestIssuersOutOfReach(t *testing.T) {
+	t.Parallel()
+	near, far := startIssuer(t), startIssuer(t)
+	r := startRig(t, "", "DAYPASS_EGRESS_EXEMPT="+near.address)
+	near.elsewhere = far.url + "/keys"
+	for _, f := range []*foreignIssuer{far, near} {
+		r.apply(fmt.Sprintf(issuerSite, f.url, f.ca))
+		a := r.do(webIdentity(roleARN(r.facts().AccountID, "shasta-admin"), f.token(t, nil)))
+		if a.status != 400 || a.code() != "IDPCommunicationError" && a.code() != "InvalidIdentityToken" {
+			t.Errorf("%s: %s", f.url, a)
+		}
+	}
+	if n := far.calls.Load(); n != 0 {
+		t.Errorf("the issuer that is not exempt was called %d times", n)
+	}
+	if n := near.calls.Load(); n == 0 {
+		t.Error("the issuer that is exempt was never called")
+	}
+}
+
+const issuerSite = `
+providers:
+  - {account: "123456789012", url: %[1]q, client_ids: [workload], ca_bundle: %[2]q}
+`

@@ -34,10 +34,14 @@ func TestBadRequests(t *testing.T) {
 	r.must(call{method: "PUT", target: "/others", keys: other})
 	r.must(call{method: "PUT", target: "/others/secret", keys: other, body: "secret"})
 	r.must(query("iam", root, "Action", "CreateUser", "UserName", "alice"))
+	marker := r.must(query("iam", root, "Action", "ListUsers", "MaxItems", "1")).between("Marker")
+	if marker == "" {
+		t.Fatal("no marker")
+	}
 	before := r.state(root, other)
 
 	all := append(badSignatures(r, root), badObjects(root)...)
-	all = append(all, badCrossings(root, role, other)...)
+	all = append(all, badCrossings(root, role, other, r.rootKeys(), marker)...)
 	all = append(all, badQueries(root, role)...)
 	all = append(all, badDispatch(root)...)
 	all = append(all, badRealms(r)...)
@@ -139,7 +143,7 @@ func badSignatures(r *rig, root keys) []badRequest {
 		{name: "signed sixteen minutes ahead", call: call{target: "/photos/kept", keys: root, at: time.Now().Add(16 * time.Minute)}, status: 403, code: "RequestTimeTooSkewed", envelope: "s3"},
 		{name: "SigV2 header", call: call{target: "/photos/kept", header: header("Authorization", "AWS AKIAIOSFODNN7EXAMPLE:c2lnbmF0dXJl")}, status: 400, code: "InvalidRequest", envelope: "s3"},
 		{name: "SigV2 query", call: call{target: "/photos/kept?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=x&Expires=2000000000"}, status: 400, code: "InvalidRequest", envelope: "s3"},
-		{name: "SigV4A", call: call{target: "/photos/kept", header: [][2]string{{"Authorization", "AWS4-ECDSA-P256-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260102/s3/aws4_request, SignedHeaders=host, Signature=00"}}}, status: 400, code: "InvalidArgument", envelope: "s3"},
+		{name: "unknown algorithm", call: call{target: "/photos/kept", header: [][2]string{{"Authorization", "AWS4-HMAC-SHA512 Credential=AKIAIOSFODNN7EXAMPLE/20260102/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"}}}, status: 400, code: "InvalidArgument", envelope: "s3"},
 		{name: "no Signature", call: get(root, auth(", Signature=", ", Sig=")), status: 400, code: "AuthorizationHeaderMalformed", envelope: "s3"},
 		{name: "upper-case signature", call: get(root, func(q *http.Request) {
 			v := q.Header.Get("Authorization")
@@ -266,7 +270,7 @@ func badObjects(root keys) []badRequest {
 }
 
 // badCrossings are attempts of one account on another's things.
-func badCrossings(root, role, other keys) []badRequest {
+func badCrossings(root, role, other, longTerm keys, marker string) []badRequest {
 	denied := func(name string, c call) badRequest {
 		return badRequest{name: "other root: " + name, call: c, status: 403, code: "AccessDenied", envelope: "s3"}
 	}
@@ -300,6 +304,11 @@ func badCrossings(root, role, other keys) []badRequest {
 		{name: "role: copy from the other account", call: call{method: "PUT", target: "/photos/stolen", keys: role, header: header("X-Amz-Copy-Source", "/others/secret")}, status: 403, code: "AccessDenied", envelope: "s3"},
 		{name: "role: other account's bucket", call: call{target: "/others/secret", keys: role}, status: 403, code: "AccessDenied", envelope: "s3"},
 		{name: "root: other account's user", call: query("iam", other, "Action", "GetUser", "UserName", "alice"), status: 404, code: "NoSuchEntity", envelope: "iam"},
+		{name: "root: use of other account's key", call: query("iam", other, "Action", "GetAccessKeyLastUsed", "AccessKeyId", longTerm.AccessKeyID), status: 404, code: "NoSuchEntity", envelope: "iam"},
+		{name: "root: use of no key", call: query("iam", other, "Action", "GetAccessKeyLastUsed", "AccessKeyId", "AKIAIOSFODNN7EXAMPLE"), status: 404, code: "NoSuchEntity", envelope: "iam"},
+		{name: "root: other account's long-term key", call: query("iam", other, "Action", "DeleteAccessKey", "UserName", "root", "AccessKeyId", longTerm.AccessKeyID), status: 404, code: "NoSuchEntity", envelope: "iam"},
+		{name: "root: other account's marker", call: query("iam", other, "Action", "ListUsers", "Marker", marker), status: 400, code: "ValidationError", envelope: "iam"},
+		{name: "root: marker of another list", call: query("iam", root, "Action", "ListAccessKeys", "Marker", marker), status: 400, code: "ValidationError", envelope: "iam"},
 		{name: "root: other account's key", call: query("iam", other, "Action", "UpdateAccessKey", "UserName", "root", "AccessKeyId", root.AccessKeyID, "Status", "Inactive"), status: 404, code: "NoSuchEntity", envelope: "iam"},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +22,8 @@ import (
 type foreignIssuer struct {
 	url, address, ca string
 	key              *ecdsa.PrivateKey
+	elsewhere        string // where its keys are redirected to, "" to serve them
+	calls            atomic.Int64
 }
 
 const foreignKeyID = "foreign-1"
@@ -38,7 +41,12 @@ func startIssuer(t testing.TB) *foreignIssuer {
 	}
 	mux := http.NewServeMux()
 	answer := func(path string, body func() any) {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			f.calls.Add(1)
+			if f.elsewhere != "" && path == "/keys" {
+				http.Redirect(w, r, f.elsewhere, http.StatusFound)
+				return
+			}
 			w.Header().Set("Content-Type", "application/json")
 			json.NewEncoder(w).Encode(body())
 		})

@@ -16,9 +16,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -42,6 +44,7 @@ type rig struct {
 	exited  chan struct{}
 	process atomic.Pointer[os.Process]
 	now     atomic.Pointer[readyFacts]
+	secrets sync.Map // texts that no log may hold, with what they are
 }
 
 // readyFacts are what the tests read of the ready file.
@@ -152,15 +155,45 @@ func (r *rig) end() {
 			r.t.Errorf("the log holds %q:\n%s", sign, r.logTail())
 		}
 	}
-	f := r.facts()
-	for name, secret := range map[string]string{"root password": f.Root.Password, "root key": f.Root.Secret, "testuser's password": f.Realms["shasta"].Password} {
-		if secret != "" && bytes.Contains(raw, []byte(secret)) {
-			r.t.Errorf("the log holds the %s", name)
-		}
-	}
+	r.searchLogs(raw)
 	if r.t.Failed() && os.Getenv("DAYPASS_E2E_LOG") != "" {
 		r.t.Logf("%s", raw)
 	}
+}
+
+// secret notes what no log may hold. Of a JWT that is its signature.
+func (r *rig) secret(what, text string) {
+	text = text[strings.LastIndexByte(text, '.')+1:]
+	if len(text) >= 20 {
+		r.secrets.Store(text, what)
+	}
+}
+
+var signatureInLog = regexp.MustCompile(`(?i)signature=[0-9a-f]{64}`)
+
+// searchLogs looks for secrets in what the server wrote and in the audit log.
+func (r *rig) searchLogs(raw []byte) {
+	f := r.facts()
+	r.secret("the root password", f.Root.Password)
+	r.secret("the root key's secret", f.Root.Secret)
+	r.secret("testuser's password", f.Realms["shasta"].Password)
+	if found := signatureInLog.Find(raw); found != nil {
+		r.t.Errorf("the log holds %s", found)
+	}
+	files, _ := filepath.Glob(filepath.Join(r.data(), "audit", "*"))
+	for _, file := range files {
+		more, err := os.ReadFile(file)
+		if err != nil {
+			r.t.Error(err)
+		}
+		raw = append(raw, more...)
+	}
+	r.secrets.Range(func(text, what any) bool {
+		if bytes.Contains(raw, []byte(text.(string))) {
+			r.t.Errorf("a log holds %s", what)
+		}
+		return true
+	})
 }
 
 func (r *rig) logTail() string {
@@ -324,6 +357,8 @@ func (r *rig) request(c call) (*http.Request, error) {
 	if c.keys.AccessKeyID == "" {
 		return q, nil
 	}
+	r.secret("a secret access key", c.keys.SecretAccessKey)
+	r.secret("a session token", c.keys.SessionToken)
 	service, region, at := c.service, c.region, c.at
 	if service == "" {
 		service = "s3"
@@ -415,7 +450,10 @@ type tokenSet struct {
 
 func (r *rig) logIn(realm, client, username, password string) tokenSet {
 	r.t.Helper()
-	return tokensOf(r.t, r.must(realmCall(realm, "token", "grant_type", "password", "client_id", client, "username", username, "password", password)))
+	set := tokensOf(r.t, r.must(realmCall(realm, "token", "grant_type", "password", "client_id", client, "username", username, "password", password)))
+	r.secret("an access token", set.Access)
+	r.secret("a refresh token", set.Refresh)
+	return set
 }
 
 func tokensOf(t testing.TB, a answer) (set tokenSet) {

@@ -236,6 +236,44 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
+// TestRevocationIsNeverWeakened: a later revocation with a time must not revive
+// what an earlier one without a time ended.
+func TestRevocationIsNeverWeakened(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	keys, _ := roleKeys(t, s)
+	c, err := authenticate(s, request(t, s, keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoke := func(beforeMS int64) {
+		t.Helper()
+		if _, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+			return s.Access.Revoke(tx, identity.Revocation{Kind: identity.LineageRole, ID: c.PrincipalID, BeforeMS: beforeMS})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := func(why string) {
+		t.Helper()
+		if _, err := authenticate(s, request(t, s, keys)); identity.KindOf(err) != identity.KindExpiredToken {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	revoke(0)
+	dead("revoked")
+	revoke(1) // 1970
+	dead("and then, for a time long ago")
+	revoke(0)
+	revoke(2)
+	revoke(1)
+	dead("and again")
+	fresh, _ := roleKeys(t, s)
+	if _, err := authenticate(s, request(t, s, fresh)); err != nil {
+		t.Errorf("new keys: %v", err)
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)

@@ -24,6 +24,9 @@ func revoked(r store.Reader, targets []string, position uint64, issuedMS int64) 
 		if err != nil {
 			return true // unknown means denied
 		}
+		if position < rev.Full {
+			return true
+		}
 		// Zero: written by the transaction that asks, so certainly later.
 		if (rev.N == 0 || position < rev.N) && (rev.BeforeMS == 0 || issuedMS < rev.BeforeMS) {
 			return true
@@ -44,8 +47,40 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 	for _, r := range realms {
 		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds))*time.Second+15*time.Minute)
 	}
-	rev.ExpiresAt = a.clock.Now().Add(life).UTC()
-	return store.Revocations.Put(tx, &store.RevocationRow{ID: revocationKey(rev.Kind, rev.ID), Revocation: rev})
+	now := a.clock.Now()
+	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()
+	key := revocationKey(rev.Kind, rev.ID)
+	have, err := store.Revocations.Get(tx, key)
+	if err == nil {
+		rev.Full = have.Full
+		if have.BeforeMS == 0 {
+			rev.Full = max(rev.Full, have.N)
+		} else if rev.BeforeMS != 0 {
+			rev.BeforeMS = max(rev.BeforeMS, have.BeforeMS)
+		}
+	} else if identity.KindOf(err) != identity.KindNotFound {
+		return err
+	}
+	return store.Revocations.Put(tx, &store.RevocationRow{ID: key, Revocation: rev})
+}
+
+// ForeignLive checks a token of a foreign issuer, which has no position: it is
+// dead when its issuer and subject, or its provider, were revoked at or after
+// the second it was issued in. KindExpiredToken.
+func (a *Access) ForeignLive(r store.Reader, issuer, subject, providerARN string, issued time.Time) error {
+	for _, key := range []string{
+		revocationKey(identity.LineageWebIdentity, identity.WebIdentityID(issuer, subject)),
+		revocationKey(identity.LineageProvider, providerARN),
+	} {
+		rev, err := store.Revocations.Get(r, key)
+		if identity.KindOf(err) == identity.KindNotFound {
+			continue
+		}
+		if err != nil || issued.UnixMilli() <= max(rev.AtMS, rev.BeforeMS) {
+			return errExpired
+		}
+	}
+	return nil
 }
 
 // StillLive re-checks a caller inside a transaction, so that a session revoked

@@ -30,8 +30,6 @@ var (
 	accountRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
 	aliasRE   = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 	tagRE     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
-	bucketRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	ipv4RE    = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
 	realmRE   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 )
 
@@ -77,10 +75,7 @@ func checkTags(tags map[string]string) error {
 // checkBucketName applies S3's naming rules and refuses the names that the
 // control dialects answer to.
 func (d *Directory) checkBucketName(name string) error {
-	bad := !bucketRE.MatchString(name) || ipv4RE.MatchString(name) || strings.Contains(name, "..") ||
-		strings.HasPrefix(name, "xn--") || strings.HasPrefix(name, "sthree-") ||
-		strings.HasSuffix(name, "-s3alias") || strings.HasSuffix(name, "--ol-s3") || d.reserved[name]
-	if bad {
+	if !identity.ValidBucketName(name) || d.reserved[name] {
 		return &identity.Error{Kind: identity.KindInvalidBucketName, Op: "directory.bucket", Detail: []identity.Detail{{Name: "BucketName", Value: name}}}
 	}
 	return nil

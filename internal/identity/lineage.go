@@ -93,10 +93,16 @@ func WebIdentityID(issuer, subject string) string {
 // minted before the revocation's own feed position. With BeforeMS set only
 // what was issued before that time (Unix ms) ends.
 type Revocation struct {
-	Kind     LineageKind `json:"kind"`
-	ID       string      `json:"id"`
-	N        uint64      `json:"n"` // feed number of the revoking transaction
-	BeforeMS int64       `json:"before_ms,omitempty"`
+	Kind LineageKind `json:"kind"`
+	ID   string      `json:"id"`
+	N    uint64      `json:"n"` // feed number of the revoking transaction
+	// Full is the feed number of an earlier revocation without a time, which
+	// this one must not weaken.
+	Full uint64 `json:"full,omitempty"`
+	// AtMS is when it was written (Unix ms), for tokens of foreign issuers,
+	// which have no position: what they issued up to then ends.
+	AtMS     int64 `json:"at_ms,omitempty"`
+	BeforeMS int64 `json:"before_ms,omitempty"`
 	// ExpiresAt is when nothing that this entry matches can be alive.
 	ExpiresAt time.Time `json:"expires_at"`
 	Reason    string    `json:"reason,omitempty"`

@@ -84,8 +84,9 @@ type Realm struct {
 	SupportContact      string `json:"support_contact,omitempty"`
 	// PoolName is made once, at random, and never changes: SRP verifiers
 	// depend on it.
-	PoolName              string `json:"pool_name,omitempty"`
-	PasswordLoginDisabled bool   `json:"password_login_disabled,omitempty"`
+	PoolName string `json:"pool_name,omitempty"`
+	// RootLoginDisabled switches the log-in of root users off.
+	RootLoginDisabled bool `json:"root_login_disabled,omitempty"`
 }
 
 // IssuerURL is the realm's issuer: the one configured, or the one below the

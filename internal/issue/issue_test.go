@@ -429,6 +429,19 @@ func TestForeignWebIdentity(t *testing.T) {
 	if _, err := webIdentity(t, s, arn, good, 0); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		return s.Access.Revoke(tx, identity.Revocation{Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(stacktest.ForeignIssuer, "alice")})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webIdentity(t, s, arn, good, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
+		t.Errorf("a foreign token from before its subject was revoked: %v", err)
+	}
+	s.Clock.Advance(time.Second)
+	good = sign(t, key, "k1", with("iat", s.Clock.Now().Unix()))
+	if _, err := webIdentity(t, s, arn, good, 0); err != nil {
+		t.Errorf("a foreign token from after it: %v", err)
+	}
 	s.Foreign.Drop(stacktest.ForeignIssuer, "k1")
 	if _, err := webIdentity(t, s, arn, good, 0); identity.KindOf(err) != identity.KindInvalidIdentity {
 		t.Errorf("a key that vanished still opens its cached tokens: %v", err)

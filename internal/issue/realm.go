@@ -176,7 +176,7 @@ func (i *Issuer) permitLogin(l *login) error {
 	if err != nil || acc.Disabled {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit", Err: err}
 	}
-	if l.user.Realm != l.realm.Name || l.realm.PasswordLoginDisabled && l.user.Root {
+	if l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}
 	}
 	return nil

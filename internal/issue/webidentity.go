@@ -126,6 +126,12 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 	if err != nil {
 		return nil, err
 	}
+	if w.Provider != nil {
+		provider := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
+		if i.access.ForeignLive(snap, w.Issuer, w.Claims.Subject, provider, w.Claims.IssuedAt.Time()) != nil {
+			return nil, &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
+		}
+	}
 	if arn.Resource == "root" {
 		return i.permitRoot(ctx, acc, w, lineage)
 	}
@@ -203,8 +209,7 @@ func (i *Issuer) permitRole(snap *store.Snapshot, acc *identity.Account, arn ide
 }
 
 // ownLineage is where the lineage of a token of our own realms goes on from: it
-// must be alive, and so must its user. Foreign tokens have none of ours, but
-// may have been revoked by issuer and subject, or by provider.
+// must be alive, and so must its user. Foreign tokens have none of ours.
 func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity) (identity.Lineage, error) {
 	c := w.Claims
 	if w.OwnRealm == nil {

@@ -23,6 +23,26 @@ type Operations struct {
 	audit  *audit.Log
 }
 
+// Rotation says how far a rotation goes.
+type Rotation struct {
+	// Now uses new signing keys at once, before those who cache the old key set
+	// know them: for emergencies.
+	Now bool
+	// Compromised, which implies Now, also ends what the old session epochs and
+	// signing keys made.
+	Compromised bool
+}
+
+func (r Rotation) String() string {
+	switch {
+	case r.Compromised:
+		return "compromised"
+	case r.Now:
+		return "now"
+	}
+	return "in time"
+}
+
 // New makes Operations.
 func New(k *keyring.Keyring, a *access.Access, l *audit.Log) *Operations {
 	return &Operations{keys: k, access: a, audit: l}
@@ -38,19 +58,22 @@ func (o *Operations) KeyStatus(_ context.Context, c *identity.Caller) ([]keyring
 }
 
 // RotateKeys makes new keys: "all", or one of the keyring's parts, a signing
-// set as "signing/<set>". With now, a new signing key signs at once, before
-// those who cache the old key set know it: for emergencies.
-func (o *Operations) RotateKeys(ctx context.Context, c *identity.Caller, what string, now bool) (keyring.Report, error) {
+// set as "signing/<set>". The names that KeyStatus shows are understood too.
+func (o *Operations) RotateKeys(ctx context.Context, c *identity.Caller, what string, how Rotation) (keyring.Report, error) {
 	if d := o.access.Authorize(c, "daypass:RotateKeys", access.Resource{}); !d.Allowed() {
 		return keyring.Report{}, d.Err
 	}
-	opt := keyring.RotateOptions{Now: now}
+	opt := keyring.RotateOptions{Now: how.Now, Compromised: how.Compromised}
 	kind := what
 	if set, ok := strings.CutPrefix(what, keyring.RotateSigning+"/"); ok {
 		kind, opt.Set = keyring.RotateSigning, set
+	} else if strings.Contains(what, "/") { // a signing set, as KeyStatus names it
+		kind, opt.Set = keyring.RotateSigning, what
+	} else if what == "box" {
+		kind = keyring.RotateBoxes
 	}
 	report, err := o.keys.Rotate(ctx, kind, opt)
-	ev := audit.Change(c, "daypass", "RotateKeys", map[string]string{"what": what})
+	ev := audit.Change(c, "daypass", "RotateKeys", map[string]string{"what": what, "how": how.String()})
 	if err != nil {
 		e := identity.AsError(err)
 		ev.ErrorCode, ev.ErrorMessage = string(e.Kind), e.Public

@@ -342,7 +342,7 @@ func TestExplain(t *testing.T) {
 		t.Fatalf("got %+v", e)
 	}
 	near := e.Misses[0]
-	if near.Sid != "Office" || near.Start != (Position{5, 5}) || near.End != (Position{6, 116}) || len(near.Conditions) != 2 {
+	if near.Sid != "Office" || near.Start != (Position{5, 5}) || near.End != (Position{6, 115}) || len(near.Conditions) != 2 {
 		t.Errorf("got the nearest miss %+v", near)
 	}
 	if c := near.Conditions[0]; c.Key != "aws:SourceIp" || c.Missing || len(c.Got) != 1 || c.Got[0] != "198.51.100.1" {

@@ -38,7 +38,7 @@ type Options struct {
 	// from any directory.
 	ByName bool
 	// Within is, for a resource policy, the ARN of the resource it hangs on;
-	// when set every Resource must name it or what is below it.
+	// when set every Resource must be "*", name it, or name what is below it.
 	Within string
 }
 
@@ -358,10 +358,15 @@ func (s *Statement) compileResources(kind Kind, raw *rawStatement, vars patternM
 		if err != nil {
 			return refused("Resource %s", publicOf(err))
 		}
-		if o.Within != "" && text != o.Within && !strings.HasPrefix(text, o.Within+"/") && !(len(text) > len(o.Within) && text == o.Within+"*") {
+		if o.Within != "" && !isWithin(text, o.Within) {
 			return refused("Policy has invalid resource")
 		}
 		s.resources = append(s.resources, p)
 	}
 	return nil
+}
+
+// isWithin accepts "*" as well: the policy is asked about one resource only.
+func isWithin(text, arn string) bool {
+	return text == "*" || text == arn || text == arn+"*" || strings.HasPrefix(text, arn+"/")
 }

@@ -144,8 +144,8 @@ func (c *core) dialects(s *server) error {
 	c.admin = admin.New(admin.Config{
 		Apply:     c.directory.Apply,
 		KeyStatus: func(ctx context.Context, o *identity.Caller) (any, error) { return c.operate.KeyStatus(ctx, o) },
-		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now bool) (any, error) {
-			return c.operate.RotateKeys(ctx, o, what, now)
+		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
+			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
 		Operator: access.OperatorCaller,
 		Log:      s.Log,

@@ -287,8 +287,9 @@ func (c *Config) checkFiles(complain complainer) {
 		complain("passphrase_file", "give either root_key_file or passphrase_file")
 	}
 	for _, f := range []struct{ key, path string }{
-		{"root_key_file", c.RootKeyFile}, {"passphrase_file", c.PassphraseFile}, {"object_store.binary", c.ObjectStore.Binary},
+		{"root_key_file", filepath.Dir(c.RootKeyFile)}, {"passphrase_file", c.PassphraseFile}, {"object_store.binary", c.ObjectStore.Binary},
 	} {
+		// The root key itself is made at the first start.
 		if _, err := os.Stat(f.path); f.path != "" && err != nil {
 			complain(f.key, "%v", err)
 		}

@@ -156,7 +156,8 @@ func devCertificateNames(domains []string, aliases []string) []string {
 	for _, d := range domains {
 		names = append(names, d, "*."+d)
 		for _, service := range hostServices {
-			names = append(names, "*."+service+"."+d)
+			// By name too: clients refuse a wildcard below a single label.
+			names = append(names, service+"."+d, "*."+service+"."+d)
 			for _, alias := range aliases {
 				names = append(names, "*."+alias+"."+service+"."+d)
 			}

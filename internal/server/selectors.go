@@ -134,12 +134,17 @@ func peek(r *http.Request) (text string, whole bool, failed *identity.Error) {
 	if r.ContentLength > maxPeek {
 		return "", false, nil
 	}
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), maxTrusted)) + bytes.MinRead)
-	if _, err := read.ReadFrom(io.LimitReader(r.Body, maxPeek+1)); err != nil {
+	var body []byte
+	var err error
+	if n := r.ContentLength; n >= 0 && n <= maxTrusted {
+		body = make([]byte, n)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(r.Body, maxPeek+1))
+	}
+	if err != nil {
 		return "", false, &identity.Error{Kind: identity.KindIncompleteBody, Op: "server.Route", Err: err}
 	}
-	body := read.Bytes()
 	r.Body = &rejoined{Reader: io.MultiReader(bytes.NewReader(body), r.Body), Closer: r.Body}
 	return string(body), len(body) <= maxPeek, nil
 }

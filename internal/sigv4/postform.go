@@ -30,8 +30,8 @@ type PostForm struct {
 	// and is a stranger's: what is true of keys in paths must be asked of it.
 	Key string
 	// Fields are what the form says about the object (acl, content-type,
-	// x-amz-meta-…), names in lower case, in the order of the form. Values
-	// hold no control characters but tabs.
+	// x-amz-meta-…), names in lower case and fit for headers, in the order of
+	// the form. Values hold no control characters but tabs.
 	Fields []FormField
 	// SuccessStatus is 200, 201 or 204.
 	SuccessStatus int
@@ -260,7 +260,11 @@ func (f *PostForm) describe(fields *formFields) error {
 		case "redirect":
 			legacy = x.Value
 		default:
-			if !ignored(x.Name) {
+			switch {
+			case ignored(x.Name):
+			case !headerName(x.Name):
+				return formArgument(shown(x.Name), "", "The name of the field '%s' cannot be that of a header.", shown(x.Name))
+			default:
 				f.Fields = append(f.Fields, x)
 			}
 		}

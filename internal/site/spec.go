@@ -33,16 +33,16 @@ type (
 		Password *Secret `yaml:"password"`
 	}
 	realm struct {
-		Name                  string   `yaml:"name"`
-		Account               string   `yaml:"account"`
-		Issuer                string   `yaml:"issuer"`
-		Algorithm             string   `yaml:"algorithm"`
-		AccessTokenSeconds    int      `yaml:"access_token_seconds"`
-		RefreshTokenSeconds   int      `yaml:"refresh_token_seconds"`
-		Scope                 string   `yaml:"scope"`
-		SupportContact        string   `yaml:"support_contact"`
-		PasswordLoginDisabled bool     `yaml:"password_login_disabled"`
-		Clients               []client `yaml:"clients"`
+		Name                string   `yaml:"name"`
+		Account             string   `yaml:"account"`
+		Issuer              string   `yaml:"issuer"`
+		Algorithm           string   `yaml:"algorithm"`
+		AccessTokenSeconds  int      `yaml:"access_token_seconds"`
+		RefreshTokenSeconds *int     `yaml:"refresh_token_seconds"`
+		Scope               string   `yaml:"scope"`
+		SupportContact      string   `yaml:"support_contact"`
+		RootLoginDisabled   bool     `yaml:"root_login_disabled"`
+		Clients             []client `yaml:"clients"`
 	}
 	client struct {
 		ID             string   `yaml:"id"`
@@ -198,14 +198,14 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 	}
 	out := directory.RealmSpec{Realm: identity.Realm{
 		Name: r.Name, AccountID: r.Account, Issuer: r.Issuer,
-		Algorithm:             orDefault(r.Algorithm, defaultAlgorithm),
-		AccessTokenSeconds:    positive(r.AccessTokenSeconds, defaultAccessTokenSeconds),
-		RefreshTokenSeconds:   positive(r.RefreshTokenSeconds, defaultRefreshTokenSeconds),
-		Scope:                 r.Scope,
-		SupportContact:        r.SupportContact,
-		PasswordLoginDisabled: r.PasswordLoginDisabled,
+		Algorithm:           orDefault(r.Algorithm, defaultAlgorithm),
+		AccessTokenSeconds:  positive(r.AccessTokenSeconds, defaultAccessTokenSeconds),
+		RefreshTokenSeconds: orSeconds(r.RefreshTokenSeconds, defaultRefreshTokenSeconds),
+		Scope:               r.Scope,
+		SupportContact:      r.SupportContact,
+		RootLoginDisabled:   r.RootLoginDisabled,
 	}}
-	if r.AccessTokenSeconds < 0 || r.RefreshTokenSeconds < 0 {
+	if r.AccessTokenSeconds < 0 || out.RefreshTokenSeconds < 0 {
 		b.complain(path, "a lifetime cannot be negative")
 	}
 	for i, c := range r.Clients {
@@ -270,6 +270,14 @@ func orDefault(s, d string) string {
 		return d
 	}
 	return s
+}
+
+// orSeconds is the lifetime given, 0 included, or the default where none is.
+func orSeconds(n *int, d int) int {
+	if n == nil {
+		return d
+	}
+	return *n
 }
 
 func positive(n, d int) int {

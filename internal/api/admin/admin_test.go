@@ -49,7 +49,7 @@ func TestApplyTravelsWhole(t *testing.T) {
 	spec := directory.SiteSpec{
 		Accounts: []directory.AccountSpec{{ID: "1", Partition: "aws", Name: "n", Alias: "a", RootEmail: "e", RootPassword: &password}},
 		Realms: []directory.RealmSpec{{
-			Realm:   identity.Realm{Name: "r", AccountID: "1", Issuer: "i", Algorithm: "ES256", AccessTokenSeconds: 1, RefreshTokenSeconds: 2, Scope: "s", SupportContact: "c", PasswordLoginDisabled: true},
+			Realm:   identity.Realm{Name: "r", AccountID: "1", Issuer: "i", Algorithm: "ES256", AccessTokenSeconds: 1, RefreshTokenSeconds: 2, Scope: "s", SupportContact: "c", RootLoginDisabled: true},
 			Clients: []directory.ClientSpec{{ID: "c", Public: true, Grants: []string{"g"}, Audience: []string{"x"}, ServiceAccount: "sa", Secret: &password}},
 		}},
 		Users: []directory.UserSpec{{AccountID: "1", Name: "u", Path: "/", Realm: "r", Email: "e", EmailVerified: true, ClientRoles: map[string][]string{"c": {"x"}},
@@ -86,10 +86,10 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 	t.Parallel()
 	client, _ := start(t, Config{KeyStatus: func(context.Context, *identity.Caller) (any, error) {
 		return nil, &identity.Error{Kind: identity.KindInternal, Public: "hush", Err: errors.New("disk")}
-	}, RotateKeys: func(_ context.Context, _ *identity.Caller, what string, _ bool) (any, error) {
+	}, RotateKeys: func(_ context.Context, _ *identity.Caller, what string, _, _ bool) (any, error) {
 		return nil, identity.NewError(identity.KindValidation, "x", "There is no key "+what+".")
 	}})
-	_, err := client.RotateKeys(t.Context(), "q", false)
+	_, err := client.RotateKeys(t.Context(), "q", false, false)
 	if got := identity.AsError(err); got.Kind != identity.KindValidation || got.Public != "There is no key q. (request R1)" {
 		t.Errorf("got %v", got)
 	}

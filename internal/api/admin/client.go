@@ -46,11 +46,12 @@ func (c *Client) KeyStatus(ctx context.Context) (json.RawMessage, error) {
 	return out, err
 }
 
-// RotateKeys rotates what is named, with now for immediate use, and returns
+// RotateKeys rotates what is named, with now for immediate use and with
+// compromised to end also what the old keys made, and returns
 // what happened as JSON.
-func (c *Client) RotateKeys(ctx context.Context, what string, now bool) (json.RawMessage, error) {
+func (c *Client) RotateKeys(ctx context.Context, what string, now, compromised bool) (json.RawMessage, error) {
 	var out json.RawMessage
-	err := c.call(ctx, http.MethodPost, "/v1/keyring/rotate", rotateRequest{what, now}, &out)
+	err := c.call(ctx, http.MethodPost, "/v1/keyring/rotate", rotateRequest{what, now, compromised}, &out)
 	return out, err
 }
 

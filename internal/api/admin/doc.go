@@ -4,7 +4,7 @@
 //
 //	POST /v1/apply           {"spec": …, "dry_run": bool} -> {"changes": […], "dry_run": bool}
 //	GET  /v1/keyring         -> state of the keys
-//	POST /v1/keyring/rotate  {"what": "…", "now": bool} -> what was rotated
+//	POST /v1/keyring/rotate  {"what": "…", "now": bool, "compromised": bool} -> what was rotated
 //
 // Errors are {"error": {"kind", "message", "request_id"}}. Client is the other
 // end, for the command line.

@@ -23,7 +23,7 @@ type Config struct {
 	// KeyStatus and RotateKeys are the operator's; what they return is encoded
 	// as JSON.
 	KeyStatus  func(ctx context.Context, c *identity.Caller) (any, error)
-	RotateKeys func(ctx context.Context, c *identity.Caller, what string, now bool) (any, error)
+	RotateKeys func(ctx context.Context, c *identity.Caller, what string, now, compromised bool) (any, error)
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger
@@ -88,7 +88,7 @@ func (h *Handler) rotateKeys(r *http.Request, c *identity.Caller) (any, error) {
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	return h.config.RotateKeys(r.Context(), c, in.What, in.Now)
+	return h.config.RotateKeys(r.Context(), c, in.What, in.Now, in.Compromised)
 }
 
 // decode is strict: one JSON object, no member unknown.

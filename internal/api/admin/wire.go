@@ -85,6 +85,8 @@ type rotateRequest struct {
 	What string `json:"what"`
 	// Now uses the new keys at once, before everyone can know them.
 	Now bool `json:"now,omitempty"`
+	// Compromised also ends what the old keys made.
+	Compromised bool `json:"compromised,omitempty"`
 }
 
 type errorAnswer struct {

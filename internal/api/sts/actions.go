@@ -1,6 +1,8 @@
 package sts
 
 import (
+	"strings"
+
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
@@ -36,7 +38,7 @@ func (h *Handler) webIdentityRequest(f *awswire.Form) (issue.WebIdentityRequest,
 	req := issue.WebIdentityRequest{
 		RoleARN:         in.required("RoleArn", 20, 2048),
 		RoleSessionName: in.roleSessionName(),
-		Token:           identity.Secret(in.required("WebIdentityToken", 4, 20000)),
+		Token:           identity.Secret(strings.TrimSpace(in.required("WebIdentityToken", 4, 20000))),
 		ProviderID:      in.optional("ProviderId", 4, 2048),
 		PolicyARNs:      in.policyARNs(),
 		Policy:          in.sessionPolicy(),

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"net"
 	"strings"
 
 	"daypass/internal/identity"
@@ -18,39 +17,10 @@ func argumentError(sentence string) error {
 // checkBucketName applies S3's naming rules and refuses the names that are
 // first path segments of our own dialects. Errors: KindInvalidBucketName.
 func (g *Gateway) checkBucketName(name string) error {
-	if !validBucketName(name) || g.control[name] {
+	if !identity.ValidBucketName(name) || g.control[name] {
 		return identity.NewError(identity.KindInvalidBucketName, opKeys, "")
 	}
 	return nil
-}
-
-// validBucketName: 3 to 63 of a-z 0-9 - . with a letter or digit at both ends,
-// no two dots together, not an IPv4 address, none of AWS's reserved affixes.
-func validBucketName(name string) bool {
-	if len(name) < 3 || len(name) > 63 {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
-		if !alnum && (c != '-' && c != '.' || i == 0 || i == len(name)-1) {
-			return false
-		}
-		if c == '.' && name[i-1] == '.' {
-			return false
-		}
-	}
-	for _, p := range []string{"xn--", "sthree-"} {
-		if strings.HasPrefix(name, p) {
-			return false
-		}
-	}
-	for _, s := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
-		if strings.HasSuffix(name, s) {
-			return false
-		}
-	}
-	return net.ParseIP(name) == nil
 }
 
 // checkKey refuses keys over S3's length, and, where the upstream maps keys to

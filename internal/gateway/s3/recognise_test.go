@@ -179,7 +179,7 @@ func TestBucketNames(t *testing.T) {
 		".abc": false, "1.2.3.4": false, "1.2.3.4.5": true, "xn--abc": false, "abc-s3alias": false, "": false,
 		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false, "a/b": false, "a\x00b": false,
 	} {
-		if got := validBucketName(name); got != want {
+		if got := identity.ValidBucketName(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)
 		}
 	}
