@@ -14,6 +14,9 @@ import (
 // propertyChecks is how many requests a property test makes.
 const propertyChecks = "1000"
 
+// update rewrites what the tests write into the documents.
+var update = flag.Bool("update", false, "rewrite the parts of the documents that tests make")
+
 // scratch is a directory of this process, for what is built.
 var scratch string
 

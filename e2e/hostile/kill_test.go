@@ -38,7 +38,8 @@ func (l *load) verifyAudit() {
 	l.issued = nil
 }
 
-// TestKill kills server, object store or both under load, again and again.
+// TestKill kills server, object store or both under load, again and again; in
+// between it ends the server in good order, under load too.
 func TestKill(t *testing.T) {
 	rounds := 5
 	if soak() {
@@ -53,7 +54,7 @@ func TestKill(t *testing.T) {
 	r := startRig(t, "")
 	l := newLoad(r)
 	for round := range rounds {
-		killed := []string{"server", "object store", "both"}[(round+int(seed%3))%3]
+		killed := []string{"server", "object store", "both", "server at its start", "nobody"}[(round+int(seed%5))%5]
 		stop := make(chan struct{})
 		finished := make(chan struct{})
 		go func() { l.run(random.Uint64(), round, stop); close(finished) }()
@@ -62,17 +63,20 @@ func TestKill(t *testing.T) {
 		if child == 0 {
 			t.Fatal("no object store found")
 		}
-		if killed != "server" {
+		switch killed {
+		case "object store":
 			syscall.Kill(child, syscall.SIGKILL)
-		}
-		if killed == "both" {
-			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
-		}
-		if killed != "object store" {
-			r.killServer()
-		} else {
 			// The writers go on against a server without a store.
 			time.Sleep(50 * time.Millisecond)
+		case "both":
+			syscall.Kill(child, syscall.SIGKILL)
+			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+			r.killServer()
+		case "nobody":
+			r.process.Load().Signal(syscall.SIGTERM)
+			<-r.exited
+		default:
+			r.killServer()
 		}
 		close(stop)
 		<-finished
@@ -83,6 +87,13 @@ func TestKill(t *testing.T) {
 				return err == nil && a.status == 200
 			})
 		} else {
+			for range 3 {
+				if killed == "server at its start" {
+					r.launch()
+					time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+					r.killServer()
+				}
+			}
 			r.start()
 			eventually(t, 5*time.Second, "the old object store is gone", func() bool { return !alive(child) })
 		}
@@ -117,5 +128,37 @@ func (r *rig) noLeftovers() {
 	}
 	if len(left) > 2 { // the one in use, and one whose child was still dying
 		r.t.Errorf("%d socket directories are left after %d starts: %s", len(left)-2, r.starts, strings.Join(names, " "))
+	}
+}
+
+// TestKillAtFirstStart kills the server while it makes its data directory: the
+// next start goes on from whatever there is.
+func TestKillAtFirstStart(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 2))
+	rounds := 4
+	if soak() {
+		rounds = 60
+	}
+	for range rounds {
+		r := newRig(t, "")
+		for range 1 + random.IntN(3) {
+			after := time.Duration(random.IntN(500)) * time.Millisecond
+			r.launch()
+			time.Sleep(after)
+			r.killServer()
+		}
+		r.start()
+		k := r.rootSession()
+		r.roleSession()
+		r.must(query("sts", r.rootKeys(), "Action", "GetCallerIdentity"))
+		if a := r.must(query("iam", k, "Action", "ListAccessKeys")); strings.Count(string(a.body), "<AccessKeyId>") != 1 {
+			t.Errorf("root has not one key: %s", a)
+		}
+		r.must(call{method: "PUT", target: "/first", keys: k})
+		r.must(call{method: "PUT", target: "/first/x", keys: k, body: "x"})
+		r.end()
 	}
 }

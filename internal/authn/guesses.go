@@ -100,7 +100,7 @@ func (g *guesses) begin(ctx context.Context, principal, address string) (*guess,
 	t := &guess{g: g, address: network(address)}
 	t.pairKey = principal + "|" + t.address
 	for {
-		refusal, busy := t.charge(ctx, principal)
+		busy, refusal := t.charge(ctx, principal)
 		if refusal == nil || busy == nil {
 			return t, refusal
 		}
@@ -112,9 +112,9 @@ func (g *guesses) begin(ctx context.Context, principal, address string) (*guess,
 	}
 }
 
-// charge takes the try from every allowance, or from none. It returns the
-// refusal and, when tries of the address are being checked, what to wait for.
-func (t *guess) charge(ctx context.Context, principal string) (refusal error, busy <-chan struct{}) {
+// charge takes the try from every allowance, or from none. With the refusal it
+// returns, when tries of the address are being checked, what to wait for.
+func (t *guess) charge(ctx context.Context, principal string) (busy <-chan struct{}, refusal error) {
 	t.g.mu.Lock()
 	defer t.g.mu.Unlock()
 	want := []charge{{t.g.address, t.address}, {t.g.pair, t.pairKey}}
@@ -129,7 +129,7 @@ func (t *guess) charge(ctx context.Context, principal string) (refusal error, bu
 		}
 		t.giveBack(ctx)
 		if err != nil {
-			return &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}, nil
+			return nil, &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}
 		}
 		refusal = &identity.Error{
 			Kind: identity.KindThrottled, Op: "authn.limit", Public: "Too many tries",
@@ -137,9 +137,9 @@ func (t *guess) charge(ctx context.Context, principal string) (refusal error, bu
 		}
 		if o := t.g.open[t.address]; o != nil && o.waiting < maxWaiting {
 			o.waiting++
-			return refusal, o.ended
+			return o.ended, refusal
 		}
-		return refusal, nil
+		return nil, refusal
 	}
 	o := t.g.open[t.address]
 	if o == nil {

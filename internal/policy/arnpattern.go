@@ -48,6 +48,11 @@ func compileARN(text string, mode patternMode) (arnPattern, error) {
 	return p, nil
 }
 
+// inPartition reports whether the pattern spells out no other partition.
+func (p *arnPattern) inPartition(partition string) bool {
+	return len(p.segments) < 2 || p.segments[1].shape != exact || p.segments[1].first == partition
+}
+
 // splitARN cuts at the first five colons that stand outside of variables.
 func splitARN(text string, mode patternMode) []string {
 	var parts []string

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // condition is one operator with one key: all of a statement's must hold.
 type condition struct {
@@ -9,6 +12,7 @@ type condition struct {
 	key      string // lower case
 	written  string // key as written
 	operands []operand
+	clock    bool // compares dates with the time of the request
 }
 
 func compileConditions(raw []rawCondition, vars patternMode, writing bool) ([]condition, error) {
@@ -20,6 +24,7 @@ func compileConditions(raw []rawCondition, vars patternMode, writing bool) ([]co
 			return nil, refused("Invalid Condition type : %s.", r.operator)
 		}
 		c := condition{op: op, name: r.operator, key: lowered(r.key), written: r.key}
+		c.clock = op.compare.isDate() && (c.key == "aws:currenttime" || c.key == "aws:epochtime")
 		if err := checkKey(r.key); err != nil {
 			return nil, err
 		}
@@ -63,6 +68,9 @@ func (c *condition) met(v *view) bool {
 	if c.op.compare == unknownOperator {
 		return !v.allow
 	}
+	if c.clock && !v.req.Time.IsZero() {
+		return c.metNow(v.req.Time.Truncate(time.Second))
+	}
 	values := v.lookup(c.key)
 	n := values.Len()
 	switch {
@@ -80,6 +88,16 @@ func (c *condition) met(v *view) bool {
 		}
 	}
 	return all
+}
+
+// metNow saves writing the time down and reading it again.
+func (c *condition) metNow(now time.Time) bool {
+	for i := range c.operands {
+		if ordered(c.op.compare-dateEquals, now.Compare(c.operands[i].date)) {
+			return !c.op.negated
+		}
+	}
+	return c.op.negated
 }
 
 func (c *condition) metWithout(v *view) bool {

@@ -174,6 +174,27 @@ func TestKnownKeys(t *testing.T) {
 	}
 }
 
+func TestTimeWindow(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 999, time.UTC)
+	for condition, want := range map[string]bool{
+		`{"DateGreaterThan":{"aws:CurrentTime":"2026-01-02T03:04:04Z"},"DateLessThan":{"aws:CurrentTime":"2026-01-02T03:04:06Z"}}`: true,
+		`{"DateGreaterThan":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}`:                                                           false,
+		`{"DateEquals":{"aws:EpochTime":"1767323045"}}`:                                                                            true,
+		`{"DateNotEquals":{"aws:CurrentTime":["2026-01-02T03:04:05Z","2026-01-01"]}}`:                                              false,
+		`{"DateNotEquals":{"aws:CurrentTime":"2026-01-02T04:04:05Z"}}`:                                                             true,
+		`{"NumericLessThanEquals":{"aws:EpochTime":"1767323045"}}`:                                                                 true,
+		`{"Null":{"aws:CurrentTime":"false"}}`:                                                                                     true,
+	} {
+		if got := asks(t, "Allow", condition, &Request{Action: "s3:GetObject", Time: at}); got != want {
+			t.Errorf("%s: got %v, want %v", condition, got, want)
+		}
+	}
+	if asks(t, "Allow", `{"DateGreaterThan":{"aws:CurrentTime":"2026-01-02"}}`, &Request{Action: "s3:GetObject"}) {
+		t.Error("a request without time came after a date")
+	}
+}
+
 // The rules of SECURITY §6 on what is put in place of a variable.
 func TestVariables(t *testing.T) {
 	t.Parallel()
@@ -293,6 +314,32 @@ func TestResources(t *testing.T) {
 			v.prepare(&Request{Action: "s3:GetObject", Resource: c.asked})
 			if got := v.matches(&p.statements[0]); got != want {
 				t.Errorf("%s of %q as %s: got %v, want %v", c.pattern, c.asked, effect, got, want)
+			}
+		}
+	}
+}
+
+// NotResource turns the readings round: an Allow excepts loosely, a Deny
+// strictly.
+func TestNotResources(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, asked string
+		allow, deny    bool
+	}{
+		{"*", "arn:aws:s3:::b/k", false, false},
+		{"arn:aws:s3:::b/*", "arn:aws:s3:::b/k", false, false},
+		{"arn:aws:s3:::b/*", "arn:aws:s3:::c/k", true, true},
+		{"arn:aws:s3:*:*:public/*", "arn:aws:s3:::secret/a:public/k", false, true},
+		{"arn:aws:s3:::b/*", "", true, true},
+	} {
+		for i, want := range []bool{c.allow, c.deny} {
+			effect := []string{"Allow", "Deny"}[i]
+			p := statements(t, InlinePolicy, `{"Effect":"`+effect+`","Action":"*","NotResource":"`+c.pattern+`"}`)
+			var v view
+			v.prepare(&Request{Action: "s3:GetObject", Resource: c.asked})
+			if got := v.matches(&p.statements[0]); got != want {
+				t.Errorf("all but %s of %q as %s: got %v, want %v", c.pattern, c.asked, effect, got, want)
 			}
 		}
 	}

@@ -38,6 +38,17 @@ var sharedIssuers = []sharedIssuer{
 	{"login.microsoftonline.com/common/*", []subjectClaim{{"sub", "", ""}, {"oid", "", ""}}},
 	{"appleid.apple.com", []subjectClaim{{"sub", "", ""}}},
 	{"www.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}},
+	{"cognito-identity.amazonaws.com", []subjectClaim{{"aud", "", ""}, {"sub", "", ""}}}, // the pool, in this installation too
+	{"vstoken.actions.githubusercontent.com", []subjectClaim{{"sub", "", ""}}},
+	{"oidc-configuration.audit-log.githubusercontent.com", []subjectClaim{{"sub", "", ""}}},
+	{"oidc.codefresh.io", []subjectClaim{{"sub", "account:", ":"}}},
+	{"studio.datachain.ai/api", []subjectClaim{{"sub", "credentials:", "/"}}},
+	{"scalr.io", []subjectClaim{{"sub", "account:", ":"}}},
+	{"tokens.cloud.shisho.dev", []subjectClaim{{"sub", "job:", ":"}}},
+	{"proidc.upbound.io", []subjectClaim{{"sub", "mcp:", "/"}}},
+	{"api.pulumi.com/oidc", []subjectClaim{{"aud", "", ""}}},
+	{"sandboxes.cloud", []subjectClaim{{"aud", "", ""}}},
+	{"oidc.vercel.com", []subjectClaim{{"aud", "", ""}}},
 	{"graph.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}},
 	{"www.amazon.com", []subjectClaim{{"sub", "", ""}, {"user_id", "", ""}}},
 }

@@ -28,6 +28,8 @@ const (
 	null
 )
 
+func (c comparison) isDate() bool { return dateEquals <= c && c <= dateGreaterEquals }
+
 type quantifier uint8
 
 const (

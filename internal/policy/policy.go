@@ -40,6 +40,8 @@ type Options struct {
 	// Within is, for a resource policy, the ARN of the resource it hangs on;
 	// when set every Resource must be "*", name it, or name what is below it.
 	Within string
+	// Partition, when set, is the only one that a Resource may name.
+	Partition string
 }
 
 // Policy is a compiled document. It is immutable and safe for concurrent use.
@@ -259,6 +261,9 @@ func (s *Statement) compilePrincipals(kind Kind, raw *rawStatement, o *Options) 
 	case raw.principal != nil && raw.notPrincipal != nil:
 		return refused("A statement has either Principal or NotPrincipal, not both.")
 	case raw.notPrincipal != nil:
+		if kind == TrustPolicy {
+			return refused("AssumeRole policy must not contain NotPrincipal field.")
+		}
 		if s.Effect == Allow {
 			return refused("NotPrincipal can only be used in a statement with the Effect Deny.")
 		}
@@ -357,6 +362,9 @@ func (s *Statement) compileResources(kind Kind, raw *rawStatement, vars patternM
 		p, err := compileARN(text, vars)
 		if err != nil {
 			return refused("Resource %s", publicOf(err))
+		}
+		if o.Partition != "" && !p.inPartition(o.Partition) {
+			return refused("Partition %q is not valid for resource %q.", p.segments[1].first, text)
 		}
 		if o.Within != "" && !isWithin(text, o.Within) {
 			return refused("Policy has invalid resource")

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,13 +10,13 @@ import (
 func TestAccessLinesAreGathered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out lockedBuffer
 		log := NewLogger(LogConfig{Level: "info", Format: "text"}, &out).With("part", "x")
 		lines := func(what string, want int) {
 			t.Helper()
 			synctest.Wait()
 			if got := strings.Count(out.String(), "\n"); got != want {
-				t.Errorf("%s: got %d lines, want %d:\n%s", what, got, want, &out)
+				t.Errorf("%s: got %d lines, want %d:\n%s", what, got, want, out.String())
 			}
 		}
 		log.Info(accessMessage, "n", 1)
@@ -37,7 +36,7 @@ func TestAccessLinesAreGathered(t *testing.T) {
 		log.Info(accessMessage, "long", long)
 		lines("as many as fit", 7)
 		if want := "level=INFO msg=request part=x n=1\n"; !strings.Contains(out.String(), want) {
-			t.Errorf("got %s, want a line that ends in %s", &out, want)
+			t.Errorf("got %s, want a line that ends in %s", out.String(), want)
 		}
 	})
 }

@@ -66,7 +66,6 @@ type server struct {
 	main, tls, health, socket net.Listener
 	mainURL, externalURL      string
 	ca                        devTLS
-	certificates              []*Certificate
 	hosts                     *Hosts
 	background                context.Context
 

@@ -65,7 +65,7 @@ func TestSignAndVerify(t *testing.T) {
 			if !bytes.Equal(g, w) {
 				t.Errorf("payload\n got %s\nwant %s", g, w)
 			}
-			jws, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 			if err != nil {
 				t.Fatal(err)
 			}

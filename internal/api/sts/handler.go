@@ -68,8 +68,6 @@ type proof int
 const (
 	// unsigned: what the request carries is the proof; a signature is ignored.
 	unsigned proof = iota
-	// signed in the header.
-	signed
 	// signedOrPresigned: in the header or, for GET, in the query.
 	signedOrPresigned
 )
