@@ -14,8 +14,10 @@ const arnSegments = 6
 type arnPattern struct {
 	whole    pattern
 	segments []pattern
-	// plain is set when both readings are the same.
+	// plain is set when both readings are the same; segments are then not kept.
 	plain bool
+	// partition is spelt out in the pattern, or "".
+	partition string
 }
 
 // compileARN compiles "*" or an ARN. It fails for what is neither.
@@ -45,12 +47,13 @@ func compileARN(text string, mode patternMode) (arnPattern, error) {
 			p.plain = false
 		}
 	}
+	if p.segments[1].shape == exact {
+		p.partition = p.segments[1].first
+	}
+	if p.plain {
+		p.segments = nil
+	}
 	return p, nil
-}
-
-// inPartition reports whether the pattern spells out no other partition.
-func (p *arnPattern) inPartition(partition string) bool {
-	return len(p.segments) < 2 || p.segments[1].shape != exact || p.segments[1].first == partition
 }
 
 // splitARN cuts at the first five colons that stand outside of variables.

@@ -100,7 +100,9 @@ func Explain(r *Request, set *Set) Explanation {
 	for _, p := range set.Identity {
 		e.layer(&v, p, IdentityLayer)
 	}
-	e.layer(&v, set.Resource, resourceLayer(set.Resource))
+	if !r.rootRepairs() {
+		e.layer(&v, set.Resource, resourceLayer(set.Resource))
+	}
 	if d.Statement != nil {
 		f := v.find(d.Statement, d.Layer)
 		e.Deciding = &f

@@ -62,8 +62,6 @@ func findShared(host string) *sharedIssuer {
 	return nil
 }
 
-func isShared(host string) bool { return findShared(host) != nil }
-
 // checkSharedIssuers refuses, when writing, a statement that would trust all
 // customers of an issuer; when loading it makes the statement match nothing.
 func (s *Statement) checkSharedIssuers(writing bool) error {

@@ -37,8 +37,9 @@ type Options struct {
 	// ByName compares those ARNs themselves instead: for documents judged away
 	// from any directory.
 	ByName bool
-	// Within is, for a resource policy, the ARN of the resource it hangs on;
-	// when set every Resource must be "*", name it, or name what is below it.
+	// Within and Partition count when writing only. Within is, for a resource
+	// policy, the ARN of the resource it hangs on; when set every Resource must
+	// be "*", name it, or name what is below it.
 	Within string
 	// Partition, when set, is the only one that a Resource may name.
 	Partition string
@@ -86,6 +87,7 @@ func Parse(kind Kind, document string, o Options) (*Policy, error) {
 // no longer compiles yields a policy that denies everything, and a condition
 // operator that is not known any more meets no Allow and every Deny.
 func Load(kind Kind, document string, o Options) *Policy {
+	o.Within, o.Partition = "", ""
 	err := checkReadable(kind, document)
 	if err == nil {
 		var p *Policy
@@ -363,8 +365,8 @@ func (s *Statement) compileResources(kind Kind, raw *rawStatement, vars patternM
 		if err != nil {
 			return refused("Resource %s", publicOf(err))
 		}
-		if o.Partition != "" && !p.inPartition(o.Partition) {
-			return refused("Partition %q is not valid for resource %q.", p.segments[1].first, text)
+		if o.Partition != "" && p.partition != "" && p.partition != o.Partition {
+			return refused("Partition %q is not valid for resource %q.", p.partition, text)
 		}
 		if o.Within != "" && !isWithin(text, o.Within) {
 			return refused("Policy has invalid resource")
