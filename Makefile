@@ -25,7 +25,7 @@ bench: build ## measures, prints ratios and budgets
 
 update: ## rewrites golden files
 	go test ./internal/api/... -update
-	UPDATE=1 go test ./cmd/... ./internal/gateway/...
+	go test ./internal/gateway/s3 -update
 
 soak: ## long fuzzing, kill loops and leak runs
 	SOAK=1 ./scripts/test.sh

@@ -56,7 +56,8 @@ var doors = []string{
 
 // further is what single packages of the top may see besides.
 var further = map[string][]string{
-	"internal/gateway/s3": {"internal/sigv4", "internal/upstream"},
+	"internal/gateway/s3":       {"internal/sigv4", "internal/upstream"},
+	"internal/gateway/embedded": {"internal/upstream"},
 }
 
 const module = "daypass/"

@@ -41,6 +41,8 @@ type Ready struct {
 	AdminURL string `json:"admin_url"`
 	TLSURL   string `json:"tls_url"`
 	CAFile   string `json:"ca_file"`
+	// ConsoleURL is where pages for people are, "" when there are none.
+	ConsoleURL string `json:"console_url"`
 }
 
 // RootARN is the ARN of the demo account's root user.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -267,7 +266,7 @@ func oneLine(err error) string {
 
 // finish writes the table with -update, and otherwise looks for what the
 // document does not know.
-func (r *s3Results) finish(t *testing.T, doc string, known *tableText) {
+func (r *s3Results) finish(t *testing.T, known *tableText) {
 	t.Helper()
 	table := r.render(known)
 	t.Logf("\n%s", table)
@@ -286,11 +285,23 @@ func (r *s3Results) finish(t *testing.T, doc string, known *tableText) {
 		}
 		return
 	}
-	if !betweenMarkers.MatchString(doc) {
-		t.Fatal(errors.New("no markers <!-- clients --> and <!-- /clients --> in " + s3Table))
+	doc, err := os.ReadFile(s3Table)
+	if err != nil || !betweenMarkers.Match(doc) {
+		t.Fatalf("no markers <!-- clients --> and <!-- /clients --> in %s (%v)", s3Table, err)
 	}
-	now := betweenMarkers.ReplaceAllLiteralString(doc, "<!-- clients -->\n"+table+"<!-- /clients -->")
+	now := betweenMarkers.ReplaceAllLiteralString(string(doc), "<!-- clients -->\n"+table+"<!-- /clients -->")
 	if err := os.WriteFile(s3Table, []byte(now), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// moduleVersion is the version of a module that these tests are built with.
+func moduleVersion(t testing.TB, path string) string {
+	t.Helper()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(mod), "\t"+path+" v")
+	return strings.Fields(rest + " ?")[0]
 }

@@ -14,6 +14,8 @@ want openssl openssl
 want python3 python3
 want rclone rclone
 want s3cmd s3cmd
+want restic restic
+want chromium chromium
 want gcc gcc libc6-dev # for the race detector
 [ -x /usr/bin/aws ] || missing+=(awscli) # version 2
 

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,12 @@ sent to the running server over its socket.`,
 		Example: `  daypass apply -f site.yaml --dry-run
   daypass apply -f site.yaml --data /var/lib/daypass
   generate-site | daypass apply -f -`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("name the site file with -f, as in -f %s", args[0])
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
 				return &usageError{c.CommandPath(), errors.New("name the site file with -f FILE, or - for standard input")}
@@ -47,9 +53,7 @@ sent to the running server over its socket.`,
 				return err
 			}
 			if asJS {
-				encoder := json.NewEncoder(c.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(result)
+				return printJSON(c.OutOrStdout(), result)
 			}
 			return site.PrintDiff(c.OutOrStdout(), result.Changes, dryRun)
 		},
@@ -68,9 +72,19 @@ func readSite(file string, stdin io.Reader) (name string, data []byte, err error
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return file, nil, err
+		return file, nil, unreadable(file, err)
 	}
 	defer f.Close()
-	data, err = io.ReadAll(io.LimitReader(f, site.MaxBytes+1))
-	return file, data, err
+	if data, err = io.ReadAll(io.LimitReader(f, site.MaxBytes+1)); err != nil {
+		return file, nil, unreadable(file, err)
+	}
+	return file, data, nil
+}
+
+func unreadable(file string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w; name an existing site file with -f, or - for standard input", file, err)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func newConfig() *cobra.Command {
-	c := group(&cobra.Command{Use: "config", Short: "Look at the configuration"})
+	c := group(&cobra.Command{Use: "config", Short: "Look at the configuration"}, "a verb is missing: check or keys")
 	c.AddCommand(newConfigCheck(), newConfigKeys())
 	return c
 }
@@ -20,19 +21,25 @@ func newConfigCheck() *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Say whether a configuration file is fit, and where it is not",
 		Long: `Read a configuration file as the server would, with the DAYPASS_* variables of
-this environment over it, and name file, line and key of everything wrong.`,
+this environment over it, and name file, line and key of everything wrong.
+Without FILE the defaults and the environment are checked.`,
 		Example: `  daypass config check /etc/daypass/config.yaml
   DAYPASS_LISTEN=0.0.0.0:443 daypass config check config.yaml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errors.New("name one file at a time")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
-			path := ""
+			path, answer := "", "ok: the defaults and this environment (no file was named)"
 			if len(args) == 1 {
-				path = args[0]
+				path, answer = args[0], "ok"
 			}
 			if _, err := server.LoadConfig(path, os.Environ()); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), "ok")
+			_, err := fmt.Fprintln(c.OutOrStdout(), answer)
 			return err
 		},
 	}
@@ -42,7 +49,7 @@ func newConfigKeys() *cobra.Command {
 	return &cobra.Command{
 		Use:   "keys",
 		Short: "List every configuration key, its variable and its default",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, k := range server.Keys() {
 				if _, err := fmt.Fprintf(c.OutOrStdout(), "%-28s %-36s %s\n", k.Path, k.Variable, k.Default()); err != nil {

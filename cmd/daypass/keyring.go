@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"daypass/internal/identity"
 )
 
 func newKeyring() *cobra.Command {
 	c := group(&cobra.Command{
 		Use: "keyring", Short: "The server's own keys",
-		Long: "The server's own keys: session epochs, signing sets, what seals data at rest. They rotate by themselves.",
-	})
+		Long: `The server's own keys: session epochs, signing sets, what seals data at rest.
+They rotate by themselves.`,
+	}, "a verb is missing: list or rotate")
 	c.AddCommand(newKeyringList(), newKeyringRotate())
 	return c
 }
@@ -39,7 +42,7 @@ func newKeyringList() *cobra.Command {
 		Use:     "list",
 		Short:   "List keys and their states; never a secret",
 		Example: `  daypass keyring list --data /var/lib/daypass`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			answer, err := operator.client().KeyStatus(c.Context())
 			if err != nil {
@@ -65,6 +68,8 @@ func newKeyringList() *cobra.Command {
 	return c
 }
 
+const rotatable = "all, epochs, at-rest, hash, boxes, signing, or a realm's set such as realm/root-accounts (daypass keyring list)"
+
 func newKeyringRotate() *cobra.Command {
 	var (
 		operator                 operatorFlags
@@ -74,8 +79,8 @@ func newKeyringRotate() *cobra.Command {
 		Use:   "rotate WHAT",
 		Short: "Make new keys before their time",
 		Long: `Make new keys before their time: all, or one of epochs, at-rest, hash, boxes,
-signing (every signing set) or a signing set as ` + "`daypass keyring list`" + ` names it.
-What was made under the old keys stays good until it expires.
+signing (every realm's set) or a realm's set as ` + "`daypass keyring list`" + ` names
+it. What was made under the old keys stays good until it expires.
 
 With --now new keys are used at once, before those who cache a key set know
 them. With --compromised the old session epochs and signing keys are given up
@@ -85,27 +90,32 @@ too: every session and token under them ends at once.`,
   daypass keyring rotate all --compromised`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("name one thing to rotate: all, epochs, at-rest, hash, boxes, signing or signing/SET")
+				return errors.New("name one thing to rotate: " + rotatable)
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := operator.client().RotateKeys(c.Context(), args[0], now, compromised)
+			if identity.KindOf(err) == identity.KindValidation {
+				return identity.NewError(identity.KindValidation, "keyring.rotate", describe(err)+"\nName one of "+rotatable+".")
+			}
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), answer)
-			}
-			var report struct{ Changes []string }
+			report := struct {
+				Changes []string `json:"changes"`
+			}{Changes: []string{}}
 			if err := json.Unmarshal(answer, &report); err != nil {
 				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), report)
 			}
 			for _, change := range report.Changes {
 				fmt.Fprintln(c.OutOrStdout(), change)
 			}
 			if len(report.Changes) == 0 {
-				fmt.Fprintln(c.OutOrStdout(), "Nothing was rotated: a successor is waiting already.")
+				fmt.Fprintln(c.OutOrStdout(), "Nothing was rotated: a successor is public already, and --now lets it sign.")
 			}
 			return nil
 		},
@@ -117,10 +127,10 @@ too: every session and token under them ends at once.`,
 	return c
 }
 
-func printJSON(w io.Writer, text json.RawMessage) error {
+func printJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(text)
+	return encoder.Encode(value)
 }
 
 func dash(s string) string {

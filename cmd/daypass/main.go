@@ -82,14 +82,23 @@ store. One binary is server and command line.`,
 		Example: `  daypass serve --dev               a demo site on this machine, and what to paste next
   daypass apply -f site.yaml        bring accounts, realms, users and roles into line
   daypass keyring list              the server's own keys`,
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version: version,
+		// Cobra suggests commands only where it judges arguments itself.
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		Args:                       knownVerb,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetVersionTemplate("daypass {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
 	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newVersion())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			group(c, "name the shell: bash, fish, powershell or zsh")
+		}
+	}
 	usageArgs(root)
 	return root
 }
@@ -98,7 +107,7 @@ store. One binary is server and command line.`,
 func usageArgs(c *cobra.Command) {
 	check := c.Args
 	if check == nil {
-		check = cobra.NoArgs
+		check = noArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
@@ -115,7 +124,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(c.OutOrStdout(), "daypass", version)
 			return err
@@ -123,11 +132,33 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// group is a command that only holds others.
-func group(c *cobra.Command) *cobra.Command {
-	c.Args = cobra.NoArgs
+// group is a command that only holds others; missing is the complaint when none
+// is named.
+func group(c *cobra.Command, missing string) *cobra.Command {
+	c.Args = knownVerb
+	c.SuggestionsMinimumDistance = 2
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return &usageError{c.CommandPath(), errors.New("a verb is missing")}
+		return &usageError{c.CommandPath(), errors.New(missing)}
 	}
 	return c
+}
+
+// knownVerb is for commands that hold others: what is left over is no verb.
+func knownVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", like[0])
+	}
+	return errors.New(text)
+}
+
+// noArgs is for commands that take flags only.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is one argument too many: this command takes flags only", args[0])
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -43,14 +44,14 @@ SIGHUP reads the TLS certificate again.`,
   daypass serve --dev --listen 127.0.0.1:0 --ready-file ready.json
   daypass serve --dev --tls --partition demo --account-id 0f5e1c2a-1111-4222-8333-444455556666
   daypass serve --config /etc/daypass/config.yaml`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.dev, "dev", false, "serve the demo site, on loopback only")
 	flags.StringVar(&f.config, "config", "", "configuration `file`")
-	flags.StringVar(&f.listen, "listen", "", "`host:port` to serve on (port 0: a free one)")
-	flags.StringVar(&f.data, "data", "", "data `directory`")
+	flags.StringVar(&f.listen, "listen", "", "`host:port` to serve on, port 0 for a free one (default "+server.DefaultConfig().Listen+")")
+	flags.StringVar(&f.data, "data", "", "data `directory` (default "+server.DefaultConfig().Data+")")
 	flags.StringVar(&f.readyFile, "ready-file", "", "write facts for scripts to this `file` once every listener answers")
 	flags.BoolVar(&f.tls, "tls", false, "with --dev: also serve TLS, under an authority of our own")
 	flags.StringVar(&f.partition, "partition", "", "with --dev: the ARN `partition` of the demo account (default aws)")
@@ -65,13 +66,29 @@ type serveFlags struct {
 	partition, accountID            string
 }
 
-func (f *serveFlags) run(c *cobra.Command) error {
+// check judges the flags as far as they can be judged without a configuration.
+func (f *serveFlags) check(c *cobra.Command) error {
 	if !f.dev {
 		for _, name := range []string{"tls", "partition", "account-id"} {
 			if c.Flags().Changed(name) {
-				return &usageError{c.CommandPath(), errors.New("--" + name + " goes with --dev only")}
+				return errors.New("--" + name + " goes with --dev only")
 			}
 		}
+	}
+	switch {
+	case f.dev && f.adopt:
+		return errors.New("--adopt takes a directory over from --dev: leave one of the two out")
+	case f.listen != "" && !server.IsHostPort(f.listen):
+		return fmt.Errorf("--listen: %q is not HOST:PORT, such as 127.0.0.1:8080", f.listen)
+	case f.listen != "" && f.dev && !server.IsLoopback(f.listen):
+		return errors.New("--dev serves this machine only, and " + f.listen + " is not a loopback address: listen on 127.0.0.1, or configure a real site and leave --dev out")
+	}
+	return nil
+}
+
+func (f *serveFlags) run(c *cobra.Command) error {
+	if err := f.check(c); err != nil {
+		return &usageError{c.CommandPath(), err}
 	}
 	config, err := f.load()
 	if err != nil {
@@ -105,13 +122,9 @@ func (f *serveFlags) run(c *cobra.Command) error {
 
 // load reads the configuration with the flags as its last overrides.
 func (f *serveFlags) load() (server.Config, error) {
-	environ := os.Environ()
-	for variable, value := range map[string]string{"DAYPASS_LISTEN": f.listen, "DAYPASS_DATA": f.data} {
-		if value != "" {
-			environ = append(environ, variable+"="+value)
-		}
-	}
-	return server.LoadConfig(f.config, environ)
+	return server.LoadConfig(f.config, os.Environ(),
+		server.Flag{Name: "--listen", Key: "listen", Value: f.listen},
+		server.Flag{Name: "--data", Key: "data", Value: f.data})
 }
 
 func tune() {

@@ -252,8 +252,10 @@ func TestForeignDeletion(t *testing.T) {
 	r.must(call{method: "PUT", target: "/theirs/kept", keys: root, body: "kept"})
 	var answers []string
 	for _, owner := range []string{r.facts().AccountID, accountB, "000000000000"} {
-		a := r.do(call{method: "POST", target: "/theirs?delete", keys: other, header: header("X-Amz-Expected-Bucket-Owner", owner),
-			body: "<Delete><Object><Key>kept</Key></Object><Object><Key>none</Key></Object></Delete>"})
+		a := r.do(call{
+			method: "POST", target: "/theirs?delete", keys: other, header: header("X-Amz-Expected-Bucket-Owner", owner),
+			body: "<Delete><Object><Key>kept</Key></Object><Object><Key>none</Key></Object></Delete>",
+		})
 		answers = append(answers, strings.ReplaceAll(a.String(), "none", "kept"))
 		if a.status != 200 || strings.Count(string(a.body), "<Code>AccessDenied</Code>") != 2 || strings.Contains(string(a.body), "<Deleted>") {
 			t.Errorf("%s", a)
@@ -263,8 +265,10 @@ func TestForeignDeletion(t *testing.T) {
 		t.Errorf("the answers differ by the owner expected: %q", answers)
 	}
 	r.must(call{target: "/theirs/kept", keys: root})
-	if a := r.do(call{method: "POST", target: "/theirs?delete", keys: root, header: header("X-Amz-Expected-Bucket-Owner", accountB),
-		body: "<Delete><Object><Key>kept</Key></Object></Delete>"}); a.status != 403 {
+	if a := r.do(call{
+		method: "POST", target: "/theirs?delete", keys: root, header: header("X-Amz-Expected-Bucket-Owner", accountB),
+		body: "<Delete><Object><Key>kept</Key></Object></Delete>",
+	}); a.status != 403 {
 		t.Errorf("the owner, expecting another: %s", a)
 	}
 	r.must(call{target: "/theirs/kept", keys: root})

@@ -193,8 +193,10 @@ func (l *load) putParts(random *rand.Rand, id string) bool {
 		fmt.Fprintf(&done, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", i+1, strings.ReplaceAll(a.header.Get("Etag"), `"`, "&quot;"))
 	}
 	l.intend(key, strings.Join(bodies, ""))
-	a, err = l.r.try(call{method: "POST", target: target + "?uploadId=" + upload, keys: l.session,
-		body: "<CompleteMultipartUpload>" + done.String() + "</CompleteMultipartUpload>"})
+	a, err = l.r.try(call{
+		method: "POST", target: target + "?uploadId=" + upload, keys: l.session,
+		body: "<CompleteMultipartUpload>" + done.String() + "</CompleteMultipartUpload>",
+	})
 	if !l.outcome("parts-end "+key, a, err) {
 		return false
 	}

@@ -153,8 +153,10 @@ func TestOddRequests(t *testing.T) {
 		"HEAD with a wrong range":  {method: "HEAD", target: "/odd/file", keys: k, header: header("Range", "bytes=9-10")},
 		"condition of nonsense":    {target: "/odd/file", keys: k, header: header("If-Modified-Since", "yesterday")},
 		"checksum mode":            {target: "/odd/file", keys: k, header: header("X-Amz-Checksum-Mode", "PERHAPS")},
-		"deletion of a thousand and one": {method: "POST", target: "/odd?delete", keys: k,
-			body: "<Delete>" + strings.Repeat("<Object><Key>x</Key></Object>", 1001) + "</Delete>"},
+		"deletion of a thousand and one": {
+			method: "POST", target: "/odd?delete", keys: k,
+			body: "<Delete>" + strings.Repeat("<Object><Key>x</Key></Object>", 1001) + "</Delete>",
+		},
 	} {
 		a := r.do(c)
 		if a.status >= 500 && a.status != 501 {

@@ -11,6 +11,8 @@ import (
 	"daypass/internal/access"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
+	"daypass/internal/keyring"
+	"daypass/internal/operate"
 	"daypass/internal/sigv4"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
@@ -217,7 +219,7 @@ func TestRevocation(t *testing.T) {
 				if err := s.Access.Revoke(tx, target(keys, set, c)); err != nil {
 					return err
 				}
-				if err := s.Access.StillLive(tx, &c); name != "provider" && identity.KindOf(err) != identity.KindExpiredToken {
+				if err := s.Access.StillLive(tx, &c); identity.KindOf(err) != identity.KindExpiredToken {
 					t.Errorf("in the revoking transaction itself: %v", err)
 				}
 				return nil
@@ -233,6 +235,26 @@ func TestRevocation(t *testing.T) {
 				t.Errorf("keys minted after the revocation: %v", err)
 			}
 		})
+	}
+}
+
+// TestCompromisedEpochEndsWhatIsCached: a token that this node keeps opened ends
+// with its epoch, as any other does.
+func TestCompromisedEpochEndsWhatIsCached(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	keys := rootKeys(t, s)
+	if _, err := authenticate(s, request(t, s, keys)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Operate.RotateKeys(t.Context(), s.Operator(), keyring.RotateEpochs, operate.Rotation{Compromised: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authenticate(s, request(t, s, keys)); identity.KindOf(err) != identity.KindExpiredToken {
+		t.Errorf("a cached token outlives its compromised epoch: %v", err)
+	}
+	if _, err := authenticate(s, request(t, s, rootKeys(t, s))); err != nil {
+		t.Errorf("keys of the new epoch: %v", err)
 	}
 }
 

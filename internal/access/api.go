@@ -88,8 +88,9 @@ type Resource struct {
 	AccountID string
 	// Bucket is set for S3 actions on a bucket or an object.
 	Bucket string
-	// Keys are further condition keys of the request, such as s3:prefix.
-	Keys map[string]string
+	// Keys are further condition keys of the request, such as s3:prefix, with
+	// all their values. The map may be shared: it is read only.
+	Keys map[string][]string
 }
 
 // Authorize decides whether the caller may perform an action ("s3:GetObject")

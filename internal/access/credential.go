@@ -116,7 +116,7 @@ func (a *Access) findSession(ctx context.Context, s *sigv4.Signed) (*credential,
 		if c.keyID != s.AccessKeyID {
 			return nil, nil, errBadToken
 		}
-		return c, func() {}, nil
+		return c, func() {}, a.sessions.CheckEpoch(ctx, s.SessionToken)
 	}
 	claims, secret, err := a.sessions.Open(ctx, s.AccessKeyID, s.SessionToken)
 	if err != nil {
@@ -253,6 +253,7 @@ func (c *credential) describe(r *principal) identity.Caller {
 	out.Temporary = true
 	out.SessionName = c.claims.SessionName
 	out.SourceIdentity, out.Tags, out.MFA = c.claims.SourceIdentity, c.claims.Tags, c.claims.MFA
+	out.ProviderARN = c.claims.ProviderARN
 	out.IssuedAt, out.ExpiresAt = time.UnixMilli(c.claims.IssuedMS), c.claims.ExpiresAt
 	out.Position, out.Lineage = c.claims.Position, c.claims.Lineage
 	return out

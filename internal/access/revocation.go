@@ -45,7 +45,7 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 		return err
 	}
 	for _, r := range realms {
-		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds))*time.Second+15*time.Minute)
+		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds, r.LongestTokenSeconds))*time.Second+15*time.Minute)
 	}
 	now := a.clock.Now()
 	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()
@@ -94,13 +94,16 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 	gone := errUnknownKey
 	if c.Temporary {
 		gone = errExpired
-		if !a.clock.Now().Before(c.ExpiresAt) {
+		if !a.clock.Now().Before(c.ExpiresAt) || c.Position.Incarnation != a.db.Snapshot().Position().Incarnation {
 			return errExpired
 		}
 		targets := append(lineageTargets(c.Lineage),
 			revocationKey(identity.LineageAccessKey, c.AccessKeyID), revocationKey(identity.LineageAccount, c.AccountID))
 		if c.Kind == identity.RoleSession {
 			targets = append(targets, revocationKey(identity.LineageRole, c.PrincipalID))
+		}
+		if c.ProviderARN != "" {
+			targets = append(targets, revocationKey(identity.LineageProvider, c.ProviderARN))
 		}
 		if revoked(r, targets, c.Position.N, c.IssuedAt.UnixMilli()) {
 			return errExpired

@@ -91,6 +91,7 @@ type Log struct {
 	// settled are events of the store's outbox that are in the log.
 	settledMu sync.Mutex
 	settled   []string
+	inFlight  map[string]bool // Commit delivers these
 
 	wake    chan struct{} // one token: there is something in cur
 	stop    chan struct{}
@@ -129,7 +130,7 @@ func Open(cfg Config) (*Log, error) {
 	l := &Log{
 		cfg: cfg, cur: &batch{done: make(chan struct{})},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
-		refused: newRefusals(),
+		refused: newRefusals(), inFlight: map[string]bool{},
 	}
 	l.file = &rotating{cfg: &l.cfg, stats: &l.stats, open: openFile, free: freeBytes}
 	if err := l.file.reopen(); err != nil {

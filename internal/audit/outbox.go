@@ -2,7 +2,7 @@ package audit
 
 import (
 	"context"
-	"strings"
+	"maps"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -35,6 +35,8 @@ func (l *Log) Commit(ctx context.Context, db *store.DB, e Event, fn func(store.T
 		return identity.Position{}, err
 	}
 	row := &store.OutboxEvent{ID: e.ID, Line: line}
+	l.committing(e.ID, true)
+	defer l.committing(e.ID, false)
 	pos, err := db.Update(ctx, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
@@ -69,6 +71,17 @@ func (l *Log) deliver(ctx context.Context, row *store.OutboxEvent) error {
 	return nil
 }
 
+// committing marks events that Commit is about to deliver itself.
+func (l *Log) committing(id string, on bool) {
+	l.settledMu.Lock()
+	defer l.settledMu.Unlock()
+	if on {
+		l.inFlight[id] = true
+	} else {
+		delete(l.inFlight, id)
+	}
+}
+
 // settle notes that an event of the outbox is in the log.
 func (l *Log) settle(id string) {
 	l.settledMu.Lock()
@@ -81,7 +94,7 @@ func (l *Log) settle(id string) {
 // it at start and now and then.
 func (l *Log) Deliver(ctx context.Context, db *store.DB) error {
 	l.settledMu.Lock()
-	done := l.settled
+	done, inFlight := l.settled, maps.Clone(l.inFlight)
 	l.settled = nil
 	l.settledMu.Unlock()
 	isDone := make(map[string]bool, len(done))
@@ -94,11 +107,9 @@ func (l *Log) Deliver(ctx context.Context, db *store.DB) error {
 		return err
 	})
 	for _, row := range waiting {
-		if isDone[row.ID] || strings.TrimSpace(string(row.Line)) == "" {
+		if isDone[row.ID] || inFlight[row.ID] {
 			continue
 		}
-		// Committed by a transaction that is delivering right now, or left
-		// behind: twice in the log is allowed, missing is not.
 		if err == nil {
 			if err = l.deliver(ctx, row); err == nil {
 				isDone[row.ID] = true

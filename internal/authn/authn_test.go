@@ -105,10 +105,15 @@ func TestTagShapes(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
+	if got, _, err := parseTags([]byte(`{"https://aws.amazon.com/tags":{"PRINCIPAL_TAGS":{"Team":"blue"}}}`)); err != nil || len(got) != 0 {
+		t.Errorf("a member of another case counts: %v, %v", got, err)
+	}
 	for name, payload := range map[string]string{
 		"two values": `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":["blue","red"]}}}`,
 		"no object":  `{"https://aws.amazon.com/tags":7}`,
 		"case":       `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":"a","TEAM":"b"}}}`,
+		"two shapes": `{"https://aws.amazon.com/tags":{"principal_tags":{"Team":"a"}},"https://aws.amazon.com/tags/principal_tags/Team":"b"}`,
+		"in a list":  `{"https://aws.amazon.com/tags":[{"principal_tags":{"Team":"a"}},{"principal_tags":{"Team":"b"}}]}`,
 		"empty key":  `{"https://aws.amazon.com/tags":{"principal_tags":{"":"a"}}}`,
 		"long value": `{"https://aws.amazon.com/tags":{"principal_tags":{"a":"` + strings.Repeat("x", 257) + `"}}}`,
 	} {
@@ -131,6 +136,7 @@ func TestNetwork(t *testing.T) {
 
 func FuzzClaims(f *testing.F) {
 	f.Add([]byte(`{"iss":"i","sub":"s","aud":["a"],"exp":1.5,"https://aws.amazon.com/tags":{"principal_tags":{"a":["b"]}}}`))
+	f.Add([]byte(`{"https://aws.amazon.com/tags":{"principal_tags":{"":[]}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseClaims(b)
 		if (c == nil) == (err == nil) {

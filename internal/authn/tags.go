@@ -3,10 +3,12 @@ package authn
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"daypass/internal/identity"
+	"daypass/internal/token"
 )
 
 // Session tags stand in a token in one of four shapes; see parseTags.
@@ -57,27 +59,30 @@ func parseTags(payload []byte) (map[string]string, []string, error) {
 		switch {
 		case name == tagsClaim && len(value) > 0 && value[0] == '[':
 			var list []tagsObject
-			if err = json.Unmarshal(value, &list); err == nil {
+			if err = token.DecodeClaims(value, &list); err == nil {
 				for _, o := range list {
-					all.add(o)
+					err = errors.Join(err, all.add(o))
 				}
 			}
 		case name == tagsClaim:
 			var o tagsObject
-			if err = json.Unmarshal(value, &o); err == nil {
-				all.add(o)
+			if err = token.DecodeClaims(value, &o); err == nil {
+				err = all.add(o)
 			}
 		case name == tagsClaim+"/principal_tags":
 			var o tagsObject
-			if err = json.Unmarshal(value, &o.PrincipalTags); err == nil {
-				all.add(o)
+			if err = token.DecodeClaims(value, &o.PrincipalTags); err == nil {
+				err = all.add(o)
 			}
 		case name == tagsClaim+"/transitive_tag_keys":
-			err = json.Unmarshal(value, &all.Transitive)
+			var o tagsObject
+			if err = json.Unmarshal(value, &o.Transitive); err == nil {
+				err = all.add(o)
+			}
 		case strings.HasPrefix(name, tagsClaim+"/principal_tags/"):
 			var v oneString
 			if err = json.Unmarshal(value, &v); err == nil {
-				all.PrincipalTags[strings.TrimPrefix(name, tagsClaim+"/principal_tags/")] = v
+				err = all.add(tagsObject{PrincipalTags: map[string]oneString{strings.TrimPrefix(name, tagsClaim+"/principal_tags/"): v}})
 			}
 		}
 		if err != nil {
@@ -87,11 +92,17 @@ func parseTags(payload []byte) (map[string]string, []string, error) {
 	return all.checked(bad)
 }
 
-func (t *tagsObject) add(o tagsObject) {
+// add refuses a key that has another value already: which of two claims would
+// count is nobody's to guess.
+func (t *tagsObject) add(o tagsObject) error {
 	for k, v := range o.PrincipalTags {
+		if have, ok := t.PrincipalTags[k]; ok && have != v {
+			return fmt.Errorf("two values for one tag")
+		}
 		t.PrincipalTags[k] = v
 	}
 	t.Transitive = append(t.Transitive, o.Transitive...)
+	return nil
 }
 
 func (t *tagsObject) checked(bad func(error) error) (map[string]string, []string, error) {

@@ -52,8 +52,10 @@ type Claims struct {
 	Position    uint64 `json:"dp_pos"`
 	UserID      string `json:"dp_uid"`
 	IssuedMS    int64  `json:"dp_ms"`
-	// Access tokens of foreign issuers carry one of these.
-	TokenUse string `json:"token_use"`
+	// Access tokens of foreign issuers carry the first; what tells of events, as
+	// a logout token does, the second.
+	TokenUse string           `json:"token_use"`
+	Events   *json.RawMessage `json:"events"`
 
 	Tags           map[string]string `json:"-"`
 	TransitiveKeys []string          `json:"-"`
@@ -86,6 +88,10 @@ func (a Audience) Has(s string) bool {
 
 // Seconds is a NumericDate (RFC 7519 §2), fractions allowed.
 type Seconds float64
+
+// fits says that the date is one that time and feed can hold: from 1970 on, and
+// before the year 10000.
+func (s *Seconds) fits() bool { return s == nil || *s >= 0 && *s < 253402300800 }
 
 // Time is the date as a time.
 func (s Seconds) Time() time.Time { return time.UnixMilli(int64(float64(s) * 1000)) }
@@ -132,7 +138,7 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		return nil, err
 	}
 	if w.Provider != nil {
-		return w, w.judgeForeign()
+		return w, w.judgeForeign(unverified.header.Type)
 	}
 	return w, nil
 }
@@ -194,6 +200,9 @@ func (c *Claims) judge(now time.Time, leeway time.Duration) error {
 			return missingClaim(need.name)
 		}
 	}
+	if !c.Expiry.fits() || !c.IssuedAt.fits() || !c.NotBefore.fits() {
+		return notJWT("a date out of bounds")
+	}
 	if !now.Before(c.Expiry.Time().Add(leeway)) {
 		return &identity.Error{Kind: identity.KindExpiredIdentity, Op: "authn.webidentity"}
 	}
@@ -204,14 +213,16 @@ func (c *Claims) judge(now time.Time, leeway time.Duration) error {
 }
 
 // judgeForeign checks the audience of a foreign token against its provider,
-// and that it is an ID token.
-func (w *WebIdentity) judgeForeign() error {
+// and that it is an ID token: typ is the header's, which other kinds of JWT
+// have a name of their own for ("at+jwt" of RFC 9068, "logout+jwt", …).
+func (w *WebIdentity) judgeForeign(typ string) error {
 	c := w.Claims
 	if len(c.Audience) > 1 && c.Azp == "" {
 		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Token audience contains more than one audience while authorized party is not present"}
 	}
-	if c.TokenUse == "access" || (c.Type != "" && c.Type != "ID" && c.Type != "JWT") {
-		return notJWT("an access token")
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	if c.TokenUse == "access" || c.Events != nil || (typ != "" && typ != "jwt") || (c.Type != "" && c.Type != "ID" && c.Type != "JWT") {
+		return notJWT("not an ID token")
 	}
 	if w.MatchAudience(w.Provider.ClientIDs) == "" {
 		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Incorrect token audience"}
@@ -238,8 +249,8 @@ func (w *WebIdentity) MatchAudience(clientIDs []string) string {
 	return ""
 }
 
-// header is what chooses the key.
-type header struct{ Algorithm, KeyID, Issuer string }
+// header is what chooses the key, and the kind of the token.
+type header struct{ Algorithm, KeyID, Issuer, Type string }
 
 // unverified is a token before its signature is judged: parsed, or, when its
 // signature was good before, with what is known of it since then.
@@ -280,7 +291,7 @@ func (u *unverified) parse() error {
 		return missingClaim("iss")
 	}
 	u.token, u.claims = t, c
-	u.header = header{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID, Issuer: c.Issuer}
+	u.header = header{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID, Issuer: c.Issuer, Type: t.Header.Type}
 	return nil
 }
 
@@ -294,7 +305,10 @@ func ParseClaims(payload []byte) (*Claims, error) {
 	if err := token.DecodeClaims(payload, c); err != nil {
 		return nil, notJWT("claims")
 	}
-	return c, c.readTags(payload)
+	if err := c.readTags(payload); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (c *Claims) readTags(payload []byte) (err error) {

@@ -47,6 +47,9 @@ func (d *Directory) Apply(ctx context.Context, c *identity.Caller, spec SiteSpec
 		return nil
 	}
 	err = d.change(ctx, c, audit.Change(c, "daypass", "Apply", nil), run)
+	if identity.KindOf(err) == identity.KindAlreadyExists { // found at commit: nobody knows which
+		return nil, invalid("A name, alias or e-mail address of this site is taken by another principal; nothing was applied.")
+	}
 	if err != nil && !errors.Is(err, errDryRun) {
 		return nil, err
 	}
@@ -209,6 +212,13 @@ func (a *applying) all(spec SiteSpec) error {
 			return err
 		}
 	}
+	for _, r := range spec.Realms { // the accounts' root users need their realm first
+		if r.AccountID != "" {
+			if err := a.needAccount("realm "+r.Name, r.AccountID); err != nil {
+				return err
+			}
+		}
+	}
 	for _, p := range spec.Providers {
 		if err := a.provider(p); err != nil {
 			return err
@@ -299,7 +309,7 @@ func (a *applying) putUser(u *identity.User, made *preparedUser, label string) e
 	if (err == nil) != made.exists || (err == nil && have.ID != made.id) {
 		return &identity.Error{Kind: identity.KindConflict, Op: "directory.apply", Public: "The user " + label + " changed at the same time; apply again."}
 	}
-	ended := err == nil && !have.Disabled && u.Disabled
+	ended := err == nil && (!have.Disabled && u.Disabled || !have.MFARequired && u.MFARequired || !have.MustChangePassword && u.MustChangePassword)
 	if err := upsert(a, store.Users, "user", label, have, err, func(have, want *identity.User) { want.CreatedAt = have.CreatedAt }, u); err != nil {
 		return named("user "+label, err)
 	}
@@ -307,10 +317,12 @@ func (a *applying) putUser(u *identity.User, made *preparedUser, label string) e
 		if err := store.Passwords.Put(a.tx, made.password); err != nil {
 			return err
 		}
-		a.changes = append(a.changes, Change{Kind: "user", Name: label, Field: "password", To: "(secret)"})
+		if made.exists {
+			a.changes = append(a.changes, Change{Kind: "user", Name: label, Field: "password", To: "(secret)"})
+		}
 		ended = made.exists
 	}
-	if ended { // a changed password or a disabled user ends earlier sessions
+	if ended { // a changed password or factor, or a disabled user, ends earlier sessions
 		return a.d.access.Revoke(a.tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "changed by apply"})
 	}
 	return nil
@@ -323,7 +335,10 @@ func (a *applying) realm(s RealmSpec) error {
 	if err == nil && (have.PoolName != want.PoolName || have.AccountID != want.AccountID) {
 		return invalid("realm %s: a realm cannot move to another account", s.Name)
 	}
-	return upsert(a, store.Realms, "realm", s.Name, have, err, func(_, _ *identity.Realm) {}, &want)
+	want.LongestTokenSeconds = max(want.AccessTokenSeconds, want.RefreshTokenSeconds)
+	return upsert(a, store.Realms, "realm", s.Name, have, err, func(have, want *identity.Realm) {
+		want.LongestTokenSeconds = max(want.LongestTokenSeconds, have.LongestTokenSeconds, have.AccessTokenSeconds, have.RefreshTokenSeconds)
+	}, &want)
 }
 
 func (a *applying) client(realm string, s ClientSpec) error {
@@ -335,8 +350,8 @@ func (a *applying) client(realm string, s ClientSpec) error {
 		}
 		want.ServiceAccount = u.ID
 	}
-	have, err := store.Clients.Get(a.tx, want.Key())
-	err = upsert(a, store.Clients, "client", want.Key(), have, err, func(have, want *identity.Client) { want.CreatedAt = have.CreatedAt }, want)
+	before, err := store.Clients.Get(a.tx, want.Key())
+	err = upsert(a, store.Clients, "client", want.Key(), before, err, func(have, want *identity.Client) { want.CreatedAt = have.CreatedAt }, want)
 	if err != nil {
 		return err
 	}
@@ -345,6 +360,12 @@ func (a *applying) client(realm string, s ClientSpec) error {
 		return nil
 	}
 	a.changes = append(a.changes, Change{Kind: "client", Name: want.Key(), Field: "secret", To: "(secret)"})
+	if before != nil && before.ServiceAccount != "" { // the secret was its proof
+		err := a.d.access.Revoke(a.tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: before.ServiceAccount, Reason: "client secret changed by apply"})
+		if err != nil {
+			return err
+		}
+	}
 	return store.ClientSecrets.Put(a.tx, &store.ClientSecret{Client: want.Key(), Hash: hash})
 }
 

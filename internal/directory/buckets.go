@@ -144,6 +144,11 @@ func (d *Directory) SettleBucket(ctx context.Context, c *identity.Caller, name s
 		if err != nil {
 			return err
 		}
+		if b.State == identity.BucketOwned {
+			// Its request ended after the upstream was asked: to free the name
+			// now would give the bucket to whoever takes it next.
+			return &identity.Error{Kind: identity.KindConflict, Op: "directory.bucket"}
+		}
 		if !existsUpstream {
 			return store.Buckets.Delete(tx, name)
 		}

@@ -100,6 +100,37 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+// TestDenialsTellNothing: without rights, a user that exists and one that does
+// not are refused in the same words.
+func TestDenialsTellNothing(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	a, none := root(t, s, stacktest.AccountA, "aws"), nobody(t, s)
+	ctx := t.Context()
+	if _, err := s.Directory.CreateUser(ctx, a, directory.NewUser{Name: "Alice", Path: "/team/"}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.Issuer.AccessKey(ctx, a, "Alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(user, key string) error{
+		"GetUser":         func(u, _ string) error { _, err := s.Directory.GetUser(ctx, none, u); return err },
+		"DeleteUser":      func(u, _ string) error { return s.Directory.DeleteUser(ctx, none, u) },
+		"CreateAccessKey": func(u, _ string) error { _, err := s.Issuer.AccessKey(ctx, none, u); return err },
+		"ListAccessKeys": func(u, _ string) error {
+			_, _, err := s.Directory.ListAccessKeys(ctx, none, u, directory.Page{})
+			return err
+		},
+		"LastUsed": func(_, k string) error { _, _, err := s.Directory.AccessKeyLastUsed(ctx, none, k); return err },
+	} {
+		there, absent := identity.AsError(call("alice", key.Key.ID)), identity.AsError(call("alicf", "AKIAXXXXXXXXXXXXXXXX"))
+		if there.Kind != identity.KindAccessDenied || there.Public != strings.ReplaceAll(absent.Public, "alicf", "alice") {
+			t.Errorf("%s:\n%s\n%s", name, there.Public, absent.Public)
+		}
+	}
+}
+
 func TestListUsersPages(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
@@ -188,6 +219,9 @@ func TestBuckets(t *testing.T) {
 	if err := s.Directory.SettleBucket(ctx, s.Operator(), "tutorial", true); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Directory.SettleBucket(ctx, s.Operator(), "tutorial", false); identity.KindOf(err) != identity.KindConflict {
+		t.Errorf("a settled bucket was settled by an answer from before: %v", err)
+	}
 	if list, _ := s.Directory.ListBuckets(ctx, a); len(list) != 1 {
 		t.Errorf("a bucket that the upstream still has is gone: %v", list)
 	}
@@ -211,5 +245,36 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	ch, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false)
 	if err != nil || len(ch) != 1 || ch[0] != (directory.Change{Kind: "role", Name: stacktest.RoleName, Field: "max_session_duration", From: "7200", To: "3600"}) {
 		t.Errorf("%v, %v", ch, err)
+	}
+}
+
+func TestApplyRefusals(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	for name, change := range map[string]func(*directory.SiteSpec){
+		"realm of no account": func(sp *directory.SiteSpec) {
+			sp.Realms = append(sp.Realms, directory.RealmSpec{Realm: identity.Realm{Name: "x", AccountID: "nope", Algorithm: "ES256", AccessTokenSeconds: 1}})
+		},
+		"an e-mail that is taken": func(sp *directory.SiteSpec) {
+			sp.Accounts = append(sp.Accounts, directory.AccountSpec{ID: "999999999999", Partition: "aws", RootEmail: stacktest.RootEmailA})
+		},
+		"a bad trust policy": func(sp *directory.SiteSpec) { sp.Roles[0].Trust = `{"Statement":[]}` },
+		"an unknown managed policy": func(sp *directory.SiteSpec) {
+			sp.Roles[0].ManagedPolicies = []string{"arn:aws:iam::aws:policy/Nothing"}
+		},
+		"a public client with a secret": func(sp *directory.SiteSpec) {
+			pw := identity.Secret("x")
+			sp.Realms[0].Clients[0].Secret = &pw
+		},
+	} {
+		spec := stacktest.Site()
+		change(&spec)
+		ch, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false)
+		if k := identity.KindOf(err); (k != identity.KindValidation && k != identity.KindMalformedPolicy) || identity.AsError(err).Public == "" {
+			t.Errorf("%s: %v, %v", name, ch, err)
+		}
+	}
+	if ch, err := s.Directory.Apply(t.Context(), s.Operator(), stacktest.Site(), false); err != nil || len(ch) != 0 {
+		t.Errorf("a refused apply left something behind: %v, %v", ch, err)
 	}
 }

@@ -115,12 +115,13 @@ func (d *Directory) AccessKeyLastUsed(ctx context.Context, c *identity.Caller, k
 		if err == nil && k.AccountID == c.AccountID {
 			u, err = store.Users.Get(r, k.UserID)
 		}
-		arn := identity.UserARN(c.Partition, c.AccountID, "/", "*")
+		anyone := identity.UserARN(c.Partition, c.AccountID, "/", "*")
+		arn := anyone
 		if u != nil {
 			arn = u.ARN(c.Partition)
 		}
 		if denied := d.permit(c, "iam:GetAccessKeyLastUsed", arn, c.AccountID); denied != nil {
-			return denied
+			return identity.HideARN(denied, arn, anyone)
 		}
 		if u == nil {
 			if err != nil && identity.KindOf(err) != identity.KindNotFound {

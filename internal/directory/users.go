@@ -112,12 +112,13 @@ func (d *Directory) target(r store.Reader, c *identity.Caller, action, name stri
 		return u, d.permit(c, action, u.ARN(c.Partition), u.AccountID)
 	}
 	u, err := findUser(r, c.AccountID, name)
-	arn := identity.UserARN(c.Partition, c.AccountID, "/", name)
+	asked := identity.UserARN(c.Partition, c.AccountID, "/", name)
+	arn := asked
 	if err == nil {
 		arn = u.ARN(c.Partition)
 	}
 	if denied := d.permit(c, action, arn, c.AccountID); denied != nil {
-		return nil, denied
+		return nil, identity.HideARN(denied, arn, asked)
 	}
 	if err != nil {
 		return nil, err

@@ -41,11 +41,13 @@ type Caller struct {
 	Tags            map[string]string
 	ManagedPolicies []string
 	MFA             bool
-	IssuedAt        time.Time
-	ExpiresAt       time.Time // zero for long-term keys
-	Position        Position
-	Lineage         Lineage
-	Request         RequestFacts
+	// ProviderARN is set for sessions by web identity.
+	ProviderARN string
+	IssuedAt    time.Time
+	ExpiresAt   time.Time // zero for long-term keys
+	Position    Position
+	Lineage     Lineage
+	Request     RequestFacts
 }
 
 // RequestFacts are what every event and error needs to know of a request.

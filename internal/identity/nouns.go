@@ -80,6 +80,9 @@ type Realm struct {
 	Algorithm           string `json:"algorithm"`
 	AccessTokenSeconds  int    `json:"access_token_seconds"`
 	RefreshTokenSeconds int    `json:"refresh_token_seconds"`
+	// LongestTokenSeconds is the most that either ever was, kept by the
+	// directory: revocations must outlive tokens from before it was lowered.
+	LongestTokenSeconds int    `json:"longest_token_seconds,omitempty"`
 	Scope               string `json:"scope,omitempty"`
 	SupportContact      string `json:"support_contact,omitempty"`
 	// PoolName is made once, at random, and never changes: SRP verifiers

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
@@ -79,6 +80,8 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 		if err != nil {
 			return err
 		}
+		// The listing is by prefix, and one account's ID may begin another's.
+		have = slices.DeleteFunc(have, func(k *identity.AccessKey) bool { return k.UserID != u.ID })
 		if len(have) >= keysPerUser {
 			return &identity.Error{Kind: identity.KindLimitExceeded, Op: "issue.accesskey", Public: fmt.Sprintf("Cannot exceed quota for AccessKeysPerUser: %d", keysPerUser)}
 		}
@@ -120,7 +123,9 @@ func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*ide
 		arn = u.ARN(c.Partition)
 	}
 	if denied := permit(arn); denied != nil {
-		return nil, denied
+		// Without rights nothing is learned: neither that there is such a user,
+		// nor its path and how its name is written.
+		return nil, identity.HideARN(denied, arn, identity.UserARN(c.Partition, c.AccountID, "/", name))
 	}
 	if identity.KindOf(err) == identity.KindNotFound || (err == nil && u.Root && c.Kind != identity.RootUser) {
 		return nil, &identity.Error{Kind: identity.KindNotFound, Op: "issue.accesskey", Public: fmt.Sprintf("The user with name %s cannot be found.", bounded(name))}

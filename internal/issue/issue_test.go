@@ -8,6 +8,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +229,31 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestReplayOfAnOlderRefreshToken: only the last used token may be shown again,
+// and who shows an older one ends the family, however fast, and gone or not.
+func TestReplayOfAnOlderRefreshToken(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	refresh := func(ctx context.Context, tok identity.Secret) (issue.TokenSet, error) {
+		return s.Issuer.Refresh(ctx, issue.RefreshGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, RefreshToken: tok})
+	}
+	first := shastaLogin(t, s)
+	second, err := refresh(t.Context(), first.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := refresh(t.Context(), second.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refresh(t.Context(), first.RefreshToken); identity.KindOf(err) != identity.KindInvalidGrant {
+		t.Errorf("a token whose successor was used is good once more: %v", err)
+	}
+	if _, err := refresh(t.Context(), third.RefreshToken); identity.KindOf(err) != identity.KindInvalidGrant {
+		t.Errorf("the family survived it: %v", err)
+	}
+}
+
 func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
@@ -421,6 +448,24 @@ func TestForeignWebIdentity(t *testing.T) {
 			t.Errorf("%s: got %v, want %s %s", name, err, c.want, c.text)
 		}
 	}
+	for name, claims := range map[string]map[string]any{
+		"issued before 1970": with("iat", -1), "a far date": with("exp", 1e300), "nbf": with("nbf", -1e300),
+		"logout token": with("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}),
+	} {
+		if _, err := webIdentity(t, s, arn, sign(t, key, "k1", claims), 0); identity.KindOf(err) != identity.KindInvalidIdentity {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for source, want := range map[string]identity.Kind{"alice@example.com": "", "a b": identity.KindIdentityRejected, "a*": identity.KindIdentityRejected, strings.Repeat("a", 65): identity.KindIdentityRejected} {
+		if _, err := webIdentity(t, s, arn, sign(t, key, "k1", with("https://aws.amazon.com/source_identity", source)), 0); identity.KindOf(err) != want {
+			t.Errorf("source identity %s: %v", source, err)
+		}
+	}
+	for typ, want := range map[jose.ContentType]identity.Kind{"JWT": "", "jwt": "", "at+jwt": identity.KindInvalidIdentity, "application/logout+jwt": identity.KindInvalidIdentity} {
+		if _, err := webIdentity(t, s, arn, signAs(t, key, "k1", typ, base()), 0); identity.KindOf(err) != want {
+			t.Errorf("typ %s: %v", typ, err)
+		}
+	}
 	claimsRoot := sign(t, key, "k1", with("sub", stacktest.AccountA, "https://aws.amazon.com/tags", map[string]any{"principal_tags": map[string]any{"role": []string{rootA}}}))
 	if _, err := webIdentity(t, s, rootA, claimsRoot, 0); identity.KindOf(err) != identity.KindAccessDenied {
 		t.Errorf("a foreign token made root: %v", err)
@@ -450,7 +495,16 @@ func TestForeignWebIdentity(t *testing.T) {
 
 func sign(t testing.TB, key crypto.Signer, kid string, claims map[string]any) identity.Secret {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
+	return signAs(t, key, kid, "", claims)
+}
+
+func signAs(t testing.TB, key crypto.Signer, kid string, typ jose.ContentType, claims map[string]any) identity.Secret {
+	t.Helper()
+	var opts jose.SignerOptions
+	if typ != "" {
+		opts.WithType(typ)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, &opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,6 +542,150 @@ func TestChangedPasswordEndsSessions(t *testing.T) {
 	}
 	if _, err := webIdentity(t, s, rootA, tok, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
 		t.Errorf("a token from before the change: %v", err)
+	}
+}
+
+// TestNewRulesEndSessions: a user that now needs a second factor or another
+// password, and a client whose secret changed, have no use of what they got
+// before.
+func TestNewRulesEndSessions(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*directory.UserSpec){
+		"second factor": func(u *directory.UserSpec) { u.MFARequired = true },
+		"password":      func(u *directory.UserSpec) { u.MustChangePassword = true },
+		"disabled":      func(u *directory.UserSpec) { u.Disabled = true },
+	} {
+		s := stacktest.New(t)
+		set := shastaLogin(t, s)
+		spec := stacktest.Site()
+		change(&spec.Users[0])
+		if _, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Issuer.UserInfo(t.Context(), "shasta", set.AccessToken); identity.KindOf(err) != identity.KindInvalidBearer {
+			t.Errorf("%s: userinfo: %v", name, err)
+		}
+		if _, err := webIdentity(t, s, roleA, set.AccessToken, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
+			t.Errorf("%s: web identity: %v", name, err)
+		}
+	}
+	s := stacktest.New(t)
+	grant := issue.ClientGrant{Realm: "shasta", Client: issue.ClientProof{ID: "admin-client", Secret: stacktest.ClientSecret, HasSecret: true}}
+	set, err := s.Issuer.ClientCredentials(t.Context(), grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := stacktest.Site()
+	other := identity.Secret("another secret")
+	spec.Realms[1].Clients[2].Secret = &other
+	if _, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webIdentity(t, s, roleA, set.AccessToken, 0); identity.KindOf(err) != identity.KindExpiredIdentity {
+		t.Errorf("a token got by the client's old secret: %v", err)
+	}
+	grant.Client.Secret = other
+	if set, err = s.Issuer.ClientCredentials(t.Context(), grant); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webIdentity(t, s, roleA, set.AccessToken, 0); err != nil {
+		t.Errorf("one got by the new secret: %v", err)
+	}
+}
+
+// TestKeyQuotaIsPerUser: an account whose ID begins another's does not count
+// that one's keys.
+func TestKeyQuotaIsPerUser(t *testing.T) {
+	t.Parallel()
+	short := stacktest.AccountA[:6]
+	s := stacktest.New(t, stacktest.WithSite(func(spec *directory.SiteSpec) {
+		spec.Accounts = append(spec.Accounts, directory.AccountSpec{ID: short, Partition: "aws", RootEmail: "short@example.com"})
+	}))
+	for range 2 {
+		if _, err := s.Issuer.RootAccessKey(t.Context(), s.Operator(), stacktest.AccountA); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Issuer.RootAccessKey(t.Context(), s.Operator(), short); err != nil {
+		t.Errorf("another account's keys count: %v", err)
+	}
+	if _, err := s.Issuer.RootAccessKey(t.Context(), s.Operator(), stacktest.AccountA); identity.KindOf(err) != identity.KindLimitExceeded {
+		t.Errorf("a third key: %v", err)
+	}
+}
+
+// TestPruneKeepsUp: however many sessions ended since the last time, none stays.
+func TestPruneKeepsUp(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	living := shastaLogin(t, s)
+	if _, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		for n := range 450 {
+			id := fmt.Sprintf("family-%03d", n)
+			f := &store.RefreshFamily{ID: id, ExpiresAt: s.Clock.Now().Add(-2 * time.Hour)}
+			if err := errors.Join(store.RefreshFamilies.Put(tx, f), store.RefreshTokens.Put(tx, &store.RefreshToken{Hash: id, Family: id})); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Issuer.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DB.View(t.Context(), func(r store.Reader) error {
+		families, err := store.RefreshFamilies.List(r, "", "", store.After{}, 0)
+		tokens, err2 := store.RefreshTokens.List(r, "", "", store.After{}, 0)
+		if len(families) != 1 || families[0].ID != living.SessionState || len(tokens) != 1 {
+			t.Errorf("%d families and %d tokens are left", len(families), len(tokens))
+		}
+		return errors.Join(err, err2)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRootLoginSwitchedOff: tokens from before open nothing any more.
+func TestRootLoginSwitchedOff(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	set := rootLogin(t, s, stacktest.RootEmailA)
+	spec := stacktest.Site()
+	spec.Realms[0].RootLoginDisabled = true
+	if _, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webIdentity(t, s, rootA, set.AccessToken, 0); identity.KindOf(err) != identity.KindAccessDenied {
+		t.Errorf("root by a token from before: %v", err)
+	}
+}
+
+// TestRevocationOutlivesLongTokens: a realm whose tokens live shorter from now
+// on has longer ones out, which a revocation must hold down to their end.
+func TestRevocationOutlivesLongTokens(t *testing.T) {
+	t.Parallel()
+	const month = 30 * 24 * 3600
+	s := stacktest.New(t, stacktest.WithSite(func(spec *directory.SiteSpec) { spec.Realms[1].RefreshTokenSeconds = month }))
+	set := shastaLogin(t, s)
+	spec := stacktest.Site() // 30 minutes
+	if _, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil || len(changes) > 0 {
+		t.Errorf("the same site again: %v, %v", changes, err)
+	}
+	if _, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		return s.Access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: claimsOf(t, set.AccessToken)["dp_uid"].(string)})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(40 * time.Hour)
+	if err := s.Access.PruneRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Issuer.Refresh(t.Context(), issue.RefreshGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, RefreshToken: set.RefreshToken}); identity.KindOf(err) != identity.KindInvalidGrant {
+		t.Errorf("a revoked refresh token came back to life: %v", err)
 	}
 }
 

@@ -97,11 +97,13 @@ func (i *Issuer) ClientCredentials(ctx context.Context, g ClientGrant) (TokenSet
 }
 
 func (i *Issuer) clientCredentials(ctx context.Context, g ClientGrant, ev *audit.Event) (TokenSet, error) {
+	// The client's secret is the proof: what is revoked while it is checked counts.
+	pos := i.db.Snapshot().Position()
 	l, err := i.begin(ctx, g.Realm, g.Client, grantClient, g.Scope)
 	if err != nil {
 		return TokenSet{}, err
 	}
-	l.pos = i.db.Snapshot().Position()
+	l.pos = pos
 	if l.client.Public || l.client.ServiceAccount == "" {
 		return TokenSet{}, &identity.Error{Kind: identity.KindUnauthorizedClient, Op: "issue.client"}
 	}

@@ -60,8 +60,13 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 				out.reused = family.ID
 				return errBadRefresh
 			}
-			if text, err = i.openSuccessor(tok); err != nil {
+			last := false
+			if text, last, err = i.openSuccessor(tx, tok); err != nil {
 				return err
+			}
+			if !last {
+				out.reused = family.ID
+				return errBadRefresh
 			}
 			hash = ""
 		}
@@ -146,13 +151,29 @@ func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.Refr
 	return store.RefreshTokens.Insert(tx, &store.RefreshToken{Hash: hash, Family: f.ID, ExpiresAt: f.ExpiresAt})
 }
 
-func (i *Issuer) openSuccessor(tok *store.RefreshToken) (identity.Secret, error) {
+// openSuccessor returns the token that replaced a used one, and whether that is
+// still the family's last: once it was used itself, whoever shows the one
+// before it does not repeat a request, but holds a token that it should not.
+func (i *Issuer) openSuccessor(r store.Reader, tok *store.RefreshToken) (text identity.Secret, last bool, err error) {
 	b, err := i.keys.Unseal(store.RefreshTokens.Name(), "successor", tok.Hash, tok.Successor)
-	return identity.Secret(b), err
+	if err != nil {
+		return "", false, err
+	}
+	text = identity.Secret(b)
+	for _, hash := range i.authn.RefreshHashes(text) {
+		next, err := store.RefreshTokens.Get(r, hash)
+		if identity.KindOf(err) == identity.KindNotFound {
+			continue
+		}
+		return text, err == nil && next.UsedAt.IsZero(), err
+	}
+	return text, false, nil
 }
 
-// endFamily ends a log-in session and everything derived from it.
+// endFamily ends a log-in session and everything derived from it, also when
+// the caller that showed a used token is gone by now.
 func (i *Issuer) endFamily(ctx context.Context, sid, reason string) {
+	ctx = context.WithoutCancel(ctx)
 	ev := audit.Event{Source: realmDialect, Name: "EndSession", RequestParameters: map[string]any{"sessionId": sid, "reason": reason}}
 	if _, err := i.audit.Commit(ctx, i.db, ev, func(tx store.Tx) error { return i.end(tx, sid, reason) }); err != nil {
 		i.log.Error("a log-in session could not be ended", "session", sid, "error", err)
@@ -173,15 +194,28 @@ func (i *Issuer) end(tx store.Tx, sid, reason string) error {
 	return i.access.Revoke(tx, identity.Revocation{Kind: identity.LineageLogin, ID: sid, Reason: reason})
 }
 
+// pruneBatch is how many families one transaction of Prune removes.
+const pruneBatch = 200
+
 // Prune removes refresh families, with their tokens, whose time is over.
 func (i *Issuer) Prune(ctx context.Context) error {
+	for {
+		gone, err := i.pruneSome(ctx)
+		if err != nil || gone < pruneBatch {
+			return err
+		}
+	}
+}
+
+func (i *Issuer) pruneSome(ctx context.Context) (gone int, err error) {
 	now := i.clock.Now()
-	_, err := i.db.Update(ctx, func(tx store.Tx) error {
-		old, err := store.RefreshFamilies.List(tx, "expires", "", store.After{}, 200)
+	_, err = i.db.Update(ctx, func(tx store.Tx) error {
+		old, err := store.RefreshFamilies.List(tx, "expires", "", store.After{}, pruneBatch)
 		if err != nil {
 			return err
 		}
 		old = slices.DeleteFunc(old, func(f *store.RefreshFamily) bool { return now.Before(f.ExpiresAt.Add(time.Hour)) })
+		gone = len(old)
 		for _, f := range old {
 			toks, err := store.RefreshTokens.List(tx, "family", f.ID, store.After{}, 0)
 			if err != nil {
@@ -198,5 +232,5 @@ func (i *Issuer) Prune(ctx context.Context) error {
 		}
 		return nil
 	})
-	return err
+	return gone, err
 }

@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	stsSource           = "sts.amazonaws.com"
-	defaultSessionLife  = 3600  // seconds
-	maxSessionLife      = 43200 // seconds
-	roleTag             = "role"
-	rootAssumedRoleID   = "root"
+	stsSource          = "sts.amazonaws.com"
+	defaultSessionLife = 3600  // seconds
+	maxSessionLife     = 43200 // seconds
+	roleTag            = "role"
+	rootAssumedRoleID  = "root"
+	// sourceIdentityChars are those of sts:SourceIdentity.
+	sourceIdentityChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
 	tokenEndpointSuffix = "/protocol/openid-connect/token"
 )
 
@@ -142,7 +144,7 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 // subject is the account and whose tag names this very ARN.
 func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, w *authn.WebIdentity, lineage identity.Lineage) (*granted, error) {
 	rootARN := identity.RootARN(acc.Partition, acc.ID)
-	if w.OwnRealm == nil || w.OwnRealm.Name != identity.RootRealm || w.Claims.Subject != acc.ID || w.Claims.Tags[roleTag] != rootARN {
+	if w.OwnRealm == nil || w.OwnRealm.Name != identity.RootRealm || w.OwnRealm.RootLoginDisabled || w.Claims.Subject != acc.ID || w.Claims.Tags[roleTag] != rootARN {
 		return nil, errNotTrusted
 	}
 	root, err := store.Lookup(ctx, i.db, store.Users, acc.ID)
@@ -194,8 +196,8 @@ func (i *Issuer) permitRole(snap *store.Snapshot, acc *identity.Account, arn ide
 	if want, ok := w.Claims.Tags[roleTag]; ok && w.OwnRealm != nil && want != role.ARN(acc.Partition) {
 		return nil, errNotTrusted
 	}
-	if len(w.Claims.SourceIdentity) > 64 {
-		return nil, &identity.Error{Kind: identity.KindIdentityRejected, Op: "issue.webidentity", Public: "The source identity of the token is too long."}
+	if len(w.Claims.SourceIdentity) > 64 || strings.Trim(w.Claims.SourceIdentity, sourceIdentityChars) != "" {
+		return nil, &identity.Error{Kind: identity.KindIdentityRejected, Op: "issue.webidentity", Public: `The source identity of the token is not of the pattern [\w+=,.@-]{0,64}.`}
 	}
 	return &granted{
 		claims: token.SessionClaims{
@@ -233,7 +235,7 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 		return nil, revoked
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
-	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (u.Disabled || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
+	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
 		return nil, revoked
 	}
 	return lineage, err

@@ -102,8 +102,10 @@ func openKeySet(root tink.AEAD, row *store.KeySet) (set string, v *version, err 
 	}
 	h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(row.Sealed)), root, rowAAD(store.KeySets.Name(), "keyset", row.Name))
 	if err != nil {
-		return "", nil, &identity.Error{Kind: identity.KindValidation, Op: "keyring.open",
-			Public: "The root key does not open the keys of this installation.", Err: fmt.Errorf("key set %q: %w", row.Name, err)}
+		return "", nil, &identity.Error{
+			Kind: identity.KindValidation, Op: "keyring.open",
+			Public: "The root key does not open the keys of this installation.", Err: fmt.Errorf("key set %q: %w", row.Name, err),
+		}
 	}
 	v = &version{n: n, createdAt: row.CreatedAt, activeFrom: row.ActiveFrom, sealed: row.Sealed}
 	if set == setAtRest {

@@ -62,6 +62,14 @@ func NewRootKeyFile(path string) (RootKey, error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, errors.Join(internal("keyring.root", err), os.Remove(path))
 	}
+	// Its name must be on disk too before anything is sealed under it.
+	dir, err := os.Open(filepath.Dir(path))
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(internal("keyring.root", err), os.Remove(path))
+	}
 	return secret, nil
 }
 

@@ -160,8 +160,10 @@ func (k *Keyring) rotateSigning(ctx context.Context, opt RotateOptions, rep *Rep
 			continue
 		}
 		for _, key := range s.active {
-			specs = append(specs, SetSpec{Set: set, Algorithm: key.row.Algorithm,
-				MaxTokenLife: time.Duration(key.row.MaxTokenSeconds) * time.Second})
+			specs = append(specs, SetSpec{
+				Set: set, Algorithm: key.row.Algorithm,
+				MaxTokenLife: time.Duration(key.row.MaxTokenSeconds) * time.Second,
+			})
 		}
 	}
 	return k.succeed(ctx, specs, opt, rep)
@@ -217,10 +219,12 @@ func pendingKey(rows []*store.SigningKey, algorithm string) *store.SigningKey {
 }
 
 // activate lets a published key sign and retires those of its algorithm that
-// did: their private halves vanish with this commit.
+// did: their private halves vanish with this commit. Compromised ones vanish
+// whole, and with them the set's retired keys of other algorithms.
 func activate(tx store.Tx, rows []*store.SigningKey, next *store.SigningKey, now time.Time, compromised bool) error {
 	for _, row := range rows {
-		if row.Algorithm != next.Algorithm || row.ID == next.ID {
+		other := row.Algorithm != next.Algorithm && !(compromised && !row.RetiredAt.IsZero())
+		if other || row.ID == next.ID {
 			continue
 		}
 		if err := retireSigning(tx, row, now, compromised); err != nil {

@@ -240,8 +240,10 @@ func newSigningRow(root tink.AEAD, spec SetSpec, now time.Time) (*store.SigningK
 	if err != nil {
 		return nil, internal(op, err)
 	}
-	row := &store.SigningKey{Set: spec.Set, ID: jwk.KeyID, Algorithm: spec.Algorithm, Public: public,
-		MaxTokenSeconds: spec.maxToken(), CreatedAt: now}
+	row := &store.SigningKey{
+		Set: spec.Set, ID: jwk.KeyID, Algorithm: spec.Algorithm, Public: public,
+		MaxTokenSeconds: spec.maxToken(), CreatedAt: now,
+	}
 	row.Sealed, err = root.Encrypt(der, rowAAD(store.SigningKeys.Name(), "private", signingRowKey(row)))
 	if err != nil {
 		return nil, internal(op, err)

@@ -195,8 +195,10 @@ func TestSigningWaitsForAcknowledgement(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	var ack atomic.Bool
-	k, err := keyring.Open(t.Context(), openDB(t, store.NewMemory()), root, keyring.Options{Clock: c,
-		Acknowledged: func(context.Context, time.Time) bool { return ack.Load() }})
+	k, err := keyring.Open(t.Context(), openDB(t, store.NewMemory()), root, keyring.Options{
+		Clock:        c,
+		Acknowledged: func(context.Context, time.Time) bool { return ack.Load() },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +249,10 @@ func TestAlgorithmChange(t *testing.T) {
 	}
 	if len(jwks(t, k, "r")) != 2 {
 		t.Error("tokens of the old algorithm do not verify")
+	}
+	must[keyring.Report](t)(k.Rotate(t.Context(), keyring.RotateSigning, keyring.RotateOptions{Set: "r", Compromised: true}))
+	if ids := jwks(t, k, "r"); len(ids) != 1 {
+		t.Errorf("after a compromise the JWKS is %v: the retired key of the old algorithm is still trusted", ids)
 	}
 }
 

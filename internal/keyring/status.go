@@ -38,8 +38,10 @@ func (k *Keyring) Status() []KeyStatus {
 	var out []KeyStatus
 	current, _ := k.CurrentEpoch()
 	for _, e := range st.epochs {
-		s := KeyStatus{Group: "epochs", ID: strconv.Itoa(int(e.Number)), CreatedAt: e.CreatedAt, ActiveFrom: e.SignsFrom,
-			RetiredAt: e.RetiredAt, EndsAt: e.DestroyAt, State: Retired}
+		s := KeyStatus{
+			Group: "epochs", ID: strconv.Itoa(int(e.Number)), CreatedAt: e.CreatedAt, ActiveFrom: e.SignsFrom,
+			RetiredAt: e.RetiredAt, EndsAt: e.DestroyAt, State: Retired,
+		}
 		switch {
 		case e.gone(now):
 			s.State = Destroyed
@@ -63,8 +65,10 @@ func (k *Keyring) Status() []KeyStatus {
 		}
 	}
 	for _, key := range st.keys {
-		s := KeyStatus{Group: key.row.Set, ID: key.row.ID, Algorithm: key.row.Algorithm, CreatedAt: key.row.CreatedAt,
-			ActiveFrom: key.row.SignsFrom, RetiredAt: key.row.RetiredAt, EndsAt: key.row.PublicUntil, State: Retired}
+		s := KeyStatus{
+			Group: key.row.Set, ID: key.row.ID, Algorithm: key.row.Algorithm, CreatedAt: key.row.CreatedAt,
+			ActiveFrom: key.row.SignsFrom, RetiredAt: key.row.RetiredAt, EndsAt: key.row.PublicUntil, State: Retired,
+		}
 		switch {
 		case key.active():
 			s.State = Active

@@ -130,8 +130,10 @@ func (k *Keyring) tickSuccessors(ctx context.Context, rep *Report) error {
 		for _, key := range s.active {
 			grown := !now.Before(key.row.SignsFrom.Add(k.opt.SigningAge - k.delay()))
 			if grown && k.specs.wants(set, key.row.Algorithm) && pendingKey(k.state.Load().rows(set), key.row.Algorithm) == nil {
-				due = append(due, SetSpec{Set: set, Algorithm: key.row.Algorithm,
-					MaxTokenLife: time.Duration(key.row.MaxTokenSeconds) * time.Second})
+				due = append(due, SetSpec{
+					Set: set, Algorithm: key.row.Algorithm,
+					MaxTokenLife: time.Duration(key.row.MaxTokenSeconds) * time.Second,
+				})
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
+	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/api/admin"
@@ -85,7 +87,7 @@ func (c *core) open(ctx context.Context, s *server) error {
 		return fmt.Errorf("the audit log cannot be opened: %w", err)
 	}
 	if c.keys, err = keyring.Open(ctx, c.db, root, keyring.Options{Clock: s.Clock, Log: s.Log}); err != nil {
-		return fmt.Errorf("the keyring cannot be opened: %w", err)
+		return wrongRootKey(s.data.path, err)
 	}
 	own := s.ownAddresses()
 	client, err := egress.NewClient(egress.Config{Exempt: config.Egress.Exempt, Own: func() []netip.AddrPort { return own }})
@@ -94,6 +96,15 @@ func (c *core) open(ctx context.Context, s *server) error {
 	}
 	c.issuers = egress.NewIssuers(egress.IssuersConfig{Client: client, Clock: s.Clock, Logger: s.Log})
 	return c.openLogic(s)
+}
+
+// wrongRootKey says what to do when the root key is another one.
+func wrongRootKey(data string, err error) error {
+	if e := identity.AsError(err); e.Kind == identity.KindValidation {
+		return &identity.Error{Kind: e.Kind, Op: "server.keyring", Err: err, Public: strings.TrimSuffix(e.Public, ".") +
+			": put back the root key or passphrase that was in use when " + data + " was made"}
+	}
+	return fmt.Errorf("the keyring cannot be opened: %w", err)
 }
 
 func (c *core) rootKey(s *server) (keyring.RootKey, error) {
@@ -154,6 +165,13 @@ func (c *core) dialects(s *server) error {
 	return nil
 }
 
+// Requests beyond what the object store takes at a time wait: so many, and no
+// longer than clients wait for an answer.
+const (
+	storeQueue = 4096
+	storeWait  = 20 * time.Second
+)
+
 func (c *core) openGateway(s *server) (err error) {
 	c.gateway, err = s3.New(s3.Config{
 		Access: c.access, Registry: c.directory,
@@ -168,8 +186,10 @@ func (c *core) openGateway(s *server) (err error) {
 			Name: "embedded", Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: s.Config.Region,
 			Credentials: c.objects.Credentials, Transport: c.objects.Transport(), Clock: s.Clock,
 			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
+			Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
 		},
-		BasesFor: s.hosts.S3Bases, ControlSegments: ControlSegments(), ExternalURL: s.externalURL, Region: s.Config.Region, Log: s.Log,
+		MaxPerPrincipal: s.Config.S3.MaxRequestsPerPrincipal,
+		BasesFor:        s.hosts.S3Bases, ControlSegments: ControlSegments(), ExternalURL: s.externalURL, Region: s.Config.Region, Log: s.Log,
 	})
 	return err
 }

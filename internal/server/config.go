@@ -42,6 +42,7 @@ type Config struct {
 	Admin       AdminConfig       `yaml:"admin"`
 	TLS         TLSConfig         `yaml:"tls"`
 	STS         STSConfig         `yaml:"sts"`
+	S3          S3Config          `yaml:"s3"`
 	Cache       CacheConfig       `yaml:"cache"`
 	Store       StoreConfig       `yaml:"store"`
 	Audit       AuditConfig       `yaml:"audit"`
@@ -70,6 +71,13 @@ type STSConfig struct {
 	MinDurationSeconds int `yaml:"min_duration_seconds"`
 	// LongExpiredCode answers ExpiredTokenException in place of ExpiredToken.
 	LongExpiredCode bool `yaml:"long_expired_code"`
+}
+
+// S3Config adjusts the S3 gateway.
+type S3Config struct {
+	// MaxRequestsPerPrincipal is how many requests of one principal may be under
+	// way; more wait for a while, and are then told to slow down.
+	MaxRequestsPerPrincipal int `yaml:"max_requests_per_principal"`
 }
 
 // CacheConfig bounds what is held in memory.
@@ -133,6 +141,7 @@ func DefaultConfig() Config {
 		Region: "us-east-1",
 		Admin:  AdminConfig{Listen: "127.0.0.1:0"},
 		STS:    STSConfig{MinDurationSeconds: 900},
+		S3:     S3Config{MaxRequestsPerPrincipal: 384}, // one principal leaves the object store a fifth
 		Cache:  CacheConfig{Principals: 200_000},
 		Store:  StoreConfig{Staleness: 30 * time.Second},
 		Audit:  AuditConfig{Durability: DurabilityFsync, MaxBytes: 64 << 20, Keep: 16},
@@ -141,12 +150,17 @@ func DefaultConfig() Config {
 	}
 }
 
-// LoadConfig reads the file at path ("" for none) and the overrides of the
-// environment, and checks the whole. Errors are of KindValidation; their
-// Public has one complaint per line, with file, line and key.
-func LoadConfig(path string, environ []string) (Config, error) {
+// Flag is a flag of the command line that overrides a key. It counts when its
+// value is not empty.
+type Flag struct{ Name, Key, Value string }
+
+// LoadConfig reads the file at path ("" for none), the overrides of the
+// environment and, last, those of flags, and checks the whole. Errors are of
+// KindValidation; their Public has one complaint per line, with file, line and
+// key, or with the variable or flag that gave the value.
+func LoadConfig(path string, environ []string, flags ...Flag) (Config, error) {
 	c := DefaultConfig()
-	doc, err := site.Parse("configuration", nil)
+	doc, err := site.Parse("defaults", nil)
 	if path != "" {
 		data, readErr := readConfigFile(path)
 		if readErr != nil {
@@ -162,19 +176,20 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := c.applyEnvironment(environ); err != nil {
+	origins, err := c.applyOverrides(environ, flags)
+	if err != nil {
 		return c, err
 	}
-	return c, c.check(doc)
+	return c, c.check(doc, origins)
 }
 
 func readConfigFile(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, invalid(path + ": no such file; name an existing one with --config, or leave the flag out for the defaults")
+		return nil, invalid(path + ": no such file; name an existing one, or none for the defaults")
 	}
 	if err != nil {
-		return nil, invalid(err.Error())
+		return nil, invalid(path + ": cannot be read: " + bare(err) + "; name a YAML file that this user may read")
 	}
 	return data, nil
 }
@@ -183,10 +198,25 @@ func invalid(message string) *identity.Error {
 	return identity.NewError(identity.KindValidation, "server.config", message)
 }
 
-// check judges values; doc is where their lines are.
-func (c *Config) check(doc *site.Document) error {
+// bare is an error's cause, without the operation and path that Go puts before
+// it.
+func bare(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return err.Error()
+}
+
+// check judges values; doc is where their lines are, and origins is what gave
+// those that no file gave.
+func (c *Config) check(doc *site.Document, origins map[string]string) error {
 	var wrong []string
 	complain := func(key, format string, args ...any) {
+		if origin := origins[key]; origin != "" {
+			wrong = append(wrong, origin+": "+fmt.Sprintf(format, args...))
+			return
+		}
 		wrong = append(wrong, identity.AsError(doc.Errorf(key, format, args...)).Public)
 	}
 	c.checkAddresses(complain)
@@ -204,18 +234,21 @@ func (c *Config) checkAddresses(complain complainer) {
 	for _, a := range []struct{ key, value string }{
 		{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}, {"tls.listen", c.TLS.Listen},
 	} {
-		if _, _, err := net.SplitHostPort(a.value); a.value != "" && err != nil {
+		if a.value != "" && !IsHostPort(a.value) {
 			complain(a.key, "%q is not HOST:PORT", a.value)
 		}
 	}
 	if c.Listen == "" {
 		complain("listen", "must be given")
 	}
-	if !c.AllowPlainHTTP && !c.mainIsTLS() && !loopbackAddress(c.Listen) {
+	if !c.AllowPlainHTTP && !c.mainIsTLS() && IsHostPort(c.Listen) && !IsLoopback(c.Listen) {
 		complain("listen", "%s would serve plain HTTP beyond this machine: set tls.cert_file and tls.key_file, listen on 127.0.0.1 behind a proxy, or set allow_plain_http: true", c.Listen)
 	}
-	if !loopbackAddress(c.Admin.Listen) {
-		complain("admin.listen", "%s is not a loopback address", c.Admin.Listen)
+	if IsHostPort(c.Admin.Listen) && !IsLoopback(c.Admin.Listen) {
+		complain("admin.listen", "%s is not a loopback address: listen on 127.0.0.1", c.Admin.Listen)
+	}
+	if c.Admin.Listen == "" {
+		complain("admin.listen", "must be given")
 	}
 	if u, err := url.Parse(c.ExternalURL); c.ExternalURL != "" &&
 		(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
@@ -247,6 +280,9 @@ func (c *Config) checkValues(complain complainer) {
 	}
 	if n := c.STS.MinDurationSeconds; n < 1 || n > 3600 {
 		complain("sts.min_duration_seconds", "%d is not within 1 to 3600", n)
+	}
+	if n := c.S3.MaxRequestsPerPrincipal; n < 1 {
+		complain("s3.max_requests_per_principal", "%d is less than 1", n)
 	}
 	if c.Cache.Principals < 1000 {
 		complain("cache.principals", "%d is less than 1000", c.Cache.Principals)
@@ -291,7 +327,7 @@ func (c *Config) checkFiles(complain complainer) {
 	} {
 		// The root key itself is made at the first start.
 		if _, err := os.Stat(f.path); f.path != "" && err != nil {
-			complain(f.key, "%v", err)
+			complain(f.key, "%s: %s", f.path, bare(err))
 		}
 	}
 }
@@ -306,8 +342,18 @@ func (c *Config) objectsDir(data string) string {
 	return filepath.Join(data, "objects")
 }
 
-// loopbackAddress reports whether HOST:PORT is of this machine only.
-func loopbackAddress(address string) bool {
+// IsHostPort reports whether address is HOST:PORT with a port that exists.
+func IsHostPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil && port != ""
+}
+
+// IsLoopback reports whether HOST:PORT is of this machine only.
+func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func TestLoadConfigComplains(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, text, env, want string }{
 		{"unknown key", "audit:\n  durabilty: fsync\n", "", `c.yaml:2: audit.durabilty: unknown key (did you mean "durability"?)`},
-		{"wrong type", "cache:\n  principals: many\n", "", "c.yaml:2: cache.principals: cannot take `many` as int"},
+		{"wrong type", "cache:\n  principals: many\n", "", "c.yaml:2: cache.principals: cannot take `many` as a whole number"},
 		{"wrong duration", "store: {staleness: soon}\n", "", "c.yaml:1: store.staleness: cannot take `soon` as a duration like 30s"},
 		{"value out of bounds", "region: r\nsts:\n  min_duration_seconds: 0\n", "", "c.yaml:3: sts.min_duration_seconds: 0 is not within 1 to 3600"},
 		{"list", "base_domains: [good.test, BAD]\n", "", `c.yaml:1: base_domains[1]: "BAD" is not a domain name in lower case without port`},
@@ -63,7 +64,9 @@ func TestLoadConfigComplains(t *testing.T) {
 		{"admin beyond this machine", "admin: {listen: '0.0.0.0:1'}\n", "", "c.yaml:1: admin.listen: 0.0.0.0:1 is not a loopback address"},
 		{"two complaints", "log: {level: loud, format: xml}\n", "", "log.level: \"loud\" is not debug, info, warn or error\n"},
 		{"variable", "", "DAYPASS_CACHE_PRINCIPALS=many", `DAYPASS_CACHE_PRINCIPALS (for cache.principals): "many" is not a whole number`},
-		{"variable's value", "", "DAYPASS_LISTEN=nonsense", `listen: "nonsense" is not HOST:PORT`},
+		{"variable's value", "", "DAYPASS_LISTEN=nonsense", `DAYPASS_LISTEN: "nonsense" is not HOST:PORT`},
+		{"port out of range", "listen: 127.0.0.1:99999\n", "", `c.yaml:1: listen: "127.0.0.1:99999" is not HOST:PORT`},
+		{"not a mapping", "- a\n", "", "c.yaml:1: [0]: cannot take a list as a mapping"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +77,34 @@ func TestLoadConfigComplains(t *testing.T) {
 		})
 	}
 	if _, err := LoadConfig("/none/c.yaml", nil); !strings.Contains(identity.AsError(err).Public, "no such file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFlagsOverrideVariables(t *testing.T) {
+	t.Parallel()
+	environ := []string{"DAYPASS_LISTEN=127.0.0.1:1", "DAYPASS_DATA=d"}
+	got, err := LoadConfig("", environ, Flag{"--listen", "listen", "127.0.0.1:2"}, Flag{"--data", "data", ""})
+	if err != nil || got.Listen != "127.0.0.1:2" || got.Data != "d" {
+		t.Errorf("got %s and %s, %v", got.Listen, got.Data, err)
+	}
+	_, err = LoadConfig("", environ, Flag{"--listen", "listen", "0.0.0.0:2"})
+	if public := identity.AsError(err).Public; !strings.HasPrefix(public, "--listen: 0.0.0.0:2 would serve plain HTTP") || strings.Contains(public, "\n") {
+		t.Errorf("got %s", public)
+	}
+}
+
+func TestCannotListen(t *testing.T) {
+	t.Parallel()
+	doors := newListeners(slog.New(slog.DiscardHandler))
+	defer doors.close()
+	first, err := doors.bind("listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = doors.bind("tls.listen", first.Addr().String())
+	want := "something else listens there already; give another port, or port 0 for a free one, with tls.listen in the configuration (DAYPASS_TLS_LISTEN)"
+	if got := identity.AsError(err); got.Kind != identity.KindValidation || !strings.HasSuffix(got.Public, want) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -35,11 +35,11 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, err
+		return nil, unusable(path, err)
 	}
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, unusable(path, err)
 	}
 	taken, err := lockFile(f)
 	if err == nil && !taken {
@@ -50,6 +50,13 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return &dataDir{path, f}, nil
+}
+
+func unusable(path string, err error) error {
+	return &identity.Error{
+		Kind: identity.KindValidation, Op: "server.data", Err: err,
+		Public: "the data directory " + path + " cannot be used: " + bare(err) + "; name another one with --data, or let this user write there",
+	}
 }
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
@@ -71,8 +78,10 @@ func (d *dataDir) rootKey(c *Config, dev bool) (key keyring.RootKey, warning str
 		if err != nil {
 			return nil, "", err
 		}
-		key, err = keyring.RootKeyFromPassphrase(identity.Secret(text))
-		return key, "", err
+		if key, err = keyring.RootKeyFromPassphrase(identity.Secret(text)); err != nil {
+			return nil, "", placed(c.PassphraseFile, err)
+		}
+		return key, "", nil
 	}
 	path := c.RootKeyFile
 	if path == "" {
@@ -81,18 +90,28 @@ func (d *dataDir) rootKey(c *Config, dev bool) (key keyring.RootKey, warning str
 	key, inside, err := keyring.LoadRootKeyFile(path, d.path)
 	if identity.KindOf(err) == identity.KindNotFound {
 		if _, statErr := os.Stat(d.file(databaseName)); statErr == nil {
-			return nil, "", invalid(path + " is missing, and without it nothing in " + d.path + " can be opened: put the root key back, or name it with root_key_file")
+			return nil, "", invalid(path + " is missing, and without it nothing in " + d.path + " can be opened: put the root key back, or name it with root_key_file, or its passphrase with passphrase_file")
 		}
 		key, err = keyring.NewRootKeyFile(path)
 		inside = c.RootKeyFile == ""
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
+		return nil, "", placed(path, err)
 	}
 	if inside && !dev {
 		warning = "the root key lies inside the data directory, so a copy of the directory is a copy of every secret: move it and name it with root_key_file"
 	}
 	return key, warning, nil
+}
+
+// placed puts the file's name before what people read of an error.
+func placed(path string, err error) error {
+	e := identity.AsError(err)
+	text := e.Public
+	if text == "" {
+		text = err.Error()
+	}
+	return &identity.Error{Kind: e.Kind, Op: "server.data", Public: path + ": " + text, Err: err}
 }
 
 // readSmall reads a file of a few bytes, without its final newline.
@@ -102,7 +121,7 @@ func readSmall(path string) (string, error) {
 		return "", err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", invalid(fmt.Sprintf("%s has mode %04o; it must be 0600", path, info.Mode().Perm()))
+		return "", invalid(fmt.Sprintf("%s has mode %04o; it must be 0600: chmod 600 %s", path, info.Mode().Perm(), path))
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxPassphrase {
 		return "", invalid(path + " is not a small regular file")

@@ -174,11 +174,12 @@ func printDemo(w io.Writer, r *Ready) error {
 	}
 	_, err := fmt.Fprintf(w, `Daypass serves a demo site at %[1]s (Ctrl-C ends it)
 %[7]s
-# From e-mail and password to keys that expire in an hour, and a bucket. Paste:
+# From e-mail and password to keys that expire in an hour, and a bucket (a second
+# time, mb and create-access-key say that what they make is there). Paste:
 TOKEN=$(curl -s %[1]s/auth/realms/root-accounts/protocol/openid-connect/token \
   --data-urlencode client_id=root-client --data-urlencode grant_type=password \
   --data-urlencode username=%[2]s --data-urlencode 'password=%[3]s' | jq -r .access_token)
-echo "$TOKEN" | cut -d'.' -f2 | base64 --decode
+echo "$TOKEN" | cut -d'.' -f2 | base64 --decode | jq -c .
 export AWS_ENDPOINT_URL=%[1]s AWS_DEFAULT_REGION=%[4]s
 KEYS=$(aws sts assume-role-with-web-identity --endpoint-url %[1]s \
   --role-arn arn:%[5]s:iam::%[6]s:root --role-session-name demo --web-identity-token "$TOKEN")

@@ -35,31 +35,44 @@ func keysOf(v reflect.Value, prefix string) []Key {
 			out = append(out, keysOf(v.Field(i), path+".")...)
 			continue
 		}
-		variable := environmentPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
-		out = append(out, Key{path, variable, v.Field(i)})
+		out = append(out, Key{path, variableOf(path), v.Field(i)})
 	}
 	return out
 }
 
-// applyEnvironment overrides keys by variables. An empty variable counts as
-// not set. Variables that name no key belong to others: clients have some too.
-func (c *Config) applyEnvironment(environ []string) error {
+// variableOf is the variable that overrides a key.
+func variableOf(path string) string {
+	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// applyOverrides overrides keys by variables, then by flags, and returns what
+// gave each key that was overridden. An empty value counts as not set.
+// Variables that name no key belong to others: clients have some too.
+func (c *Config) applyOverrides(environ []string, flags []Flag) (origins map[string]string, err error) {
 	keys := keysOf(reflect.ValueOf(c).Elem(), "")
+	origins = map[string]string{}
 	var wrong []string
-	for _, pair := range environ {
-		name, text, _ := strings.Cut(pair, "=")
-		i := slices.IndexFunc(keys, func(k Key) bool { return k.Variable == name })
+	override := func(origin, text string, names func(Key) bool) {
+		i := slices.IndexFunc(keys, names)
 		if i < 0 || text == "" {
-			continue
+			return
 		}
 		if err := set(keys[i].value, text); err != nil {
-			wrong = append(wrong, fmt.Sprintf("%s (for %s): %v", name, keys[i].Path, err))
+			wrong = append(wrong, fmt.Sprintf("%s (for %s): %v", origin, keys[i].Path, err))
 		}
+		origins[keys[i].Path] = origin
+	}
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		override(name, text, func(k Key) bool { return k.Variable == name })
+	}
+	for _, f := range flags {
+		override(f.Name, f.Value, func(k Key) bool { return k.Path == f.Key })
 	}
 	if len(wrong) > 0 {
-		return invalid(strings.Join(wrong, "\n"))
+		return nil, invalid(strings.Join(wrong, "\n"))
 	}
-	return nil
+	return origins, nil
 }
 
 func set(v reflect.Value, text string) error {

@@ -92,10 +92,13 @@ func (f *Front) route(rec *recorder, r *http.Request, facts *identity.RequestFac
 		refuse(rec, r, route.Service, facts.ID, route.Err)
 		return route
 	}
+	// net/http must find its own body in r: it then lingers after a refusal
+	// whose body was not read, or the reset that follows eats the answer.
+	inner := r.WithContext(identity.WithRequest(r.Context(), *facts))
 	if _, peeked := r.Body.(*rejoined); !peeked && r.Body != nil && r.Body != http.NoBody {
-		r.Body = &steadyBody{ReadCloser: r.Body, control: rec.control}
+		inner.Body = &steadyBody{ReadCloser: r.Body, control: rec.control}
 	}
-	handler.ServeHTTP(rec, r.WithContext(identity.WithRequest(r.Context(), *facts)))
+	handler.ServeHTTP(rec, inner)
 	return route
 }
 

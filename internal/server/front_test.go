@@ -252,7 +252,7 @@ func TestDrain(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			doors := newListeners(slog.New(slog.DiscardHandler))
-			l, err := doors.bind("127.0.0.1:0")
+			l, err := doors.bind("listen", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"daypass/internal/identity"
@@ -35,14 +35,33 @@ func newListeners(log *slog.Logger) *listeners {
 	return &listeners{log: log, failed: make(chan error, 8)}
 }
 
-// bind opens a TCP listener.
-func (l *listeners) bind(address string) (net.Listener, error) {
+// bind opens a TCP listener. key is the configuration key of the address.
+func (l *listeners) bind(key, address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w; is another server running there? choose another port, or port 0 for a free one", address, err)
+		return nil, cannotListen(key, address, err)
 	}
 	l.bound = append(l.bound, listener)
 	return listener, nil
+}
+
+func cannotListen(key, address string, err error) error {
+	where := key + " in the configuration (" + variableOf(key) + ")"
+	if key == "listen" {
+		where = "--listen or " + where
+	}
+	what := "cannot listen on " + address + ": "
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		what += "something else listens there already; give another port, or port 0 for a free one, with " + where
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		what += "this machine has no such address; give another with " + where
+	case errors.Is(err, syscall.EACCES):
+		what += "this user may not take that port; give one above 1023 with " + where + ", or grant CAP_NET_BIND_SERVICE"
+	default:
+		what += err.Error() + "; give another address with " + where
+	}
+	return &identity.Error{Kind: identity.KindValidation, Op: "server.listen", Public: what, Err: err}
 }
 
 // serve answers on a listener with a handler. Nothing bounds how long a body

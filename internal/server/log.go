@@ -32,6 +32,9 @@ var secretParameters = map[string]bool{
 	"id_token": true, "refresh_token": true, "id_token_hint": true, "code": true, "state": true, "password": true,
 	"passcode": true, "apikey": true, "api_key": true, "client_secret": true, "client_assertion": true,
 	"tokencode": true, "tradeintoken": true, "encodedmessage": true, "policy": true, "assertion": true,
+	"subject_token": true, "actor_token": true, "device_code": true, "user_code": true, "code_verifier": true,
+	"samlresponse": true, "samlrequest": true, "signintoken": true, "secretaccesskey": true, "username": true,
+	"x-amz-server-side-encryption-customer-key": true, "x-amz-copy-source-server-side-encryption-customer-key": true,
 }
 
 // logTarget is a request target fit for a log: values of parameters that can

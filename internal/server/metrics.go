@@ -28,10 +28,12 @@ func NewMetrics(version string, actions []string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "daypass_requests_total", Help: "Requests by service, operation and status."}, []string{"service", "op", "status"}),
+			Name: "daypass_requests_total", Help: "Requests by service, operation and status.",
+		}, []string{"service", "op", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "daypass_request_duration_seconds", Help: "Time from the first byte of a request to the end of its answer.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"service"}),
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
+		}, []string{"service"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "daypass_requests_in_flight", Help: "Requests being answered."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "daypass_panics_total", Help: "Requests that ended in a panic."}),
 		actions:  map[string]bool{},
@@ -40,7 +42,8 @@ func NewMetrics(version string, actions []string) *Metrics {
 		m.actions[a] = true
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "daypass_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version}})
+		Name: "daypass_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
+	})
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.panics, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

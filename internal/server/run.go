@@ -126,7 +126,7 @@ func (s *server) devDefaults() error {
 		}
 	}
 	for _, address := range []string{c.Listen, c.TLS.Listen} {
-		if address != "" && !loopbackAddress(address) {
+		if address != "" && !IsLoopback(address) {
 			return invalid("--dev serves this machine only, and " + address + " is not a loopback address: listen on 127.0.0.1, or configure a real site and leave --dev out")
 		}
 	}
@@ -191,14 +191,14 @@ func (s *server) start(ctx context.Context) error {
 // names them is made.
 func (s *server) bind() (err error) {
 	c := &s.Config
-	if s.main, err = s.doors.bind(c.Listen); err != nil {
+	if s.main, err = s.doors.bind("listen", c.Listen); err != nil {
 		return err
 	}
-	if s.health, err = s.doors.bind(c.Admin.Listen); err != nil {
+	if s.health, err = s.doors.bind("admin.listen", c.Admin.Listen); err != nil {
 		return err
 	}
 	if c.TLS.Listen != "" {
-		if s.tls, err = s.doors.bind(c.TLS.Listen); err != nil {
+		if s.tls, err = s.doors.bind("tls.listen", c.TLS.Listen); err != nil {
 			return err
 		}
 	}

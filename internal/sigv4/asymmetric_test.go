@@ -261,9 +261,17 @@ func TestWildcardMatch(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"*", "us-east-1", true}, {"us-*", "us-east-1", true}, {"*-1", "us-east-1", true}, {"us-*-1", "us-east-1", true},
-		{"us-**-1", "us-east-1", true}, {"us-east-1*", "us-east-1", true}, {"*us*east*1*", "us-east-1", true},
-		{"us-*-2", "us-east-1", false}, {"us", "us-east-1", false}, {"*x*", "us-east-1", false}, {"us-east-1-*", "us-east-1", false},
+		{"*", "us-east-1", true},
+		{"us-*", "us-east-1", true},
+		{"*-1", "us-east-1", true},
+		{"us-*-1", "us-east-1", true},
+		{"us-**-1", "us-east-1", true},
+		{"us-east-1*", "us-east-1", true},
+		{"*us*east*1*", "us-east-1", true},
+		{"us-*-2", "us-east-1", false},
+		{"us", "us-east-1", false},
+		{"*x*", "us-east-1", false},
+		{"us-east-1-*", "us-east-1", false},
 	} {
 		if got := wildcardMatch(v.pattern, v.s); got != v.want {
 			t.Errorf("%s on %s: %v", v.pattern, v.s, got)

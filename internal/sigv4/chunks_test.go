@@ -50,7 +50,8 @@ func TestPublishedChunks(t *testing.T) {
 				"ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
 				"0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
 				"b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
-			}, "",
+			},
+			"",
 		},
 		{
 			StreamingSignedTrailer, "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
@@ -326,7 +327,8 @@ func FuzzChunks(f *testing.F) {
 	f.Add("ffffffffffffffff;chunk-signature="+EmptySHA256+"\r\n", int64(1)<<62, true)
 	f.Fuzz(func(t *testing.T, body string, length int64, plain bool) {
 		p := Payload{PayloadMode: PayloadChunksTrailer, DecodedLength: length, Trailer: CRC32, seed: &chunkSeed{
-			Derive("a secret nobody signs with", "20260102", "us-east-1", "s3"), "20260102T030405Z", "20260102", "us-east-1", "s3", EmptySHA256}}
+			Derive("a secret nobody signs with", "20260102", "us-east-1", "s3"), "20260102T030405Z", "20260102", "us-east-1", "s3", EmptySHA256,
+		}}
 		if plain {
 			p.PayloadMode = PayloadChunks
 		}

@@ -83,11 +83,15 @@ var sentences = map[Failure]sentence{
 	FailureScopeDate:       {malformedHeader + wrongDate, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP."},
 	FailureDateMissing:     {"AWS authentication requires a valid Date or x-amz-date header", notConforming},
 	FailureTimeSkewed:      {"The difference between the request time and the current time is too large.", "Signature expired."},
-	FailureUnknownAccessKey: {"The AWS Access Key Id you provided does not exist in our records.",
-		"The security token included in the request is invalid."},
-	FailureSignatureMismatch: {"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+	FailureUnknownAccessKey: {
+		"The AWS Access Key Id you provided does not exist in our records.",
+		"The security token included in the request is invalid.",
+	},
+	FailureSignatureMismatch: {
+		"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 		"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " +
-			"Consult the service documentation for details."},
+			"Consult the service documentation for details.",
+	},
 	FailurePresignMalformed:     {sixParameters, notConforming},
 	FailurePresignExpired:       {"Request has expired.", "Signature expired."},
 	FailurePresignNotYet:        {"Request is not valid yet.", "Signature not yet current."},

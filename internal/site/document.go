@@ -74,7 +74,7 @@ func (d *Document) expand(n *yaml.Node, lookup func(string) (string, bool)) erro
 		return value
 	})
 	if missing != "" {
-		return d.at(n.Line, fmt.Sprintf("the environment has no variable %s", missing))
+		return d.at(n.Line, n.Column, fmt.Sprintf("the environment has no variable %s", missing))
 	}
 	return nil
 }
@@ -194,8 +194,10 @@ func (d *Document) Errorf(path, format string, args ...any) error {
 	return complain(fmt.Sprintf("%s:%d: %s: %s", d.name, line, path, fmt.Sprintf(format, args...)))
 }
 
-func (d *Document) at(line int, message string) error {
-	path := d.pathAt(d.root, line, "")
+// at makes a complaint about what stands on a line, at a column or, when that
+// is 0, first.
+func (d *Document) at(line, column int, message string) error {
+	path := d.pathAt(d.root, line, column, "")
 	if path != "" {
 		path += ": "
 	}
@@ -237,8 +239,9 @@ func child(n *yaml.Node, step string) (value, key *yaml.Node) {
 	return nil, nil
 }
 
-// pathAt names the first key or value that stands on a line.
-func (d *Document) pathAt(n *yaml.Node, line int, path string) string {
+// pathAt names the key of the value that stands on a line and at a column, or
+// without a column the first key or value on the line.
+func (d *Document) pathAt(n *yaml.Node, line, column int, path string) string {
 	if n == nil {
 		return ""
 	}
@@ -247,8 +250,14 @@ func (d *Document) pathAt(n *yaml.Node, line int, path string) string {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key, value := n.Content[i], n.Content[i+1]
 			here := join(path, key.Value)
-			if found := d.pathAt(value, line, here); found != "" {
+			if found := d.pathAt(value, line, column, here); found != "" {
 				return found
+			}
+			if column > 0 {
+				if key.Line == line && key.Column == column || value.Line == line && value.Column == column {
+					return here
+				}
+				continue
 			}
 			if key.Line == line || value.Line == line && value.Kind == yaml.ScalarNode {
 				return here
@@ -257,10 +266,10 @@ func (d *Document) pathAt(n *yaml.Node, line int, path string) string {
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
 			here := fmt.Sprintf("%s[%d]", path, i)
-			if found := d.pathAt(item, line, here); found != "" {
+			if found := d.pathAt(item, line, column, here); found != "" {
 				return found
 			}
-			if item.Line == line && item.Kind == yaml.ScalarNode {
+			if item.Line == line && (column == 0 || item.Column == column) && item.Kind == yaml.ScalarNode {
 				return here
 			}
 		}
@@ -268,7 +277,7 @@ func (d *Document) pathAt(n *yaml.Node, line int, path string) string {
 	return ""
 }
 
-var typeError = regexp.MustCompile(`^line (\d+): (.*)$`)
+var typeError = regexp.MustCompile(`^line (\d+)(?::(\d+))?: (.*)$`)
 
 // explain gives a complaint of the YAML package the key that it leaves out.
 func (d *Document) explain(line string) string {
@@ -277,14 +286,51 @@ func (d *Document) explain(line string) string {
 		return d.name + ": " + line
 	}
 	number, _ := strconv.Atoi(m[1])
-	message := goTypes.Replace(m[2])
-	return identity.AsError(d.at(number, message)).Public
+	column, _ := strconv.Atoi(m[2])
+	if value := quoted.FindStringSubmatch(m[3]); value != nil && column == 0 {
+		column = columnOf(d.root, number, value[1])
+	}
+	message := goTypes.Replace(goType.ReplaceAllStringFunc(m[3], plainType))
+	return identity.AsError(d.at(number, column, message)).Public
+}
+
+// quoted is the value in a complaint of the YAML package; long ones are cut.
+var quoted = regexp.MustCompile("`([^`]*)`")
+
+// columnOf finds a scalar by its line and value; 0 when there is none.
+func columnOf(n *yaml.Node, line int, value string) int {
+	if n.Kind == yaml.ScalarNode && n.Line == line && n.Value == value {
+		return n.Column
+	}
+	for _, child := range n.Content {
+		if column := columnOf(child, line, value); column > 0 {
+			return column
+		}
+	}
+	return 0
+}
+
+// goType is the Go type at the end of a complaint of the YAML package.
+var goType = regexp.MustCompile(` into [\w.]+$`)
+
+func plainType(match string) string {
+	switch name := strings.TrimPrefix(match, " into "); {
+	case name == "bool":
+		return " into true or false"
+	case name == "int" || name == "int64":
+		return " into a whole number"
+	case name == "string":
+		return " into text"
+	case name != "time.Duration" && strings.Contains(name, "."): // a struct of this program
+		return " into a mapping"
+	}
+	return match
 }
 
 var goTypes = strings.NewReplacer(
 	"!!str ", "", "!!int ", "", "!!bool ", "", "!!float ", "", "!!map", "a mapping", "!!seq", "a list", "!!null", "nothing",
 	"cannot unmarshal ", "cannot take ", " into ", " as ",
-	"[]string", "a list of strings", "time.Duration", "a duration like 30s", "int64", "a whole number",
+	"[]string", "a list of strings", "time.Duration", "a duration like 30s",
 )
 
 func syntax(err error) string { return strings.TrimPrefix(err.Error(), "yaml: ") }

@@ -3,6 +3,7 @@ package site
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 
 // secretShape never repeats what stood there: it may be the secret.
 func secretShape(n *yaml.Node) error {
-	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a secret is {file: PATH}, {env: NAME} or a plain string", n.Line)}}
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d:%d: a secret is {file: PATH}, {env: NAME} or a plain string", n.Line, n.Column)}}
 }
 
 // resolve fetches the text. A relative file name is relative to dir; one final
@@ -77,16 +78,25 @@ func (s *Secret) resolve(dir string, lookup func(string) (string, bool)) (identi
 func readSecretFile(path string) (identity.Secret, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", err
+		return "", unreadable(path, err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSecretBytes {
 		return "", fmt.Errorf("%s is not a file of at most %d bytes", path, maxSecretBytes)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", unreadable(path, err)
 	}
 	return nonEmpty(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"))
+}
+
+// unreadable names the file once, without the operation that Go puts before it.
+func unreadable(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("the secret's file %s: %w", path, err)
 }
 
 func nonEmpty(text string) (identity.Secret, error) {

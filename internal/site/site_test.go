@@ -82,15 +82,21 @@ func TestReadWholeSite(t *testing.T) {
 	want := directory.SiteSpec{
 		Accounts: []directory.AccountSpec{{ID: "123456789012", Partition: "aws", Name: "Demo", Alias: "demo", RootEmail: "root@example.com", RootPassword: secret("s3cret")}},
 		Realms: []directory.RealmSpec{
-			{Realm: identity.Realm{Name: "root-accounts", Algorithm: "ES256", AccessTokenSeconds: 300, RefreshTokenSeconds: 1800, Scope: "email"},
-				Clients: []directory.ClientSpec{{ID: "root-client", Public: true, Grants: []string{"password", "refresh_token"}}}},
-			{Realm: identity.Realm{Name: "shasta", AccountID: "123456789012", Algorithm: "RS256", AccessTokenSeconds: 60, RefreshTokenSeconds: 1800},
-				Clients: []directory.ClientSpec{{ID: "admin-client", Grants: []string{"client_credentials"}, ServiceAccount: "robot", Secret: secret("c-secret")}}},
+			{
+				Realm:   identity.Realm{Name: "root-accounts", Algorithm: "ES256", AccessTokenSeconds: 300, RefreshTokenSeconds: 1800, Scope: "email"},
+				Clients: []directory.ClientSpec{{ID: "root-client", Public: true, Grants: []string{"password", "refresh_token"}}},
+			},
+			{
+				Realm:   identity.Realm{Name: "shasta", AccountID: "123456789012", Algorithm: "RS256", AccessTokenSeconds: 60, RefreshTokenSeconds: 1800},
+				Clients: []directory.ClientSpec{{ID: "admin-client", Grants: []string{"client_credentials"}, ServiceAccount: "robot", Secret: secret("c-secret")}},
+			},
 		},
 		Users: []directory.UserSpec{{AccountID: "123456789012", Name: "alice", Path: "/", Realm: "shasta", ClientRoles: map[string][]string{"shasta": {"admin"}}, Password: secret("plain")}},
-		Roles: []directory.RoleSpec{{AccountID: "123456789012", Name: "dev", Path: "/", MaxSessionDuration: 3600,
+		Roles: []directory.RoleSpec{{
+			AccountID: "123456789012", Name: "dev", Path: "/", MaxSessionDuration: 3600,
 			Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/localhost:1/realms/x"},` +
-				`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"localhost:1/realms/x:aud":"shasta"}}}]}`}},
+				`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"localhost:1/realms/x:aud":"shasta"}}}]}`,
+		}},
 		Providers: []directory.ProviderSpec{
 			{AccountID: "123456789012", OwnRealm: "shasta", ClientIDs: []string{"shasta"}},
 			{AccountID: "123456789012", URL: "https://idp.example.com", ClientIDs: []string{"a", "b"}},
@@ -107,17 +113,22 @@ func TestReadComplains(t *testing.T) {
 		{"unknown key", "accounts:\n  - id: a\n    alais: x\n", `s.yaml:3: accounts[0].alais: unknown key (did you mean "alias"?)`},
 		{"unknown key at the top", "acounts: []\n", `s.yaml:1: acounts: unknown key (did you mean "accounts"?)`},
 		{"no suggestion", "zzzzzzzz: 1\n", "s.yaml:1: zzzzzzzz: unknown key"},
-		{"wrong type", "realms:\n  - name: r\n    account: a\n    access_token_seconds: soon\n", "s.yaml:4: realms[0].access_token_seconds: cannot take `soon` as int"},
+		{"wrong type", "realms:\n  - name: r\n    account: a\n    access_token_seconds: soon\n", "s.yaml:4: realms[0].access_token_seconds: cannot take `soon` as a whole number"},
 		{"missing", "accounts:\n  - name: x\n", "s.yaml:2: accounts[0].id: must be given"},
 		{"duplicate key", "accounts: []\naccounts: []\n", `s.yaml:2: accounts: mapping key "accounts" already defined at line 1`},
 		{"two documents", "accounts: []\n---\nrealms: []\n", "s.yaml: the file holds more than one YAML document"},
 		{"not yaml", "a: [1\n", "s.yaml: line 1: did not find expected ',' or ']'"},
 		{"missing variable", "accounts:\n  - id: ${env:NO}\n", "s.yaml:2: accounts[0].id: the environment has no variable NO"},
 		{"missing secret", "accounts:\n  - id: a\n    root: {email: e, password: {env: NO}}\n", "s.yaml:3: accounts[0].root.password: the environment has no variable NO"},
-		{"secret shape", "accounts:\n  - id: a\n    root: {email: e, password: {fiel: hunter2}}\n", "s.yaml:3: accounts[0].root.email: a secret is {file: PATH}, {env: NAME} or a plain string"},
+		{"secret shape", "accounts:\n  - id: a\n    root: {email: e, password: {fiel: hunter2}}\n", "s.yaml:3: accounts[0].root.password: a secret is {file: PATH}, {env: NAME} or a plain string"},
 		{"provider of two kinds", "providers:\n  - account: a\n    url: https://x\n    realm: y\n", "s.yaml:2: providers[0]: give either url (a foreign issuer) or realm (one of this installation)"},
 		{"trust missing", "roles:\n  - account: a\n    name: r\n", "s.yaml:2: roles[0].trust: must be given"},
 		{"trust not JSON", "roles:\n  - account: a\n    name: r\n    trust: nonsense\n", "s.yaml:4: roles[0].trust: neither a mapping nor JSON"},
+		{"wrong type, bool", "realms:\n  - {name: r, root_login_disabled: maybe}\n", "s.yaml:2: realms[0].root_login_disabled: cannot take `maybe` as true or false"},
+		{"not a mapping", "accounts\n", "s.yaml:1: cannot take `accounts` as a mapping"},
+		{"missing secret file", "accounts:\n  - id: a\n    root: {email: e, password: {file: /none/p}}\n", "s.yaml:3: accounts[0].root.password: the secret's file /none/p: no such file or directory"},
+		{"user given twice", "users:\n  - {account: a, name: bob}\n  - {account: a, name: Bob}\n  - {account: b, name: bob}\n", "s.yaml:3: users[1].name: the same user as users[0].name"},
+		{"e-mail given twice", "accounts:\n  - {id: a, root: {email: X@y}}\n  - {id: b, root: {email: x@y}}\n", "s.yaml:3: accounts[1].root.email: the same e-mail address as accounts[0].root.email"},
 		{"two complaints", "accounts:\n  - name: x\n  - name: y\n", "s.yaml:2: accounts[0].id: must be given\ns.yaml:3: accounts[1].id: must be given"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -120,7 +121,7 @@ func Read(src Source, data []byte) (directory.SiteSpec, error) {
 	if err := doc.Decode(&f); err != nil {
 		return directory.SiteSpec{}, err
 	}
-	b := &builder{doc: doc, dir: filepath.Dir(src.Name), lookup: src.Lookup}
+	b := &builder{doc: doc, dir: filepath.Dir(src.Name), lookup: src.Lookup, seen: map[string]string{}}
 	spec := b.build(&f)
 	if len(b.wrong) > 0 {
 		return directory.SiteSpec{}, complain(strings.Join(b.wrong, "\n"))
@@ -133,6 +134,7 @@ type builder struct {
 	doc    *Document
 	dir    string
 	lookup func(string) (string, bool)
+	seen   map[string]string // what has been named, and where
 	wrong  []string
 }
 
@@ -144,6 +146,20 @@ func (b *builder) require(path, key, value string) {
 	if value == "" {
 		b.complain(join(path, key), "must be given")
 	}
+}
+
+// once complains when a thing that only one may be is named a second time.
+// Names are compared without regard to case where the site does so.
+func (b *builder) once(path, what string, parts ...string) {
+	if slices.Contains(parts, "") { // another complaint
+		return
+	}
+	key := what + "\x00" + strings.Join(parts, "\x00")
+	if first := b.seen[key]; first != "" {
+		b.complain(path, "the same %s as %s", what, first)
+		return
+	}
+	b.seen[key] = path
 }
 
 func (b *builder) secret(path string, s *Secret) *identity.Secret {
@@ -179,9 +195,12 @@ func (b *builder) build(f *file) directory.SiteSpec {
 
 func (b *builder) account(path string, a *account) directory.AccountSpec {
 	b.require(path, "id", a.ID)
+	b.once(path+".id", "account", a.ID)
+	b.once(path+".alias", "alias", a.Alias)
 	out := directory.AccountSpec{ID: a.ID, Partition: orDefault(a.Partition, defaultPartition), Name: a.Name, Alias: a.Alias}
 	if a.Root != nil {
 		b.require(path+".root", "email", a.Root.Email)
+		b.once(path+".root.email", "e-mail address", strings.ToLower(a.Root.Email))
 		out.RootEmail = a.Root.Email
 		out.RootPassword = b.secret(path+".root.password", a.Root.Password)
 	}
@@ -190,6 +209,7 @@ func (b *builder) account(path string, a *account) directory.AccountSpec {
 
 func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 	b.require(path, "name", r.Name)
+	b.once(path+".name", "realm", r.Name)
 	if r.Name == identity.RootRealm && r.Account != "" {
 		b.complain(path+".account", "the realm %s belongs to no account", identity.RootRealm)
 	}
@@ -211,6 +231,7 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 	for i, c := range r.Clients {
 		at := fmt.Sprintf("%s.clients[%d]", path, i)
 		b.require(at, "id", c.ID)
+		b.once(at+".id", "client", r.Name, c.ID)
 		if c.Public && c.Secret != nil {
 			b.complain(at+".secret", "a public client has no secret")
 		}
@@ -225,6 +246,7 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 func (b *builder) user(path string, u *user) directory.UserSpec {
 	b.require(path, "account", u.Account)
 	b.require(path, "name", u.Name)
+	b.once(path+".name", "user", u.Account, strings.ToLower(u.Name))
 	if u.Password != nil && u.Realm == "" {
 		b.complain(path+".password", "a user without a realm has nowhere to log in")
 	}
@@ -240,6 +262,7 @@ func (b *builder) user(path string, u *user) directory.UserSpec {
 func (b *builder) role(path string, r *role) directory.RoleSpec {
 	b.require(path, "account", r.Account)
 	b.require(path, "name", r.Name)
+	b.once(path+".name", "role", r.Account, strings.ToLower(r.Name))
 	return directory.RoleSpec{
 		AccountID: r.Account, Name: r.Name, Path: orDefault(r.Path, "/"), Description: r.Description,
 		Trust:              b.policy(path+".trust", &r.Trust),

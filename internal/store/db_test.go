@@ -71,7 +71,8 @@ func user(i int) *identity.User {
 
 func putUsers(t *testing.T, u interface {
 	Update(context.Context, func(store.Tx) error) (identity.Position, error)
-}, users ...*identity.User) identity.Position {
+}, users ...*identity.User,
+) identity.Position {
 	t.Helper()
 	pos, err := u.Update(t.Context(), func(tx store.Tx) error {
 		for _, v := range users {

@@ -211,8 +211,10 @@ func only(key crypto.PublicKey) func(string, string) (crypto.PublicKey, bool) {
 
 func TestEveryAlgorithm(t *testing.T) {
 	t.Parallel()
-	fit := map[string]string{"RS256": "rsa2048", "RS384": "rsa2048", "RS512": "rsa2048", "PS256": "rsa2048", "PS384": "rsa2048",
-		"PS512": "rsa2048", "ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed25519"}
+	fit := map[string]string{
+		"RS256": "rsa2048", "RS384": "rsa2048", "RS512": "rsa2048", "PS256": "rsa2048", "PS384": "rsa2048",
+		"PS512": "rsa2048", "ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed25519",
+	}
 	for _, alg := range token.Algorithms {
 		raw := joseSign(t, alg, testKeys()[fit[alg]], `{"sub":"1"}`, nil)
 		for name, key := range testKeys() {

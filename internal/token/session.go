@@ -197,6 +197,22 @@ func (s *Sessions) Open(ctx context.Context, accessKeyID, sessionToken string) (
 	return c, s.secret(epoch, accessKeyID), nil
 }
 
+// CheckEpoch judges the epoch of a token that Open has opened before: an epoch
+// may be destroyed ahead of its time, and what it sealed goes with it, wherever
+// it is kept opened. Errors as of Open.
+func (s *Sessions) CheckEpoch(ctx context.Context, sessionToken string) error {
+	const head = (headerSize + 2) / 3 * 4 // characters that hold the header
+	var raw [head / 4 * 3]byte
+	if len(sessionToken) < head {
+		return errToken
+	}
+	if _, err := strictBase64.Decode(raw[:], []byte(sessionToken[:head])); err != nil {
+		return errToken
+	}
+	_, err := s.keys.EpochByNumber(ctx, binary.BigEndian.Uint32(raw[1:]))
+	return err
+}
+
 var errOurSeal = errors.New("the seal is ours")
 
 var strictBase64 = base64.StdEncoding.Strict()

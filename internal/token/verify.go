@@ -25,6 +25,7 @@ const MaxJWTSize = 20_000
 
 const (
 	maxJSONDepth = 32
+	maxSpare     = 32 // names in a map that is worth clearing
 	minRSABits   = 2048
 	maxRSABits   = 8192
 )
@@ -211,19 +212,33 @@ func strictObject(doc []byte) error {
 	if !utf8.Valid(doc) || !json.Valid(doc) || bytes.TrimLeft(doc, " \t\r\n")[0] != '{' {
 		return errors.New("not a JSON object in UTF-8")
 	}
-	var stack []map[string]struct{} // the names seen; nil for an array
-	before := byte(0)               // the last byte that is not a blank
+	// The names seen; nil for an array. Maps are used again: a stranger's token
+	// may hold thousands of objects.
+	var stack []map[string]struct{}
+	var spare [maxJSONDepth + 1]map[string]struct{}
+	before := byte(0) // the last byte that is not a blank
 	for i := 0; i < len(doc); i++ {
 		c := doc[i]
 		switch c {
 		case ' ', '\t', '\r', '\n':
 			continue
 		case '{':
-			stack = append(stack, make(map[string]struct{}, 16))
+			names := spare[len(stack)]
+			if names == nil {
+				names = make(map[string]struct{}, 16)
+			}
+			stack = append(stack, names)
 		case '[':
 			stack = append(stack, nil)
 		case '}', ']':
-			stack = stack[:len(stack)-1]
+			last := len(stack) - 1
+			if names := stack[last]; len(names) > maxSpare {
+				spare[last] = nil
+			} else if names != nil {
+				clear(names)
+				spare[last] = names
+			}
+			stack = stack[:last]
 		case '"':
 			end := stringEnd(doc, i)
 			if names := stack[len(stack)-1]; names != nil && before != ':' {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"daypass/internal/identity"
 )
@@ -50,6 +51,11 @@ type S3 struct {
 	// ReservedPrefixes of keys are the store's own (".sgwtmp/").
 	ReservedPrefixes []string
 	Mode             Mode
+	// Gate bounds the requests under way, from Do until the answer's body is
+	// closed; nil does not.
+	Gate *Gate
+	// Stall is how long the upstream may take or give no byte; 2 minutes when 0.
+	Stall time.Duration
 
 	signers signers
 }
@@ -80,25 +86,63 @@ const opDo = "upstream.Do"
 const retryAfterSeconds = 2
 
 // Do signs and sends r once. An answer of any status is returned as it came,
-// redirects included; its body is the caller's to close. Errors have
-// KindUnavailable, with RetryAfterSeconds; the cause is wrapped, among them an
-// error of reading r.Body.
+// redirects included; its body is the caller's to close, and holds the place in
+// the Gate until then. Errors have KindUnavailable, with RetryAfterSeconds; the
+// cause is wrapped, among them an error of reading r.Body.
 func (u *S3) Do(ctx context.Context, r *Request) (*http.Response, error) {
+	if u.Gate != nil {
+		if err := u.Gate.Enter(ctx); err != nil {
+			r.close()
+			return nil, unavailable(err)
+		}
+	}
+	resp, err := u.send(ctx, r)
+	if err != nil {
+		u.leave()
+		return nil, unavailable(err)
+	}
+	return resp, nil
+}
+
+func (u *S3) leave() {
+	if u.Gate != nil {
+		u.Gate.Leave()
+	}
+}
+
+func (u *S3) send(ctx context.Context, r *Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := u.build(ctx, r)
 	if err == nil {
 		err = u.sign(req, r.PayloadHash)
 	}
 	if err != nil {
-		if r.Body != nil {
-			r.Body.Close()
-		}
-		return nil, unavailable(err)
+		cancel(nil)
+		r.close()
+		return nil, err
+	}
+	stall := u.Stall
+	if stall == 0 {
+		stall = stallTimeout
+	}
+	w := newWatch(cancel, stall)
+	if req.Body != nil {
+		req.Body = &watchedBody{req.Body, w}
 	}
 	resp, err := u.Transport.RoundTrip(req)
+	w.enter(answered)
 	if err != nil {
-		return nil, unavailable(err)
+		cancel(nil)
+		return nil, err
 	}
+	resp.Body = &answer{ReadCloser: resp.Body, watch: w, leave: u.leave}
 	return resp, nil
+}
+
+func (r *Request) close() {
+	if r.Body != nil {
+		r.Body.Close()
+	}
 }
 
 func unavailable(err error) error {

@@ -52,8 +52,10 @@ func TestApplyTravelsWhole(t *testing.T) {
 			Realm:   identity.Realm{Name: "r", AccountID: "1", Issuer: "i", Algorithm: "ES256", AccessTokenSeconds: 1, RefreshTokenSeconds: 2, Scope: "s", SupportContact: "c", RootLoginDisabled: true},
 			Clients: []directory.ClientSpec{{ID: "c", Public: true, Grants: []string{"g"}, Audience: []string{"x"}, ServiceAccount: "sa", Secret: &password}},
 		}},
-		Users: []directory.UserSpec{{AccountID: "1", Name: "u", Path: "/", Realm: "r", Email: "e", EmailVerified: true, ClientRoles: map[string][]string{"c": {"x"}},
-			ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password}},
+		Users: []directory.UserSpec{{
+			AccountID: "1", Name: "u", Path: "/", Realm: "r", Email: "e", EmailVerified: true, ClientRoles: map[string][]string{"c": {"x"}},
+			ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password,
+		}},
 		Roles:     []directory.RoleSpec{{AccountID: "1", Name: "r", Path: "/", Description: "d", Trust: "{}", MaxSessionDuration: 3600, ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}}},
 		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b"}},
 	}

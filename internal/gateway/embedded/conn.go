@@ -22,12 +22,12 @@ func (c storeConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-var copyBuffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
+var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
 // ReadFrom is used by net/http for request bodies, with small buffers if it
 // were not here.
 func (c storeConn) ReadFrom(r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[bufferBytes]byte)
+	buf := copyBuffers.Get().(*[copyBytes]byte)
 	defer copyBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
 }

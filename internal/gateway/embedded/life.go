@@ -15,7 +15,14 @@ import (
 )
 
 const (
-	bufferBytes       = 256 << 10
+	// MaxRequests is how many requests the child takes at a time; it refuses
+	// more, and needs a few for its own answers. Whoever sends keeps to it.
+	MaxRequests = 480
+
+	// Heads pass through buffers of headBytes, bodies go by steps of copyBytes
+	// to and from the connection: large buffers would only be copied twice.
+	headBytes         = 16 << 10
+	copyBytes         = 128 << 10
 	maxIdle           = 256
 	idleTimeout       = 90 * time.Second
 	dialTimeout       = 5 * time.Second
@@ -29,33 +36,34 @@ type life struct {
 	socket      string
 	accessKeyID string
 	secret      identity.Secret
-	transport   *http.Transport
+	transport   *inline
 	pid         int // of the child, once it has been started
 }
 
 func newLife(socket string) *life {
 	dialer := &net.Dialer{Timeout: dialTimeout}
+	dial := func(ctx context.Context) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, "unix", socket)
+		if err != nil {
+			return nil, err
+		}
+		return storeConn{conn}, nil
+	}
 	return &life{
 		socket:      socket,
 		accessKeyID: rand.Text(),
 		secret:      identity.Secret(rand.Text() + rand.Text()),
-		transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				conn, err := dialer.DialContext(ctx, "unix", socket)
-				if err != nil {
-					return nil, err
-				}
-				return storeConn{conn}, nil
-			},
+		transport: &inline{dial: dial, rest: &http.Transport{
+			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 			DisableCompression:     true,
-			ReadBufferSize:         bufferBytes,
-			WriteBufferSize:        bufferBytes,
+			ReadBufferSize:         headBytes,
+			WriteBufferSize:        headBytes,
 			MaxIdleConns:           maxIdle,
 			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        idleTimeout,
 			ExpectContinueTimeout:  continueTimeout,
 			MaxResponseHeaderBytes: maxResponseHeader,
-		},
+		}},
 	}
 }
 

@@ -55,8 +55,10 @@ func newRequest(t *testing.T, s *Store, method, target, payload string, body []b
 		names = append(names, name)
 	}
 	signed := strings.Join(names, ";")
-	canonical := strings.Join([]string{method, r.URL.EscapedPath(), r.URL.RawQuery,
-		strings.Join(lines, "\n") + "\n", signed, payload}, "\n")
+	canonical := strings.Join([]string{
+		method, r.URL.EscapedPath(), r.URL.RawQuery,
+		strings.Join(lines, "\n") + "\n", signed, payload,
+	}, "\n")
 	sum := sha256.Sum256([]byte(canonical))
 	key := []byte("AWS4" + secret.Reveal())
 	for _, part := range strings.Split(scope, "/") {

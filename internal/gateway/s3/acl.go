@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"daypass/internal/awswire"
-	"daypass/internal/identity"
 	"daypass/internal/upstream"
 )
 
@@ -58,10 +57,7 @@ func (x *exchange) putACL() error {
 	if err := x.objectExists(); err != nil {
 		return err
 	}
-	x.identify()
-	x.w.Header().Set("Content-Length", "0")
-	x.w.WriteHeader(http.StatusOK)
-	return nil
+	return x.done(http.StatusOK)
 }
 
 func (x *exchange) checkACL(raw []byte) error {
@@ -72,8 +68,8 @@ func (x *exchange) checkACL(raw []byte) error {
 			Permission string `xml:"Permission"`
 		} `xml:"AccessControlList>Grant"`
 	}
-	if err := xml.Unmarshal(raw, &p); err != nil {
-		return &identity.Error{Kind: identity.KindMalformedXML, Op: "s3.acl", Err: err}
+	if err := unmarshal(raw, &p); err != nil {
+		return err
 	}
 	for _, g := range p.Grants {
 		if g.ID != x.bucket.AccountID || g.Permission != "FULL_CONTROL" {

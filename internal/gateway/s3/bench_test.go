@@ -27,6 +27,10 @@ func (a benchAccess) Authenticate(r *http.Request, _ access.Service, _ string) (
 	return access.Authenticated{Signed: signed, Caller: identity.Caller{AccountID: account, Partition: "aws", PrincipalID: "u"}}, err
 }
 
+func (benchAccess) AuthenticateForm(*http.Request, string) (access.Authenticated, *sigv4.PostForm, error) {
+	panic("not used")
+}
+
 func (benchAccess) Authorize(*identity.Caller, string, access.Resource) access.Decision {
 	return access.Decision{Effect: access.Allow}
 }
@@ -54,17 +58,21 @@ func benchStore(b *testing.B, size int) *httptest.Server {
 }
 
 func benchGateway(b *testing.B, store string) string {
+	tr := upstream.NewTransport(upstream.TransportConfig{})
+	b.Cleanup(tr.CloseIdleConnections)
+	return benchGatewayBy(b, store, tr, fixedClock{})
+}
+
+func benchGatewayBy(b *testing.B, store string, tr http.RoundTripper, clock identity.Clock) string {
 	endpoint, err := url.Parse(store)
 	if err != nil {
 		b.Fatal(err)
 	}
-	tr := upstream.NewTransport(upstream.TransportConfig{})
-	b.Cleanup(tr.CloseIdleConnections)
 	reg := &fakeRegistry{m: map[string]identity.Bucket{"photos": {Name: "photos", AccountID: account, Upstream: "main", State: identity.BucketOwned}}}
 	gw, err := New(Config{
 		Access: benchAccess{sigv4.Derive(testSecret, "20260102", "us-east-1", "s3")}, Registry: reg, Bucket: reg.get, ExternalURL: "http://x",
 		Upstream: &upstream.S3{
-			Name: "main", Endpoint: endpoint, Region: "us-east-1", Transport: tr, Clock: fixedClock{}, Mode: upstream.Reframe, KeySemantics: upstream.KeysArePaths,
+			Name: "main", Endpoint: endpoint, Region: "us-east-1", Transport: tr, Clock: clock, Mode: upstream.Reframe, KeySemantics: upstream.KeysArePaths,
 			Credentials: func() (string, identity.Secret, error) { return rootKey, rootSecret, nil },
 		},
 	})
@@ -131,5 +139,64 @@ func BenchmarkGateway(b *testing.B) {
 		store := benchStore(b, tt.size)
 		b.Run(tt.name+"/direct", func(b *testing.B) { benchRun(b, store.URL, tt.method, tt.size, tt.payload) })
 		b.Run(tt.name+"/gateway", func(b *testing.B) { benchRun(b, benchGateway(b, store.URL), tt.method, tt.size, tt.payload) })
+	}
+}
+
+// BenchmarkChild is BenchmarkGateway before the object store that daypass brings
+// along; "direct" is the same requests, signed for it, on its own socket.
+func BenchmarkChild(b *testing.B) {
+	const small, large = 4 << 10, 16 << 20
+	tr := startChild(b)
+	up := &upstream.S3{
+		Name: "main", Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: "us-east-1", Transport: tr, Clock: identity.SystemClock{},
+		Credentials: func() (string, identity.Secret, error) { return rootKey, rootSecret, nil },
+	}
+	direct := func(b *testing.B, method, key string, size int) {
+		b.Helper()
+		body, buf := strings.Repeat("x", size), make([]byte, 256<<10)
+		b.SetBytes(int64(size))
+		b.ReportAllocs()
+		for b.Loop() {
+			req := &upstream.Request{Method: method, Bucket: "photos", Key: key}
+			if method == http.MethodPut && size > 0 {
+				req.Body, req.Length, req.PayloadHash = io.NopCloser(strings.NewReader(body)), int64(size), sigv4.UnsignedPayload
+			}
+			resp, err := up.Do(b.Context(), req)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, resp.Body, buf)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode >= 300 || method == http.MethodGet && n != int64(size) {
+				b.Fatalf("%s: %d, %d bytes, %v", key, resp.StatusCode, n, err)
+			}
+		}
+	}
+	gate := benchGatewayBy(b, "http://objectstore", tr, identity.SystemClock{})
+	put := func(key string, size int) {
+		req := &upstream.Request{Method: http.MethodPut, Bucket: "photos", Key: key}
+		if size > 0 {
+			req.Body, req.Length, req.PayloadHash = io.NopCloser(strings.NewReader(strings.Repeat("x", size))), int64(size), sigv4.UnsignedPayload
+		}
+		resp, err := up.Do(b.Context(), req)
+		if err != nil || resp.StatusCode != 200 {
+			b.Fatal(resp, err)
+		}
+		resp.Body.Close()
+	}
+	put("", 0)
+	for _, tt := range []struct {
+		name, method string
+		size         int
+		payload      string
+	}{
+		{"get4K", http.MethodGet, small, sigv4.EmptySHA256},
+		{"get16M", http.MethodGet, large, sigv4.EmptySHA256},
+		{"put4K", http.MethodPut, small, sigv4.UnsignedPayload},
+		{"put16M", http.MethodPut, large, sigv4.UnsignedPayload},
+	} {
+		put("key", tt.size)
+		b.Run(tt.name+"/direct", func(b *testing.B) { direct(b, tt.method, "key", tt.size) })
+		b.Run(tt.name+"/gateway", func(b *testing.B) { benchRun(b, gate, tt.method, tt.size, tt.payload) })
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"daypass/internal/access"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
+	"daypass/internal/sigv4"
 	"daypass/internal/upstream"
 )
 
@@ -27,7 +28,7 @@ const (
 
 // bucketResource is a bucket as the subject of a further question.
 func (x *exchange) bucketResource(name string) access.Resource {
-	return access.Resource{ARN: identity.BucketARN(x.caller.Partition, name), Bucket: name, Keys: keysHeader}
+	return access.Resource{ARN: identity.BucketARN(x.caller.Partition, name), Bucket: name, Keys: baseKeys[sigv4.MechanismHeader][0]}
 }
 
 // listBuckets answers from the registry: the caller's account only. What the
@@ -102,15 +103,16 @@ func writeOwner(d *awswire.XML, account string) {
 // bucket that exists.
 func (x *exchange) createBucket() error {
 	name := x.target.Bucket
-	if err := x.mayCreate(); err != nil {
-		return err
-	}
 	raw, err := x.readDocument()
 	if err != nil {
 		return err
 	}
 	region, err := locationOf(raw)
 	if err != nil {
+		return err
+	}
+	x.location = region
+	if err := x.mayCreate(); err != nil {
 		return err
 	}
 	if region == "" {
@@ -138,11 +140,9 @@ func (x *exchange) createBucket() error {
 	if err := x.g.registry.ConfirmBucket(ctx, &x.caller, name); err != nil {
 		return err
 	}
-	x.identify()
+	x.g.cors.forget(name)
 	x.w.Header().Set("Location", "/"+name)
-	x.w.Header().Set("Content-Length", "0")
-	x.w.WriteHeader(http.StatusOK)
-	return nil
+	return x.done(http.StatusOK)
 }
 
 // reserve takes the name in the registry. A reservation of the same account's
@@ -214,7 +214,7 @@ func (x *exchange) mayCreate() error {
 			return err
 		}
 	}
-	for _, want := range x.r.Header[headerExpectedOwner] {
+	for _, want := range x.given[headerExpectedOwner] {
 		if want != x.caller.AccountID {
 			return identity.NewError(identity.KindAccessDenied, opBuckets, "")
 		}
@@ -274,9 +274,15 @@ func locationOf(raw []byte) (string, error) {
 	var c struct {
 		XMLName  xml.Name `xml:"CreateBucketConfiguration"`
 		Location string   `xml:"LocationConstraint"`
+		Others   []struct {
+			XMLName xml.Name
+		} `xml:",any"`
 	}
-	if err := xml.Unmarshal(raw, &c); err != nil {
-		return "", &identity.Error{Kind: identity.KindMalformedXML, Op: opBuckets, Err: err}
+	if err := unmarshal(raw, &c); err != nil {
+		return "", err
+	}
+	if len(c.Others) > 0 {
+		return "", notImplementedError()
 	}
 	if len(c.Location) > 64 || strings.IndexFunc(c.Location, func(r rune) bool {
 		return r > 0x7f || !isUnreserved(byte(r))
@@ -325,9 +331,8 @@ func (x *exchange) deleteBucket() error {
 	if !gone {
 		return err
 	}
-	x.identify()
-	x.w.WriteHeader(http.StatusNoContent)
-	return nil
+	x.g.cors.forget(name)
+	return x.done(http.StatusNoContent)
 }
 
 // headBucket asks the upstream, so that the answer means what it says, and
@@ -362,60 +367,4 @@ func (x *exchange) document(status int, body []byte) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)
-}
-
-// existsUpstream looks for a bucket. A 403 means that it exists and is not
-// ours; with foreign it counts as existing, else it is an error, since it may
-// also mean that our own credential is refused.
-func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool) (bool, error) {
-	resp, err := g.up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
-	if err != nil {
-		return false, err
-	}
-	resp.Body.Close()
-	switch s := resp.StatusCode; {
-	case s < 300, foreign && (s == http.StatusForbidden || s < 400):
-		return true, nil
-	case s == http.StatusNotFound:
-		return false, nil
-	}
-	return false, &identity.Error{Kind: identity.KindUnavailable, Op: opBuckets, RetryAfterSeconds: 1,
-		Err: coded(codeOf(resp.StatusCode), resp.StatusCode, "looking for bucket "+name)}
-}
-
-// Reconcile settles what a crash, of this process or of the upstream, left
-// between the registry and the upstream: each unfinished bucket that no request
-// is at work on is looked for upstream, and the registry follows. It is run
-// with the operator's caller, before requests are served and now and then. It
-// goes on after a failure and returns the first.
-func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) error {
-	open, err := g.registry.UnsettledBuckets(ctx, operator)
-	if err != nil {
-		return err
-	}
-	var first error
-	for _, b := range open {
-		if b.Upstream != g.up.Name {
-			continue
-		}
-		if err := g.reconcile(ctx, operator, b.Name); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, name string) error {
-	if !g.changing.enter(name) {
-		return nil
-	}
-	defer g.changing.leave(name)
-	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned {
-		return nil // its request ended meanwhile
-	}
-	exists, err := g.existsUpstream(ctx, name, false)
-	if err != nil {
-		return err
-	}
-	return g.registry.SettleBucket(ctx, operator, name, exists)
 }

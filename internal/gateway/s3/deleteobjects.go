@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -165,10 +166,8 @@ func (x *exchange) judgeDeletes(list DeleteList) (allowed []deleteEntry, result 
 		action := actionDeleteObject
 		if o.VersionID != "" {
 			action = actionDeleteVersion
-			res.Keys = map[string]string{"s3:VersionId": o.VersionID}
-			for k, v := range base {
-				res.Keys[k] = v
-			}
+			res.Keys = maps.Clone(base)
+			res.Keys["s3:VersionId"] = []string{o.VersionID}
 		}
 		err := x.ask(action, res)
 		if err == nil && bypass {

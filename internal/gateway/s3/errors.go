@@ -57,8 +57,10 @@ func upstreamError(resp *http.Response) error {
 	status := resp.StatusCode
 	if status < 400 {
 		// A redirect names a place that is not the client's business.
-		return &identity.Error{Kind: identity.KindUnavailable, Op: "s3.upstream", RetryAfterSeconds: 1,
-			Err: errors.New("upstream answered " + strconv.Itoa(status))}
+		return &identity.Error{
+			Kind: identity.KindUnavailable, Op: "s3.upstream", RetryAfterSeconds: 1,
+			Err: errors.New("upstream answered " + strconv.Itoa(status)),
+		}
 	}
 	var e wireError
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
@@ -68,7 +70,11 @@ func upstreamError(resp *http.Response) error {
 	if err != nil || e.Code == "" {
 		e = wireError{Code: codeOf(status), Message: http.StatusText(status)}
 	}
-	return coded(e.Code, status, e.Message)
+	refused := coded(e.Code, status, e.Message)
+	if status == http.StatusServiceUnavailable {
+		identity.AsError(refused).RetryAfterSeconds = 1
+	}
+	return refused
 }
 
 // codeOf is the S3 code of an answer without a body, such as one to HEAD.

@@ -23,15 +23,22 @@ type exchange struct {
 	signed *sigv4.Signed
 	target Target
 	op     *Operation
+	// given are the headers that the client gave: those of the request, or
+	// the fields of a form.
+	given http.Header
 	// version is the versionId given, "" for none.
 	version string
 	source  *CopySource
 	header  http.Header // what will be forwarded
 	acl     string      // x-amz-acl, which is not forwarded
-	tags    url.Values  // of x-amz-tagging
-	grants  bool        // x-amz-grant-* was given
-	bucket  identity.Bucket
-	drained bool // the body was read to its end, or there is none
+	tags    url.Values  // of x-amz-tagging, or of a document
+	lock    *lockDocument
+	judged  []byte // the document to forward, when it was read beforehand
+	grants  bool   // x-amz-grant-* was given
+	// location is the LocationConstraint of a bucket to be created.
+	location string
+	bucket   identity.Bucket
+	drained  bool // the body was read to its end, or there is none
 }
 
 // serve is the path of every request: authenticate, recognise, refuse aliases,
@@ -39,26 +46,37 @@ type exchange struct {
 func (x *exchange) serve() error {
 	expects := len(x.r.Header["Expect"]) > 0
 	x.drained = x.r.ContentLength == 0 && !expects
+	x.given = x.r.Header
+	misread := x.readTarget()
+	if misread == nil {
+		if x.r.Method == http.MethodOptions {
+			return x.preflight()
+		}
+		x.crossOrigin()
+		if x.isForm() {
+			return x.serveForm()
+		}
+	}
 	auth, err := x.g.access.Authenticate(x.r, access.ServiceS3, "")
 	if err != nil {
 		return err
+	}
+	if misread != nil {
+		return misread
 	}
 	if auth.Signed == nil {
 		return identity.NewError(identity.KindMissingAuthentication, "s3.serve", "")
 	}
 	x.caller, x.signed = auth.Caller, auth.Signed
-	if !x.g.limit.enter(x.caller.PrincipalID) {
-		return &identity.Error{Kind: identity.KindThrottled, Op: "s3.serve", RetryAfterSeconds: 1}
-	}
-	defer x.g.limit.leave(x.caller.PrincipalID)
-	if err := x.recognise(); err != nil {
+	leave, err := x.g.limit.enter(x.r.Context(), x.caller.PrincipalID)
+	if err != nil {
 		return err
 	}
-	if err := x.checkNames(); err != nil {
-		return err
-	}
-	if err := x.readHeaders(); err != nil {
-		return err
+	defer leave()
+	for _, step := range []func() error{x.recognise, x.checkNames, x.readHeaders, x.readSubject} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if !ownAuthorisation[x.op.Name] {
 		if err := x.authorise(); err != nil {
@@ -82,14 +100,17 @@ var ownAuthorisation = map[string]bool{
 	"ListBuckets": true, "CreateBucket": true, "DeleteBucket": true, "DeleteObjects": true,
 }
 
-func (x *exchange) recognise() (err error) {
+// readTarget finds bucket, key and parameters.
+func (x *exchange) readTarget() (err error) {
 	bases := x.g.bases
 	if x.g.basesFor != nil {
 		bases = x.g.basesFor(x.r.Host)
 	}
-	if x.target, err = ParseTarget(x.r.RequestURI, x.r.Host, bases); err != nil {
-		return err
-	}
+	x.target, err = ParseTarget(x.r.RequestURI, x.r.Host, bases)
+	return err
+}
+
+func (x *exchange) recognise() (err error) {
 	if x.signed.Mechanism == sigv4.MechanismPresigned {
 		if err := hoistHeaders(&x.target, x.r.Header); err != nil {
 			return err
@@ -168,7 +189,7 @@ func (x *exchange) fail(err error) {
 	}
 	resource, _, _ := strings.Cut(x.r.RequestURI, "?")
 	f := awswire.WriteS3Error(x.w, awswire.S3Request{Method: x.r.Method, ID: x.id, HostID: HostID, Resource: resource}, err)
-	if f.Status >= 500 && f.Status != http.StatusNotImplemented {
+	if f.Status >= 500 && f.Status != http.StatusNotImplemented && x.r.Context().Err() == nil {
 		x.g.log.LogAttrs(x.r.Context(), slog.LevelWarn, "s3 request failed",
 			slog.String("request_id", x.id), slog.String("kind", string(e.Kind)), slog.String("error", e.Error()))
 	}

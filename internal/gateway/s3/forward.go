@@ -12,9 +12,17 @@ import (
 	"daypass/internal/upstream"
 )
 
-const copyBuffer = 128 << 10
+// A small answer takes a small buffer: large ones, which the collector takes out
+// of the pool now and then, cost more to clear than it costs to fill them.
+const (
+	copyBuffer  = 192 << 10
+	smallBuffer = 16 << 10
+)
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+var (
+	buffers      = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallBuffer); return &b }}
+)
 
 // forward sends the request on and streams the answer back.
 func (x *exchange) forward() error {
@@ -24,7 +32,7 @@ func (x *exchange) forward() error {
 	}
 	defer resp.Body.Close()
 	x.begin(resp)
-	return x.stream(resp.Body)
+	return x.stream(resp)
 }
 
 // send reads or wraps the body as the operation wants, and returns an answer
@@ -33,9 +41,12 @@ func (x *exchange) send() (*http.Response, error) {
 	req := x.request()
 	switch x.op.body {
 	case bodyDocument:
-		raw, err := x.readDocument()
-		if err != nil {
-			return nil, err
+		raw := x.judged
+		if raw == nil {
+			var err error
+			if raw, err = x.readDocument(); err != nil {
+				return nil, err
+			}
 		}
 		setDocument(req, raw)
 	case bodyObject:
@@ -43,17 +54,28 @@ func (x *exchange) send() (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		resp, err := x.do(x.r.Context(), req)
-		if failed := up.failure(); failed != nil {
-			if resp != nil {
-				resp.Body.Close()
-			}
-			return nil, bodyError(failed)
-		}
-		x.drained = x.drained || up.finished()
-		return resp, err
+		return x.sendUpload(req, up)
 	}
 	return x.do(x.r.Context(), req)
+}
+
+// sendUpload is do for a request with the body up; what was wrong with the body
+// goes before what the upstream said of it.
+func (x *exchange) sendUpload(req *upstream.Request, up *uploadBody) (*http.Response, error) {
+	resp, err := x.do(x.r.Context(), req)
+	if failed := up.failure(); failed != nil {
+		if resp != nil {
+			resp.Body.Close()
+		}
+		return nil, bodyError(failed)
+	}
+	if err != nil && x.r.Context().Err() != nil && !up.finished() {
+		// net/http ends the request as soon as it has read the end of a
+		// connection, which may be before anybody here has.
+		return nil, &identity.Error{Kind: identity.KindIncompleteBody, Op: opBody, Err: err}
+	}
+	x.drained = x.drained || up.finished()
+	return resp, err
 }
 
 // request is the upstream request without its body.
@@ -73,7 +95,23 @@ func (x *exchange) do(ctx context.Context, req *upstream.Request) (*http.Respons
 	if resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified {
 		return resp, nil
 	}
-	return nil, x.hideMissing(upstreamError(resp))
+	answer := resp.Header
+	refused := upstreamError(resp)
+	err = x.hideMissing(refused)
+	if err == refused {
+		x.explain(answer)
+	}
+	return nil, err
+}
+
+// explain passes on what a refusal says in headers: that the version is a
+// delete marker, and its ID.
+func (x *exchange) explain(answer http.Header) {
+	for _, name := range []string{"X-Amz-Delete-Marker", "X-Amz-Version-Id", "Last-Modified", "Content-Range", "Allow"} {
+		if v := answer[name]; len(v) > 0 {
+			x.w.Header()[name] = v
+		}
+	}
 }
 
 // hideMissing answers 403 for a missing key to callers who may not list the
@@ -122,6 +160,8 @@ var hiddenHeaders = map[string]bool{
 	"Transfer-Encoding": true, "Upgrade": true, "X-Amz-Request-Id": true, "X-Amz-Id-2": true, "Set-Cookie": true,
 	"Www-Authenticate": true, "Alt-Svc": true, "Strict-Transport-Security": true, "Date": true, "Location": true,
 	"X-Amz-Bucket-Region": true, "Via": true,
+	"Vary": true, "Access-Control-Allow-Origin": true, "Access-Control-Allow-Credentials": true, "Access-Control-Allow-Methods": true,
+	"Access-Control-Allow-Headers": true, "Access-Control-Expose-Headers": true, "Access-Control-Max-Age": true,
 }
 
 // begin writes status and headers of the answer.
@@ -155,14 +195,18 @@ func (x *exchange) identify() {
 
 // stream copies the body of an answer. Its headers are out, so that a failure
 // can only cut the connection: the client must not take a part for the whole.
-func (x *exchange) stream(body io.Reader) error {
-	if x.r.Method == http.MethodHead {
+func (x *exchange) stream(resp *http.Response) error {
+	if x.r.Method == http.MethodHead || resp.ContentLength == 0 {
 		return nil
 	}
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+	pool := &buffers
+	if n := resp.ContentLength; n > 0 && n <= smallBuffer {
+		pool = &smallBuffers
+	}
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
 	for {
-		n, err := body.Read(*buf)
+		n, err := resp.Body.Read(*buf)
 		if n > 0 {
 			if _, werr := x.w.Write((*buf)[:n]); werr != nil {
 				return nil // the client went away

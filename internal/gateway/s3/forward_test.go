@@ -197,11 +197,11 @@ func TestConditionKeys(t *testing.T) {
 	q := newRig(t, nil)
 	q.do(call{method: "GET", target: "/photos?list-type=2&prefix=a%2F&delimiter=%2F&max-keys=7", presigned: true})
 	q.do(call{method: "PUT", target: "/photos/a", body: "x", header: map[string]string{"X-Amz-Tagging": "a=b%20c&d=", "X-Amz-Acl": "private"}})
-	want := []map[string]string{
-		{"s3:authType": "REST-QUERY-STRING", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:prefix": "a/", "s3:delimiter": "/", "s3:max-keys": "7"},
+	want := []map[string][]string{
+		{"s3:authType": {"REST-QUERY-STRING"}, "s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:prefix": {"a/"}, "s3:delimiter": {"/"}, "s3:max-keys": {"7"}, "s3:signatureAge": {"0"}},
 		{
-			"s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:x-amz-acl": "private", "s3:x-amz-content-sha256": sha256Hex("x"),
-			"s3:RequestObjectTag/a": "b c", "s3:RequestObjectTag/d": "", "s3:RequestObjectTagKeys": "a,d",
+			"s3:authType": {"REST-HEADER"}, "s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:x-amz-acl": {"private"}, "s3:x-amz-content-sha256": {sha256Hex("x")},
+			"s3:RequestObjectTag/a": {"b c"}, "s3:RequestObjectTag/d": {""}, "s3:RequestObjectTagKeys": {"a", "d"},
 		},
 	}
 	if diff := cmp.Diff(want, q.access.keys[:2]); diff != "" {

@@ -6,16 +6,17 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 
 	"daypass/internal/access"
 	"daypass/internal/identity"
+	"daypass/internal/sigv4"
 	"daypass/internal/upstream"
 )
 
 // Access accepts credentials and decides; *access.Access does.
 type Access interface {
 	Authenticate(r *http.Request, svc access.Service, bodySHA256 string) (access.Authenticated, error)
+	AuthenticateForm(r *http.Request, bucket string) (access.Authenticated, *sigv4.PostForm, error)
 	Authorize(c *identity.Caller, action string, res access.Resource) access.Decision
 }
 
@@ -53,7 +54,7 @@ type Config struct {
 	// Region is given to buckets created without a LocationConstraint.
 	Region string
 	// MaxPerPrincipal bounds the requests of one principal that are under
-	// way at a time; 0 means no bound.
+	// way at a time; more wait for a while. 0 means no bound.
 	MaxPerPrincipal int
 	// Enable names operations that are switched off by default because they
 	// make the upstream act on other names with our credentials, such as
@@ -75,6 +76,8 @@ type Gateway struct {
 	region   string
 	enabled  map[string]bool
 	limit    limiter
+	cors     corsCache
+	uploads  uploadSums
 	changing nameSet
 	log      *slog.Logger
 }
@@ -93,7 +96,8 @@ func New(c Config) (*Gateway, error) {
 		enabled: map[string]bool{}, log: c.Log,
 		basesFor: c.BasesFor,
 		changing: nameSet{names: map[string]bool{}},
-		limit:    limiter{most: c.MaxPerPrincipal, busy: map[string]int{}},
+		limit:    limiter{most: c.MaxPerPrincipal, wait: limitWait, busy: map[string]*principalGate{}},
+		cors:     corsCache{entries: map[string]*corsEntry{}},
 	}
 	for _, b := range c.Bases {
 		g.bases = append(g.bases, strings.ToLower(strings.TrimSuffix(b, ".")))
@@ -129,36 +133,5 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{g: g, w: w, r: r, id: identity.RequestOf(r.Context()).ID}
 	if err := x.serve(); err != nil {
 		x.fail(err)
-	}
-}
-
-// limiter counts requests under way per principal.
-type limiter struct {
-	most int
-	mu   sync.Mutex
-	busy map[string]int
-}
-
-func (l *limiter) enter(principal string) bool {
-	if l.most <= 0 {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy[principal] >= l.most {
-		return false
-	}
-	l.busy[principal]++
-	return true
-}
-
-func (l *limiter) leave(principal string) {
-	if l.most <= 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy[principal]--; l.busy[principal] <= 0 {
-		delete(l.busy, principal)
 	}
 }

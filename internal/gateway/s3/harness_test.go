@@ -40,17 +40,43 @@ type fakeAccess struct {
 	mu    sync.Mutex
 	deny  map[string]bool // "action" or "action resource-suffix"
 	asked []string
-	keys  []map[string]string
+	keys  []map[string][]string
 }
 
 func (a *fakeAccess) Authenticate(r *http.Request, svc access.Service, _ string) (access.Authenticated, error) {
-	signed, err := sigv4.Parse(r, sigv4.Rules{Service: svc.Name, S3: true, Presigned: true}, testTime)
-	if err == nil {
-		err = signed.Check(sigv4.Derive(testSecret, signed.Date, signed.Region, "s3"), "")
+	signed, err := sigv4.Parse(r, sigv4.Rules{Service: svc.Name, S3: true, Presigned: true, Asymmetric: true}, testTime)
+	if err != nil {
+		return access.Authenticated{}, refusal(err)
 	}
+	return accepted(signed)
+}
+
+func (a *fakeAccess) AuthenticateForm(r *http.Request, bucket string) (access.Authenticated, *sigv4.PostForm, error) {
+	form, err := sigv4.ParsePostForm(r, bucket, sigv4.Rules{Service: "s3", S3: true}, testTime)
+	if err != nil {
+		return access.Authenticated{}, nil, refusal(err)
+	}
+	auth, err := accepted(form.Signed)
+	return auth, form, err
+}
+
+func refusal(err error) error {
 	var e *sigv4.Error
 	if errors.As(err, &e) {
-		return access.Authenticated{}, &identity.Error{Kind: identity.Kind(e.Failure), Op: "test", Public: e.S3Message()}
+		return &identity.Error{Kind: identity.Kind(e.Failure), Op: "test", Public: e.S3Message()}
+	}
+	return err
+}
+
+func accepted(signed *sigv4.Signed) (access.Authenticated, error) {
+	var err error
+	if signed.Asymmetric {
+		err = signed.CheckAsymmetric(sigv4.DeriveAsymmetric(testSecret, testKey), "")
+	} else {
+		err = signed.Check(sigv4.Derive(testSecret, signed.Date, signed.Region, "s3"), "")
+	}
+	if err != nil {
+		return access.Authenticated{}, refusal(err)
 	}
 	return access.Authenticated{Signed: signed, Caller: identity.Caller{
 		Kind: identity.IAMUser, AccountID: account, Partition: "aws", PrincipalID: "AIDATEST", ARN: "arn:aws:iam::123456789012:user/alice",

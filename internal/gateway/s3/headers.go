@@ -31,7 +31,6 @@ var requestHeaders = func() map[string]headerUse {
 	for use, names := range map[headerUse]string{
 		headerForwarded: `Content-Type Content-Encoding Content-Language Content-Disposition Cache-Control Expires
 			Range If-Match If-None-Match If-Modified-Since If-Unmodified-Since
-			Origin Access-Control-Request-Method Access-Control-Request-Headers
 			X-Amz-Tagging X-Amz-Tagging-Directive X-Amz-Metadata-Directive X-Amz-Storage-Class
 			X-Amz-Copy-Source-If-Match X-Amz-Copy-Source-If-None-Match X-Amz-Copy-Source-If-Modified-Since
 			X-Amz-Copy-Source-If-Unmodified-Since X-Amz-Copy-Source-Range
@@ -47,7 +46,7 @@ var requestHeaders = func() map[string]headerUse {
 			X-Amz-Checksum-Algorithm X-Amz-Checksum-Mode X-Amz-Checksum-Type X-Amz-Mp-Object-Size
 			X-Amz-If-Match-Last-Modified-Time X-Amz-If-Match-Size X-Amz-If-Match-Initiated-Time`,
 		headerJudged: `X-Amz-Acl X-Amz-Copy-Source X-Amz-Expected-Bucket-Owner X-Amz-Source-Expected-Bucket-Owner
-			X-Amz-Date X-Amz-Security-Token X-Amz-Content-Sha256 X-Amz-Decoded-Content-Length X-Amz-Trailer
+			X-Amz-Date X-Amz-Security-Token X-Amz-Region-Set X-Amz-Content-Sha256 X-Amz-Decoded-Content-Length X-Amz-Trailer
 			X-Amz-User-Agent X-Amz-Request-Payer X-Amz-Object-Ownership X-Amz-Confirm-Remove-Self-Bucket-Access
 			X-Amz-Grant-Read X-Amz-Grant-Write X-Amz-Grant-Read-Acp X-Amz-Grant-Write-Acp X-Amz-Grant-Full-Control`,
 		headerForwardDoc: `X-Amz-Checksum-Crc32 X-Amz-Checksum-Crc32c X-Amz-Checksum-Crc64nvme
@@ -68,7 +67,7 @@ const metaPrefix = "X-Amz-Meta-"
 // judged here, and refuses what it does not know.
 func (x *exchange) readHeaders() error {
 	x.header = make(http.Header, 8)
-	for name, values := range x.r.Header {
+	for name, values := range x.given {
 		if len(values) == 0 {
 			continue
 		}
@@ -91,7 +90,7 @@ func (x *exchange) readHeaders() error {
 	if err := x.readACL(); err != nil {
 		return err
 	}
-	if v := x.r.Header[headerTagging]; len(v) > 0 {
+	if v := x.given[headerTagging]; len(v) > 0 {
 		tags, err := url.ParseQuery(v[0])
 		for _, values := range tags {
 			if len(values) > 1 {
@@ -118,7 +117,7 @@ func repeatedHeader(name string) error {
 // so that only the ACLs that say so are accepted; public-read is accepted and
 // grants nobody anything.
 func (x *exchange) readACL() error {
-	v := x.r.Header[headerACL]
+	v := x.given[headerACL]
 	if len(v) == 0 {
 		return nil
 	}

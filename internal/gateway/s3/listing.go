@@ -151,6 +151,11 @@ func statusOf(code string) int {
 	return http.StatusBadRequest
 }
 
+// objectURL is the object as clients reach it.
+func (x *exchange) objectURL() string {
+	return x.g.external + "/" + x.target.Bucket + "/" + x.target.RawKey
+}
+
 // relocated replaces the text of the first <Location> by the object's URL as
 // clients reach it.
 func (x *exchange) relocated(raw []byte) []byte {
@@ -164,6 +169,6 @@ func (x *exchange) relocated(raw []byte) []byte {
 		return raw
 	}
 	var d awswire.XML
-	d.Elem("Location", x.g.external+"/"+x.target.Bucket+"/"+x.target.RawKey)
+	d.Elem("Location", x.objectURL())
 	return []byte(before + string(d.Bytes()) + after)
 }

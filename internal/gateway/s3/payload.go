@@ -82,52 +82,76 @@ func (x *exchange) upload(req *upstream.Request) (*uploadBody, error) {
 	if length < 0 || x.r.ContentLength == 0 && x.r.Header.Get("Content-Length") == "" && x.r.ProtoMajor == 1 {
 		return nil, identity.NewError(identity.KindMissingContentLength, opBody, "")
 	}
-	if length > maxObject {
+	return x.frame(req, content{
+		mode: p.PayloadMode, hash: p.PayloadHash, trailer: p.Trailer, body: p.Reader(x.r.Body, x.r.ContentLength), length: length,
+	})
+}
+
+// content is an object's bytes, and what covers them.
+type content struct {
+	mode    sigv4.PayloadMode
+	hash    string
+	trailer sigv4.Checksum
+	body    io.Reader
+	length  int64
+}
+
+func (x *exchange) frame(req *upstream.Request, c content) (*uploadBody, error) {
+	if c.length > maxObject {
 		return nil, identity.NewError(identity.KindTooLarge, opBody, "Your proposed upload exceeds the maximum allowed size")
 	}
 	claimed, value, err := claimedChecksum(req.Header)
 	if err != nil {
 		return nil, err
 	}
-	content := p.Reader(x.r.Body, x.r.ContentLength)
-	up := &uploadBody{r: content}
-	if length == 0 {
-		return up, x.emptyUpload(req, up, content)
+	up := &uploadBody{r: c.body}
+	if c.length == 0 {
+		return up, emptyUpload(req, up, c)
 	}
-	req.Body, req.Length, req.PayloadHash = up, length, sigv4.UnsignedPayload
-	switch p.PayloadMode {
+	req.Body, req.Length, req.PayloadHash = up, c.length, sigv4.UnsignedPayload
+	switch c.mode {
 	case sigv4.PayloadHashed:
-		req.PayloadHash = strings.ToLower(p.PayloadHash)
+		req.PayloadHash = strings.ToLower(c.hash)
 		return up, nil
 	case sigv4.PayloadTrailer, sigv4.PayloadChunksTrailer:
 		if claimed != "" {
 			return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Expecting a single x-amz-checksum- header.")
 		}
-		claimed = p.Trailer
+		claimed = c.trailer
 	case sigv4.PayloadUnsigned, sigv4.PayloadChunks:
 		if x.g.up.Mode != upstream.Reframe {
 			return up, nil
 		}
 		if claimed == "" {
-			claimed = namedChecksum(req.Header)
+			claimed, err = x.chosenChecksum(req.Header)
 		}
 	default:
-		return nil, identity.NewError(identity.KindPayloadModeUnserved, opBody, "")
+		err = identity.NewError(identity.KindPayloadModeUnserved, opBody, "")
 	}
-	if up.r, err = x.verified(req.Header, content, claimed, value); err != nil {
+	if err == nil {
+		up.r, err = x.verified(req.Header, c.body, claimed, value)
+	}
+	if err != nil {
 		return nil, err
 	}
-	reframe(req, up, length, claimed)
+	reframe(req, up, c.length, claimed)
 	return up, nil
 }
 
-// namedChecksum is the algorithm that the client named, or the one that is
-// cheapest to compute.
-func namedChecksum(h http.Header) sigv4.Checksum {
-	if named, ok := sigv4.ChecksumOfHeader("x-amz-checksum-" + h.Get(headerChecksumAlgorithm)); ok {
-		return named
+// chosenChecksum is the algorithm that the client named, or that of the upload
+// that a part belongs to, or the one that is cheapest to compute.
+func (x *exchange) chosenChecksum(h http.Header) (sigv4.Checksum, error) {
+	for _, name := range []string{headerChecksumAlgorithm, "X-Amz-Checksum-Algorithm"} {
+		if named, ok := sigv4.ChecksumOfHeader("x-amz-checksum-" + h.Get(name)); ok {
+			return named, nil
+		}
 	}
-	return sigv4.CRC32C
+	if x.op.Name == "UploadPart" {
+		if sum, err := x.checksumOfPart(); sum != "" || err != nil {
+			return sum, err
+		}
+	}
+	return sigv4.CRC32C, nil
 }
 
 // reframe makes the body of req one with a checksum trailer.
@@ -143,13 +167,13 @@ func reframe(req *upstream.Request, up *uploadBody, length int64, sum sigv4.Chec
 }
 
 // emptyUpload checks a body without content before anything is sent.
-func (x *exchange) emptyUpload(req *upstream.Request, up *uploadBody, content io.Reader) error {
-	if _, err := io.Copy(io.Discard, content); err != nil {
+func emptyUpload(req *upstream.Request, up *uploadBody, c content) error {
+	if _, err := io.Copy(io.Discard, c.body); err != nil {
 		return bodyError(err)
 	}
 	up.done, req.PayloadHash = true, sigv4.EmptySHA256
-	if t, ok := content.(*sigv4.TrailerReader); ok {
-		req.Header[http.CanonicalHeaderKey(x.signed.Trailer.Header())] = []string{t.Value()}
+	if t, ok := c.body.(*sigv4.TrailerReader); ok {
+		req.Header[http.CanonicalHeaderKey(c.trailer.Header())] = []string{t.Value()}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func isAuthParam(name string) bool {
 	}
 	switch strings.ToLower(name) {
 	case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders",
-		"x-amz-signature", "x-amz-security-token", "x-amz-content-sha256":
+		"x-amz-signature", "x-amz-security-token", "x-amz-content-sha256", "x-amz-region-set":
 		return true
 	}
 	return false

@@ -55,7 +55,9 @@ func TestChangingBuckets(t *testing.T) {
 		method, target string
 		status         int
 	}{
-		{"PUT", "/leaving", 409}, {"PUT", "/coming", 409}, {"DELETE", "/photos", 409},
+		{"PUT", "/leaving", 409},
+		{"PUT", "/coming", 409},
+		{"DELETE", "/photos", 409},
 		{"PUT", "/theirs", 409}, // the other account's, whoever is at work on it
 	} {
 		if a := q.do(call{method: c.method, target: c.target}); a.Status != c.status {

@@ -13,7 +13,8 @@ import (
 
 func putUser(e interface {
 	Update(context.Context, func(store.Tx) error) (identity.Position, error)
-}, i int) error {
+}, i int,
+) error {
 	_, err := e.Update(context.Background(), func(tx store.Tx) error {
 		return store.Users.Insert(tx, &identity.User{ID: fmt.Sprintf("AIDA%09d", i), AccountID: "1", Name: fmt.Sprint("user", i), Path: "/"})
 	})

@@ -120,6 +120,7 @@ func dsn(path string) string {
 	q := url.Values{"_pragma": {
 		"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
 		"cache_size(-2000)", "temp_store(MEMORY)", "trusted_schema(OFF)",
+		"secure_delete(ON)", // a key that is destroyed leaves nothing behind in the file
 	}, "_defensive": {"1"}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }

@@ -159,3 +159,33 @@ func TestDriverMatchesItsLibc(t *testing.T) {
 		t.Errorf("modernc.org/libc: built with %s, modernc.org/sqlite needs %s", got, want[1])
 	}
 }
+
+// TestReplacedValuesAreErased: what a row held before, keys that were destroyed
+// among it, stands nowhere in the file, whether it fitted into a page or not.
+func TestReplacedValuesAreErased(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{500, 20_000} {
+		path := filepath.Join(t.TempDir(), "daypass.db")
+		e, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []string{strings.Repeat("hush", size/4), "gone"} {
+			if _, err := e.Update(t.Context(), func(tx store.Tx) error {
+				return tx.Put(store.Row{Table: "t", Key: "k", Value: []byte(`{"v":"` + v + `"}`)})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(file), "hushhush"); n > 0 || !strings.Contains(string(file), "gone") {
+			t.Errorf("a value of %d bytes: %d places still hold it", size, n)
+		}
+	}
+}

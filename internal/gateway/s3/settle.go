@@ -1,0 +1,67 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+
+	"daypass/internal/identity"
+	"daypass/internal/upstream"
+)
+
+// existsUpstream looks for a bucket. A 403 means that it exists and is not
+// ours; with foreign it counts as existing, else it is an error, since it may
+// also mean that our own credential is refused.
+func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool) (bool, error) {
+	resp, err := g.up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	switch s := resp.StatusCode; {
+	case s < 300, foreign && (s == http.StatusForbidden || s < 400):
+		return true, nil
+	case s == http.StatusNotFound:
+		return false, nil
+	}
+	return false, &identity.Error{
+		Kind: identity.KindUnavailable, Op: opBuckets, RetryAfterSeconds: 1,
+		Err: coded(codeOf(resp.StatusCode), resp.StatusCode, "looking for bucket "+name),
+	}
+}
+
+// Reconcile settles what a crash, of this process or of the upstream, left
+// between the registry and the upstream: each unfinished bucket that no request
+// is at work on is looked for upstream, and the registry follows. It is run
+// with the operator's caller, before requests are served and now and then. It
+// goes on after a failure and returns the first.
+func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) error {
+	open, err := g.registry.UnsettledBuckets(ctx, operator)
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, b := range open {
+		if b.Upstream != g.up.Name {
+			continue
+		}
+		if err := g.reconcile(ctx, operator, b.Name); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, name string) error {
+	if !g.changing.enter(name) {
+		return nil
+	}
+	defer g.changing.leave(name)
+	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned {
+		return nil // its request ended meanwhile
+	}
+	exists, err := g.existsUpstream(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	return g.registry.SettleBucket(ctx, operator, name, exists)
+}
