@@ -112,7 +112,7 @@ func (b *bench) start() (err error) {
 	if b.hello, err = startRole(roleHello); err != nil {
 		return err
 	}
-	if b.server, err = startServer(b, "default"); err != nil {
+	if b.server, err = startServer(b, defaultServer); err != nil {
 		return err
 	}
 	if b.quiet, err = startServer(b, "quiet", "DAYPASS_LOG_ACCESS=false"); err != nil {

@@ -26,6 +26,9 @@ const (
 
 const patience = 20 * time.Second
 
+// defaultServer is the name of the server in its default configuration.
+const defaultServer = "default"
+
 // play is a child: the empty handler, tuned as the server tunes itself.
 func play(role string) error {
 	if role != roleHello {
@@ -104,6 +107,7 @@ type server struct {
 	data  string
 	ready readyFile
 	at    target
+	tls   target // with --tls
 	// toReady is the time from the start of the process to its ready file.
 	toReady time.Duration
 	log     *os.File
@@ -112,6 +116,7 @@ type server struct {
 // readyFile is what the bench needs of it.
 type readyFile struct {
 	URL       string `json:"url"`
+	TLSURL    string `json:"tls_url"`
 	Region    string `json:"region"`
 	Partition string `json:"partition"`
 	AccountID string `json:"account_id"`
@@ -124,7 +129,7 @@ type readyFile struct {
 }
 
 // startServer starts a daypass on the data directory of that name. Its log goes
-// to a file, as under a service manager.
+// to a file, as under a service manager. The one of the gateway speaks TLS too.
 func startServer(b *bench, name string, env ...string) (*server, error) {
 	s := &server{data: filepath.Join(b.dir, name)}
 	ready := filepath.Join(b.dir, name+".ready")
@@ -134,6 +139,9 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 		return nil, err
 	}
 	s.cmd = exec.Command(filepath.Join(b.bin, "daypass"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data", s.data, "--ready-file", ready)
+	if name == defaultServer {
+		s.cmd.Args = append(s.cmd.Args, "--tls")
+	}
 	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stderr = s.log
 	began := time.Now()
@@ -147,6 +155,7 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 			s.at.network = "tcp"
 			if err = json.Unmarshal(text, &s.ready); err == nil {
 				s.at.address = strings.TrimPrefix(s.ready.URL, "http://")
+				s.tls = target{networkTLS, strings.TrimPrefix(s.ready.TLSURL, "https://")}
 			}
 			return s, err
 		}

@@ -312,7 +312,9 @@ func (l *load) verifyRefresh() {
 	if l.tokens.Refresh == "" {
 		return
 	}
-	if l.before != "" && time.Since(l.used) < replayWindow {
+	// After a refresh whose answer was lost the last token may be used already,
+	// and the one before it would be a theft.
+	if l.before != "" && l.tried.IsZero() && time.Since(l.used) < replayWindow {
 		a := r.do(refreshCall(l.before))
 		if a.status != 200 || tokensOf(t, a).Refresh != l.tokens.Refresh {
 			t.Errorf("the last refresh token, shown again: %s", a)
