@@ -22,7 +22,7 @@ const (
 type serving uint8
 
 const (
-	serveAlways serving = iota
+	_ serving = iota // the zero value: always served
 	// serveOptIn operations make the upstream act on another name with our
 	// credentials, or are known to few stores: NotImplemented unless enabled.
 	serveOptIn
