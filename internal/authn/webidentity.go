@@ -110,8 +110,8 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 	w := &WebIdentity{Issuer: unverified.header.Issuer}
 	if realm := a.OwnRealm(w.Issuer); realm != nil {
 		w.OwnRealm = realm
-		w.Claims, err = a.verify(unverified, "realm/"+realm.Name, func(kid, alg string) (crypto.PublicKey, error) {
-			key, keyAlg, ok := a.keys.PublicKey("realm/"+realm.Name, kid)
+		w.Claims, err = a.verify(unverified, realm.KeySet(), func(kid, alg string) (crypto.PublicKey, error) {
+			key, keyAlg, ok := a.keys.PublicKey(realm.KeySet(), kid)
 			if !ok || keyAlg != alg {
 				return nil, notJWT("signing key unknown")
 			}

@@ -68,14 +68,11 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 	specs := make([]keyring.SetSpec, len(realms))
 	for i, r := range realms {
 		specs[i] = keyring.SetSpec{
-			Set: RealmKeySet(r.Name), Algorithm: r.Algorithm, MaxTokenLife: time.Duration(r.AccessTokenSeconds) * time.Second,
+			Set: r.KeySet(), Algorithm: r.Algorithm, MaxTokenLife: time.Duration(r.AccessTokenSeconds) * time.Second,
 		}
 	}
 	return d.keys.EnsureSets(ctx, specs)
 }
-
-// RealmKeySet is the name of a realm's signing set in the keyring.
-func RealmKeySet(realm string) string { return "realm/" + realm }
 
 // prepared is what must be made before the transaction, which may run more
 // than once: random values and slow hashes.

@@ -9,9 +9,6 @@ import (
 	"daypass/internal/store"
 )
 
-// KeysPerUser is how many long-term access keys a user may have.
-const KeysPerUser = keysPerUser
-
 func noKey(id string) error {
 	return &identity.Error{Kind: identity.KindNotFound, Op: "directory.key", Public: fmt.Sprintf("The Access Key with id %s cannot be found", id)}
 }

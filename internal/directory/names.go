@@ -16,7 +16,6 @@ const (
 	maxTags       = 50
 	maxTagKey     = 128
 	maxTagValue   = 256
-	keysPerUser   = 2
 	maxExisting   = 128 // names of what exists already may be longer
 	minRoleTTL    = 3600
 	maxRoleTTL    = 43200

@@ -101,6 +101,15 @@ func (r *Realm) IssuerURL(external string) string {
 	return external + "/auth/realms/" + r.Name
 }
 
+// KeySet is the name of the realm's signing set in the keyring.
+func (r *Realm) KeySet() string { return RealmKeySet(r.Name) }
+
+// RealmKeySet is the name of the signing set of the realm with that name.
+func RealmKeySet(realm string) string { return "realm/" + realm }
+
+// AccessKeysPerUser is how many long-term access keys a user may have (IAM).
+const AccessKeysPerUser = 2
+
 // RootRealm is the name of the realm of root users.
 const RootRealm = "root-accounts"
 

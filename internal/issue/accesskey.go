@@ -14,9 +14,6 @@ import (
 	"daypass/internal/store"
 )
 
-// keysPerUser is how many long-term access keys a user may have.
-const keysPerUser = 2
-
 // AccessKey makes a long-term access key for a user of the caller's account,
 // for the caller itself when userName is "" (IAM CreateAccessKey). The secret
 // is shown once. An operator names the account's user by RootOf.
@@ -82,8 +79,8 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 		}
 		// The listing is by prefix, and one account's ID may begin another's.
 		have = slices.DeleteFunc(have, func(k *identity.AccessKey) bool { return k.UserID != u.ID })
-		if len(have) >= keysPerUser {
-			return &identity.Error{Kind: identity.KindLimitExceeded, Op: "issue.accesskey", Public: fmt.Sprintf("Cannot exceed quota for AccessKeysPerUser: %d", keysPerUser)}
+		if len(have) >= identity.AccessKeysPerUser {
+			return &identity.Error{Kind: identity.KindLimitExceeded, Op: "issue.accesskey", Public: fmt.Sprintf("Cannot exceed quota for AccessKeysPerUser: %d", identity.AccessKeysPerUser)}
 		}
 		// 3 bound: long-term keys live until they are deleted. 4 mint, 5 record.
 		out = CreatedAccessKey{

@@ -26,7 +26,7 @@ func (i *Issuer) ownToken(ctx context.Context, realm string, raw identity.Secret
 	if len(raw) > authn.MaxJWT {
 		return nil, nil, bad(nil)
 	}
-	payload, _, err := i.jwts.Verify(keySet(realm), raw.Reveal())
+	payload, _, err := i.jwts.Verify(identity.RealmKeySet(realm), raw.Reveal())
 	if err != nil {
 		return nil, nil, bad(err)
 	}

@@ -41,10 +41,8 @@ func (i *Issuer) JWKS(name string) ([]byte, error) {
 	if _, err := store.Realms.Get(i.db.Snapshot(), name); err != nil {
 		return nil, err
 	}
-	return i.keys.JWKS(keySet(name)), nil
+	return i.keys.JWKS(identity.RealmKeySet(name)), nil
 }
-
-func keySet(realm string) string { return "realm/" + realm }
 
 // login is what a grant of a realm needs to mint.
 type login struct {
@@ -251,7 +249,7 @@ func (i *Issuer) mintAccess(l *login) (TokenSet, error) {
 	if err != nil {
 		return TokenSet{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.claims", Err: err}
 	}
-	text, err := i.jwts.Sign(keySet(l.realm.Name), l.realm.Algorithm, payload, "JWT")
+	text, err := i.jwts.Sign(l.realm.KeySet(), l.realm.Algorithm, payload, "JWT")
 	if err != nil {
 		return TokenSet{}, err
 	}
