@@ -3,6 +3,7 @@ package access
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"daypass/internal/audit"
 	"daypass/internal/identity"
@@ -35,8 +36,9 @@ type Access struct {
 	clock    identity.Clock
 	log      *slog.Logger
 	regions  func(string) bool
-	tokens   *cache[[32]byte]
-	longTerm *cache[string]
+	tokens   *cache[[32]byte, *credential]
+	longTerm *cache[string, *credential]
+	compiled atomic.Pointer[compiled]
 
 	usesMu sync.Mutex
 	uses   map[string]identity.KeyUse
@@ -47,11 +49,19 @@ func New(o Options) *Access {
 	if o.CachedCredentials <= 0 {
 		o.CachedCredentials = 65536
 	}
-	return &Access{
+	a := &Access{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions,
-		tokens: newCache[[32]byte](o.CachedCredentials), longTerm: newCache[string](o.CachedCredentials),
+		tokens: newCache[[32]byte, *credential](o.CachedCredentials), longTerm: newCache[string, *credential](o.CachedCredentials),
 		uses: map[string]identity.KeyUse{},
 	}
+	a.compiled.Store(newCompiled())
+	a.db.OnChange(func(_ *store.Snapshot, tables map[string]bool) {
+		// Users, roles and bucket policies are compared record by record.
+		if tables[store.ManagedPolicies.Name()] || tables[store.Groups.Name()] {
+			a.compiled.Store(newCompiled())
+		}
+	})
+	return a
 }
 
 // OperatorCaller is who speaks over the operator's socket, and the server

@@ -68,8 +68,8 @@ const (
 // Decision is allow, explicit deny or implicit deny, and why.
 type Decision struct {
 	Effect Effect
-	// Statement names what decided: "root", a managed policy's ARN and
-	// statement, or "" where nothing matched.
+	// Statement names what decided: "operator", "root", the policy's ID, or ""
+	// where nothing matched.
 	Statement string
 	// Err is nil when allowed, else an error of KindAccessDenied, or of
 	// KindNoSuchBucket where the bucket has no owner, whose Public is AWS's
@@ -83,6 +83,9 @@ func (d Decision) Allowed() bool { return d.Effect == Allow }
 // Resource is what an action is on.
 type Resource struct {
 	ARN string
+	// Shown, when set, is named in a refusal in place of ARN: absent and
+	// forbidden things answer alike.
+	Shown string
 	// AccountID owns the resource. For S3 leave it empty: the registry of
 	// buckets says it.
 	AccountID string
@@ -91,6 +94,16 @@ type Resource struct {
 	// Keys are further condition keys of the request, such as s3:prefix, with
 	// all their values. The map may be shared: it is read only.
 	Keys map[string][]string
+	// Later, when set, is asked for keys (in lower case) that Keys does not
+	// have, when a policy reads them.
+	Later func(key string) []string
+}
+
+func (r *Resource) shown() string {
+	if r.Shown != "" {
+		return r.Shown
+	}
+	return r.ARN
 }
 
 // Authorize decides whether the caller may perform an action ("s3:GetObject")

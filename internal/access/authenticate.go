@@ -90,6 +90,7 @@ func (a *Access) accept(ctx context.Context, s *sigv4.Signed, bodySHA256 string,
 	}
 	out := Authenticated{Caller: *c, Signed: s}
 	out.Caller.Request = identity.RequestOf(ctx)
+	out.Caller.Request.Region = s.Region
 	return out, nil
 }
 

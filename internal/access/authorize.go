@@ -2,17 +2,14 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"strings"
+	"sync"
 
 	"daypass/internal/identity"
 	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
-// decide knows three rules: operators manage identities and the
-// installation, root may do everything with its own account's things, and
-// everyone else what a managed policy allows there.
 func (a *Access) authorize(c *identity.Caller, action string, res Resource) Decision {
 	d := a.decide(c, action, res)
 	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
@@ -22,50 +19,117 @@ func (a *Access) authorize(c *identity.Caller, action string, res Resource) Deci
 	return d
 }
 
+// decide: operators manage identities and the installation; everyone else has
+// what the policies say.
 func (a *Access) decide(c *identity.Caller, action string, res Resource) Decision {
 	service, _, _ := strings.Cut(action, ":")
 	if c.Kind == identity.Operator {
 		if service == "daypass" || service == "iam" {
 			return Decision{Effect: Allow, Statement: "operator"}
 		}
-		return denied(c, action, res)
+		return denied(c, action, res, policy.Decision{})
 	}
-	if c.Kind == identity.Anonymous || service == "daypass" {
-		return denied(c, action, res)
+	if c.Kind == identity.Anonymous || service == "daypass" || res.AccountID == "" && res.Bucket == "" || limitedSession(c, service, action) {
+		return denied(c, action, res, policy.Decision{})
+	}
+	r, err := a.rightsOf(c)
+	if err != nil {
+		if identity.KindOf(err) == identity.KindNotFound {
+			return denied(c, action, res, policy.Decision{})
+		}
+		return Decision{Effect: ImplicitDeny, Err: err}
 	}
 	owner := res.AccountID
+	var resource *policy.Policy
 	if res.Bucket != "" && action != "s3:CreateBucket" {
-		b, err := store.Buckets.Get(a.db.Snapshot(), res.Bucket)
+		snap := a.db.Snapshot()
+		b, err := store.Buckets.Get(snap, res.Bucket)
 		if err != nil || b.State != identity.BucketOwned {
 			return Decision{Effect: ImplicitDeny, Err: &identity.Error{
 				Kind: identity.KindNoSuchBucket, Op: "access", Detail: []identity.Detail{{Name: "BucketName", Value: res.Bucket}},
 			}}
 		}
-		owner = b.AccountID
+		owner, resource = b.AccountID, a.bucketPolicy(snap, res.Bucket)
 	} else if res.Bucket != "" {
 		owner = c.AccountID
 	}
-	if owner == "" || owner != c.AccountID {
-		return denied(c, action, res)
-	}
-	if c.Kind == identity.RootUser {
-		return Decision{Effect: Allow, Statement: "root"}
-	}
-	if arn, ok := policy.CannedAllows(c.ManagedPolicies, action); ok {
-		return Decision{Effect: Allow, Statement: arn}
-	}
-	return denied(c, action, res)
+	return a.evaluate(c, r, resource, action, res, owner)
 }
 
-func denied(c *identity.Caller, action string, res Resource) Decision {
+// question is what the policy engine is asked; a pool keeps it off the heap.
+type question struct {
+	request policy.Request
+	facts   facts
+	set     policy.Set
+}
+
+var questions = sync.Pool{New: func() any { return new(question) }}
+
+// evaluate asks the policy engine.
+func (a *Access) evaluate(c *identity.Caller, r *rights, resource *policy.Policy, action string, res Resource, owner string) Decision {
+	q := questions.Get().(*question)
+	defer func() { *q = question{}; questions.Put(q) }()
+	now := a.clock.Now()
+	q.facts = facts{caller: c, keys: res.Keys, later: res.Later, now: now}
+	q.request = policy.Request{
+		Principal: r.principal, Action: action, Resource: res.ARN, ResourceAccount: owner, Time: now, Context: &q.facts,
+	}
+	q.set = r.set
+	q.set.Resource = resource
+	d := policy.Evaluate(&q.request, &q.set)
+	if d.Allowed() {
+		return Decision{Effect: Allow, Statement: decidedBy(d)}
+	}
+	return denied(c, action, res, d)
+}
+
+// decidedBy names what opened the way.
+func decidedBy(d policy.Decision) string {
+	switch {
+	case d.Layer == policy.RootLayer:
+		return "root"
+	case d.Policy != nil:
+		return d.Policy.ID()
+	}
+	return ""
+}
+
+// limitedSession reports the calls that AWS keeps from two kinds of sessions,
+// whatever their policies say. Sessions of GetSessionToken: IAM only when made
+// with MFA, STS only AssumeRole (and GetCallerIdentity, which asks nobody).
+// Sessions of GetFederationToken: neither IAM nor STS.
+func limitedSession(c *identity.Caller, service, action string) bool {
+	switch {
+	case c.Kind == identity.Federated:
+		return service == "iam" || service == "sts"
+	case !c.Temporary || c.Kind == identity.RoleSession || c.ProviderARN != "":
+		return false
+	case service == "iam":
+		return !c.MFA
+	}
+	return service == "sts" && action != "sts:AssumeRole"
+}
+
+// denied is AWS's sentence about a refusal.
+func denied(c *identity.Caller, action string, res Resource, d policy.Decision) Decision {
 	who := "User: " + c.ARN
 	if c.Kind == identity.Anonymous {
 		who = "User: anonymous"
 	}
-	text := fmt.Sprintf("%s is not authorized to perform: %s", who, action)
-	if res.ARN != "" {
-		text += fmt.Sprintf(" on resource: %s", res.ARN)
+	text := who + " is not authorized to perform: " + action
+	if arn := res.shown(); arn != "" {
+		text += " on resource: " + arn
 	}
-	text += fmt.Sprintf(" because no identity-based policy allows the %s action", action)
-	return Decision{Effect: ImplicitDeny, Err: &identity.Error{Kind: identity.KindAccessDenied, Op: "access", Public: text}}
+	if d.Layer == policy.NoLayer {
+		d.Layer = policy.IdentityLayer
+	}
+	out := Decision{Effect: ImplicitDeny}
+	if d.Effect == policy.ExplicitDeny {
+		out.Effect = ExplicitDeny
+	}
+	if d.Policy != nil {
+		out.Statement = d.Policy.ID()
+	}
+	out.Err = &identity.Error{Kind: identity.KindAccessDenied, Op: "access", Public: text + " " + d.Because(action)}
+	return out
 }

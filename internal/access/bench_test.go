@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"daypass/internal/access"
+	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/stacktest"
 )
@@ -11,7 +12,16 @@ import (
 // BenchmarkAuthorize decides over every canned policy, the last of which
 // allows.
 func BenchmarkAuthorize(b *testing.B) {
-	s := stacktest.New(b)
+	s := stacktest.New(b, stacktest.WithSite(func(spec *directory.SiteSpec) {
+		for i := range spec.Roles {
+			if spec.Roles[i].Name != stacktest.RoleName {
+				continue
+			}
+			for _, name := range []string{"IAMFullAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess", "AmazonS3FullAccess"} {
+				spec.Roles[i].ManagedPolicies = append(spec.Roles[i].ManagedPolicies, "arn:aws:iam::aws:policy/"+name)
+			}
+		}
+	}))
 	root, err := authenticate(s, request(b, s, rootKeys(b, s)))
 	if err != nil {
 		b.Fatal(err)
@@ -26,10 +36,6 @@ func BenchmarkAuthorize(b *testing.B) {
 	role, err := authenticate(s, request(b, s, keys))
 	if err != nil {
 		b.Fatal(err)
-	}
-	role.ManagedPolicies = nil
-	for _, name := range []string{"IAMFullAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess", "AmazonS3FullAccess"} {
-		role.ManagedPolicies = append(role.ManagedPolicies, "arn:aws:iam::aws:policy/"+name)
 	}
 	res := access.Resource{ARN: identity.BucketARN("aws", "bucket-a"), Bucket: "bucket-a"}
 	b.ReportAllocs()

@@ -2,28 +2,30 @@ package access
 
 import "sync"
 
-// cache holds credentials that were once proven, by the hash of their token or
-// by key ID and version. It only saves work: whatever can change is judged at
-// each use. Bounded; it forgets in the order it learned.
-type cache[K comparable] struct {
+// cache holds what was once worked out: credentials that were proven, by the
+// hash of their token or by key ID and version, and compiled policies. It only
+// saves work: whatever can change is judged at each use. Bounded; it forgets in
+// the order it learned.
+type cache[K comparable, V any] struct {
 	mu    sync.RWMutex
-	m     map[K]*credential
+	m     map[K]V
 	order []K
 	next  int
 	max   int
 }
 
-func newCache[K comparable](max int) *cache[K] {
-	return &cache[K]{m: map[K]*credential{}, max: max}
+func newCache[K comparable, V any](max int) *cache[K, V] {
+	return &cache[K, V]{m: map[K]V{}, max: max}
 }
 
-func (c *cache[K]) get(k K) *credential {
+// get returns the zero V for what is not there.
+func (c *cache[K, V]) get(k K) V {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.m[k]
 }
 
-func (c *cache[K]) put(k K, v *credential) {
+func (c *cache[K, V]) put(k K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.m[k]; !ok {

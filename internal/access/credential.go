@@ -80,10 +80,11 @@ type principal struct {
 }
 
 // resolved is a caller made from rows of a snapshot; it holds as long as the
-// rows are the same.
+// rows and the compiled policies are the same.
 type resolved struct {
 	principal
-	caller identity.Caller
+	compiled *compiled
+	caller   identity.Caller
 }
 
 var (
@@ -181,6 +182,7 @@ func (a *Access) findLongTerm(ctx context.Context, id string) (*credential, func
 // caller makes the Caller behind a credential, judging all that can change:
 // expiry, revocation, and the state of account and principal.
 func (a *Access) caller(ctx context.Context, c *credential, now time.Time) (*identity.Caller, error) {
+	policies := a.compiled.Load() // before the snapshot, which is then no older
 	snap := a.db.Snapshot()
 	if c.claims != nil {
 		if !now.Before(c.claims.ExpiresAt) || c.claims.Position.Incarnation != snap.Position().Incarnation {
@@ -204,10 +206,11 @@ func (a *Access) caller(ctx context.Context, c *credential, now time.Time) (*ide
 	if p.account.Disabled || (p.user != nil && p.user.Disabled) {
 		return nil, gone
 	}
-	if have := c.resolved.Load(); have != nil && have.principal == p {
+	if have := c.resolved.Load(); have != nil && have.principal == p && have.compiled == policies {
 		return &have.caller, nil
 	}
-	r := &resolved{principal: p, caller: c.describe(&p)}
+	r := &resolved{principal: p, compiled: policies, caller: c.describe(&p)}
+	r.caller.Rights = a.makeRights(snap, policies, &p, &r.caller)
 	c.resolved.Store(r)
 	return &r.caller, nil
 }
@@ -234,14 +237,20 @@ func (c *credential) describe(r *principal) identity.Caller {
 		out.SessionName = c.claims.SessionName
 		out.ARN = identity.AssumedRoleARN(p, r.account.ID, r.role.Name, c.claims.SessionName)
 		out.UserID = r.role.ID + ":" + c.claims.SessionName
-		out.ManagedPolicies = r.role.ManagedPolicies
+		out.OwnerARN = r.role.ARN(p)
+	case c.claims != nil && c.claims.Kind == identity.Federated:
+		out.Kind, out.PrincipalID, out.Name = identity.Federated, r.user.ID, r.user.Name
+		out.ARN = identity.FederatedUserARN(p, r.account.ID, c.claims.SessionName)
+		out.UserID, out.OwnerARN = r.account.ID+":"+c.claims.SessionName, r.user.ARN(p)
 	case r.user.Root:
 		out.Kind, out.PrincipalID, out.Name = identity.RootUser, r.user.ID, "root"
 		out.ARN, out.UserID = identity.RootARN(p, r.account.ID), r.account.ID
 	default:
 		out.Kind, out.PrincipalID, out.Name = identity.IAMUser, r.user.ID, r.user.Name
-		out.ARN, out.UserID = r.user.ARN(p), r.user.ID
-		out.ManagedPolicies = r.user.ManagedPolicies
+		out.ARN, out.UserID, out.Tags = r.user.ARN(p), r.user.ID, r.user.Tags
+	}
+	if out.OwnerARN == "" {
+		out.OwnerARN = out.ARN
 	}
 	if c.claims == nil {
 		out.Lineage = identity.Lineage{
@@ -252,10 +261,41 @@ func (c *credential) describe(r *principal) identity.Caller {
 	}
 	out.Temporary = true
 	out.SessionName = c.claims.SessionName
-	out.SourceIdentity, out.Tags, out.MFA = c.claims.SourceIdentity, c.claims.Tags, c.claims.MFA
+	out.SourceIdentity, out.MFA, out.MFATime = c.claims.SourceIdentity, c.claims.MFA, c.claims.MFATime
+	out.Tags, out.TransitiveKeys = sessionTags(r, c.claims), c.claims.TransitiveKeys
+	out.SessionPolicy, out.SessionPolicyARNs = c.claims.Policy, c.claims.PolicyARNs
 	out.ProviderARN = c.claims.ProviderARN
 	out.IssuedAt, out.ExpiresAt = time.UnixMilli(c.claims.IssuedMS), c.claims.ExpiresAt
 	out.Position, out.Lineage = c.claims.Position, c.claims.Lineage
+	return out
+}
+
+// sessionTags are the tags of the role or user, over which those of the session
+// go; keys ignore case.
+func sessionTags(r *principal, c *token.SessionClaims) map[string]string {
+	var own map[string]string
+	switch {
+	case r.role != nil:
+		own = r.role.Tags
+	case r.user != nil:
+		own = r.user.Tags
+	}
+	if len(own) == 0 {
+		return c.Tags
+	}
+	if len(c.Tags) == 0 {
+		return own
+	}
+	out := make(map[string]string, len(own)+len(c.Tags))
+	over := make(map[string]bool, len(c.Tags))
+	for k, v := range c.Tags {
+		out[k], over[store.Fold(k)] = v, true
+	}
+	for k, v := range own {
+		if !over[store.Fold(k)] {
+			out[k] = v
+		}
+	}
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"daypass/internal/audit"
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -292,7 +293,7 @@ func (a *applying) user(s UserSpec) error {
 	}
 	u := &identity.User{
 		ID: made.id, AccountID: s.AccountID, Name: s.Name, Path: s.Path, Realm: s.Realm, Email: s.Email,
-		EmailVerified: s.EmailVerified, ClientRoles: s.ClientRoles, ManagedPolicies: s.ManagedPolicies, Tags: s.Tags,
+		EmailVerified: s.EmailVerified, ClientRoles: s.ClientRoles, Policies: identity.Policies{Managed: s.ManagedPolicies}, Tags: s.Tags,
 		Disabled: s.Disabled, MustChangePassword: s.MustChangePassword, MFARequired: s.MFARequired, CreatedAt: a.now,
 	}
 	if s.Realm != "" {
@@ -377,9 +378,13 @@ func (a *applying) role(s RoleSpec) error {
 	if err != nil {
 		return err
 	}
+	_, bound, err := parseBound(a.tx, policy.TrustPolicy, s.Trust, policy.Options{})
+	if err != nil {
+		return prefixed("role "+s.Name+", trust", err)
+	}
 	want := &identity.Role{
-		ID: id, AccountID: s.AccountID, Name: s.Name, Path: s.Path, Description: s.Description, Trust: s.Trust,
-		MaxSessionDuration: s.MaxSessionDuration, ManagedPolicies: s.ManagedPolicies, Tags: s.Tags, CreatedAt: a.now,
+		ID: id, AccountID: s.AccountID, Name: s.Name, Path: s.Path, Description: s.Description, Trust: s.Trust, TrustBindings: bound,
+		MaxSessionDuration: s.MaxSessionDuration, Policies: identity.Policies{Managed: s.ManagedPolicies}, Tags: s.Tags, CreatedAt: a.now,
 	}
 	have, err := store.Roles.By(a.tx, "name", store.Join(s.AccountID, store.Fold(s.Name)))
 	return upsert(a, store.Roles, "role", s.Name, have, err, func(have, want *identity.Role) {

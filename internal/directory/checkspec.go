@@ -17,7 +17,7 @@ const clientSecretLabel = authn.ClientSecretLabel
 var grantTypes = []string{"password", "refresh_token", "client_credentials"}
 
 // checkSpec judges what can be judged without the store. Its errors are
-// KindValidation, or KindMalformedPolicy for a trust policy.
+// KindValidation.
 func (d *Directory) checkSpec(s SiteSpec) error {
 	for _, a := range s.Accounts {
 		if err := checkAccountSpec(a); err != nil {
@@ -122,9 +122,6 @@ func checkRoleSpec(r RoleSpec) error {
 	}
 	if err := checkTags(r.Tags); err != nil {
 		return prefixed("role "+r.Name, err)
-	}
-	if _, err := policy.ParseTrust(r.Trust); err != nil {
-		return prefixed("role "+r.Name+", trust", err)
 	}
 	return checkPolicies("role "+r.Name, r.ManagedPolicies)
 }

@@ -85,6 +85,12 @@ func (d *Directory) permit(c *identity.Caller, action, arn, account string) erro
 	return d.access.Authorize(c, action, access.Resource{ARN: arn, AccountID: account}).Err
 }
 
+// permitShown is permit for a resource that a refusal must not name: shown
+// stands in its place.
+func (d *Directory) permitShown(c *identity.Caller, action, arn, shown, account string) error {
+	return d.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: account}).Err
+}
+
 // change runs one transaction that changes identities: the caller's lineage is
 // judged again in it, and its event commits with it.
 func (d *Directory) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) error {

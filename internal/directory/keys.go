@@ -117,8 +117,8 @@ func (d *Directory) AccessKeyLastUsed(ctx context.Context, c *identity.Caller, k
 		if u != nil {
 			arn = u.ARN(c.Partition)
 		}
-		if denied := d.permit(c, "iam:GetAccessKeyLastUsed", arn, c.AccountID); denied != nil {
-			return identity.HideARN(denied, arn, anyone)
+		if denied := d.permitShown(c, "iam:GetAccessKeyLastUsed", arn, anyone, c.AccountID); denied != nil {
+			return denied
 		}
 		if u == nil {
 			if err != nil && identity.KindOf(err) != identity.KindNotFound {

@@ -117,8 +117,8 @@ func (d *Directory) target(r store.Reader, c *identity.Caller, action, name stri
 	if err == nil {
 		arn = u.ARN(c.Partition)
 	}
-	if denied := d.permit(c, action, arn, c.AccountID); denied != nil {
-		return nil, identity.HideARN(denied, arn, asked)
+	if denied := d.permitShown(c, action, arn, asked, c.AccountID); denied != nil {
+		return nil, denied
 	}
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		if len(keys) > 0 {
 			return deleteConflict("access keys")
 		}
-		if len(u.ManagedPolicies) > 0 {
+		if len(u.Managed)+len(u.Inline) > 0 {
 			return deleteConflict("policies")
 		}
 		if err := store.Passwords.Delete(tx, u.ID); err != nil && identity.KindOf(err) != identity.KindNotFound {

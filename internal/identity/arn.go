@@ -63,6 +63,11 @@ func AssumedRoleARN(partition, account, role, session string) string {
 	return ARN{partition, "sts", "", account, "assumed-role/" + role + "/" + session}.String()
 }
 
+// FederatedUserARN names a session of GetFederationToken (STS).
+func FederatedUserARN(partition, account, name string) string {
+	return ARN{partition, "sts", "", account, "federated-user/" + name}.String()
+}
+
 // ProviderARN names an OIDC provider by its issuer URL, written without the
 // scheme.
 func ProviderARN(partition, account, issuer string) string {

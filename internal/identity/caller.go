@@ -36,11 +36,23 @@ type Caller struct {
 	SessionName string
 	AccessKeyID string
 	// Temporary is set for session keys.
-	Temporary       bool
-	SourceIdentity  string
-	Tags            map[string]string
-	ManagedPolicies []string
-	MFA             bool
+	Temporary      bool
+	SourceIdentity string
+	// Tags are the session's tags, or else those of the user; TransitiveKeys
+	// the ones that role chaining passes on.
+	Tags           map[string]string
+	TransitiveKeys []string
+	// SessionPolicy (JSON) and SessionPolicyARNs bound the session's rights.
+	SessionPolicy     string
+	SessionPolicyARNs []string
+	MFA               bool
+	MFATime           time.Time // zero without MFA
+	// OwnerARN is the ARN of the role or user behind a session, else that of
+	// the caller.
+	OwnerARN string
+	// Rights is what package access made of the policies that bear on the
+	// caller. Nobody else reads it.
+	Rights any
 	// ProviderARN is set for sessions by web identity.
 	ProviderARN string
 	IssuedAt    time.Time
@@ -55,6 +67,8 @@ type RequestFacts struct {
 	ID        string
 	SourceIP  string // without port, forwarded headers already judged
 	UserAgent string
+	Referer   string
+	Region    string // of the signature's scope, "" when unsigned
 	Secure    bool
 	// Dialect is the service that answers: sts, iam, s3, oidc, admin, …
 	Dialect string

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"errors"
-	"strings"
 )
 
 // Kind is the closed list of what can go wrong. Each dialect turns every kind
@@ -136,17 +135,6 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Op == "" && t.Public == "" && t.Kind == e.Kind
-}
-
-// HideARN is a denial whose sentence names the resource that was asked for in
-// place of the one that was found: absent and forbidden things answer alike.
-func HideARN(denied error, found, asked string) error {
-	if found == asked {
-		return denied
-	}
-	e := *AsError(denied)
-	e.Public = strings.ReplaceAll(e.Public, " on resource: "+found+" ", " on resource: "+asked+" ")
-	return &e
 }
 
 // KindOf returns the kind of the first *Error in err's tree, KindInternal for

@@ -10,6 +10,8 @@ type Account struct {
 	Alias     string    `json:"alias,omitempty"`
 	Disabled  bool      `json:"disabled,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	// PasswordPolicy is nil for the default one.
+	PasswordPolicy *PasswordPolicy `json:"password_policy,omitempty"`
 }
 
 // User is a principal that people or programs log in as. One record serves
@@ -31,8 +33,9 @@ type User struct {
 	EmailVerified bool   `json:"email_verified,omitempty"`
 	// ClientRoles are the roles per OAuth client, as in resource_access.
 	ClientRoles map[string][]string `json:"client_roles,omitempty"`
-	// ManagedPolicies are ARNs of attached managed policies.
-	ManagedPolicies    []string          `json:"managed_policies,omitempty"`
+	Policies
+	// Groups are the unique IDs of the groups that the user is in.
+	Groups             []string          `json:"groups,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`
 	Disabled           bool              `json:"disabled,omitempty"`
 	MustChangePassword bool              `json:"must_change_password,omitempty"`
@@ -55,12 +58,14 @@ type Role struct {
 	Name        string `json:"name"`
 	Path        string `json:"path"`
 	Description string `json:"description,omitempty"`
-	// Trust is the trust policy as written (JSON).
+	// Trust is the trust policy as written (JSON); TrustBindings are the unique
+	// IDs behind the ARNs that its Principal names.
 	Trust              string            `json:"trust"`
+	TrustBindings      map[string]string `json:"trust_bindings,omitempty"`
 	MaxSessionDuration int               `json:"max_session_duration"` // seconds, 3600..43200
-	ManagedPolicies    []string          `json:"managed_policies,omitempty"`
-	Tags               map[string]string `json:"tags,omitempty"`
-	CreatedAt          time.Time         `json:"created_at"`
+	Policies
+	Tags      map[string]string `json:"tags,omitempty"`
+	CreatedAt time.Time         `json:"created_at"`
 }
 
 // ARN is the role's name.
@@ -145,9 +150,15 @@ type Provider struct {
 	// for; "" for foreign issuers.
 	OwnRealm string `json:"own_realm,omitempty"`
 	// CABundle (PEM) verifies the issuer's TLS in addition to the system roots.
-	CABundle  string            `json:"ca_bundle,omitempty"`
-	Tags      map[string]string `json:"tags,omitempty"`
-	CreatedAt time.Time         `json:"created_at"`
+	CABundle string `json:"ca_bundle,omitempty"`
+	// JWKS are the issuer's keys (RFC 7517) where they are given once and for
+	// all instead of fetched.
+	JWKS string `json:"jwks,omitempty"`
+	// KeysSleepAfterDays is, when not 0, how many days after the last log-in by
+	// this provider the long-term keys made through it still work.
+	KeysSleepAfterDays int               `json:"keys_sleep_after_days,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	CreatedAt          time.Time         `json:"created_at"`
 }
 
 // Key is the provider's unique name: account and URL without scheme, or
@@ -167,6 +178,13 @@ type AccessKey struct {
 	Active    bool      `json:"active"`
 	Version   int       `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
+	// ExpiresAt is when the key ends by itself; zero: never.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// MadeBy is the lineage of the session that made the key, its own access
+	// key ID included; empty when a long-term key or an operator made it.
+	MadeBy Lineage `json:"made_by,omitempty"`
+	// MadeByProvider is the OIDC provider (ARN) that session logged in by.
+	MadeByProvider string `json:"made_by_provider,omitempty"`
 }
 
 // KeyUse is the last use of a long-term key, written behind the answer.

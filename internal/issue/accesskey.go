@@ -98,12 +98,12 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 // keyOwner finds the user whose key it will be and asks whether the caller may.
 func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*identity.User, error) {
 	const action = "iam:CreateAccessKey"
-	permit := func(arn string) error {
-		return i.access.Authorize(c, action, access.Resource{ARN: arn, AccountID: c.AccountID}).Err
+	permit := func(arn, shown string) error {
+		return i.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: c.AccountID}).Err
 	}
 	if name == "" {
 		if c.Kind != identity.RootUser && c.Kind != identity.IAMUser {
-			if err := permit(identity.UserARN(c.Partition, c.AccountID, "/", "*")); err != nil {
+			if err := permit(identity.UserARN(c.Partition, c.AccountID, "/", "*"), ""); err != nil {
 				return nil, err
 			}
 			return nil, &identity.Error{Kind: identity.KindValidation, Op: "issue.accesskey", Public: "Must specify userName when calling with non-User credentials"}
@@ -112,17 +112,17 @@ func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*ide
 		if err != nil {
 			return nil, err
 		}
-		return u, permit(u.ARN(c.Partition))
+		return u, permit(u.ARN(c.Partition), "")
 	}
 	u, err := store.Users.By(r, "name", store.Join(c.AccountID, store.Fold(name)))
 	arn := identity.UserARN(c.Partition, c.AccountID, "/", name)
 	if err == nil {
 		arn = u.ARN(c.Partition)
 	}
-	if denied := permit(arn); denied != nil {
-		// Without rights nothing is learned: neither that there is such a user,
-		// nor its path and how its name is written.
-		return nil, identity.HideARN(denied, arn, identity.UserARN(c.Partition, c.AccountID, "/", name))
+	// Without rights nothing is learned: neither that there is such a user, nor
+	// its path and how its name is written.
+	if denied := permit(arn, identity.UserARN(c.Partition, c.AccountID, "/", name)); denied != nil {
+		return nil, denied
 	}
 	if identity.KindOf(err) == identity.KindNotFound || (err == nil && u.Root && c.Kind != identity.RootUser) {
 		return nil, &identity.Error{Kind: identity.KindNotFound, Op: "issue.accesskey", Public: fmt.Sprintf("The user with name %s cannot be found.", bounded(name))}

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"daypass/internal/access"
@@ -54,9 +52,6 @@ type Issuer struct {
 	random   io.Reader
 	external string
 	minLife  int
-	// trusts are compiled trust policies by the role's record, which is never
-	// written through: a changed role is another record.
-	trusts atomic.Pointer[sync.Map]
 }
 
 // New makes an Issuer.
@@ -71,12 +66,6 @@ func New(o Options) *Issuer {
 	if i.minLife <= 0 {
 		i.minLife = 900
 	}
-	i.trusts.Store(new(sync.Map))
-	i.db.OnChange(func(_ *store.Snapshot, tables map[string]bool) {
-		if tables[store.Roles.Name()] {
-			i.trusts.Store(new(sync.Map))
-		}
-	})
 	return i
 }
 

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/authn"
 	"daypass/internal/identity"
-	"daypass/internal/policy"
 	"daypass/internal/store"
 	"daypass/internal/token"
 )
@@ -19,6 +19,7 @@ const (
 	defaultSessionLife = 3600  // seconds
 	maxSessionLife     = 43200 // seconds
 	roleTag            = "role"
+	webIdentityAction  = "sts:AssumeRoleWithWebIdentity"
 	rootAssumedRoleID  = "root"
 	// sourceIdentityChars are those of sts:SourceIdentity.
 	sourceIdentityChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
@@ -137,7 +138,7 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 	if arn.Resource == "root" {
 		return i.permitRoot(ctx, acc, w, lineage)
 	}
-	return i.permitRole(snap, acc, arn, w, r, lineage)
+	return i.permitRole(ctx, snap, acc, arn, w, r, lineage)
 }
 
 // permitRoot lets the root user in: by a token of the root realm only, whose
@@ -166,7 +167,7 @@ func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, w *authn
 }
 
 // permitRole asks the role's trust policy.
-func (i *Issuer) permitRole(snap *store.Snapshot, acc *identity.Account, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest, lineage identity.Lineage) (*granted, error) {
+func (i *Issuer) permitRole(ctx context.Context, snap *store.Snapshot, acc *identity.Account, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest, lineage identity.Lineage) (*granted, error) {
 	path, name, ok := arn.Name("role")
 	if !ok {
 		return nil, errNotTrusted
@@ -189,9 +190,12 @@ func (i *Issuer) permitRole(snap *store.Snapshot, acc *identity.Account, arn ide
 		return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "issue.webidentity", Public: "Incorrect token audience"}
 	}
 	providerARN := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
-	trust, err := i.trust(role)
-	if err != nil || !trust.AllowsWebIdentity(providerARN, w.Issuer, aud, w.Claims.Subject) {
-		return nil, errNotTrusted // a stored policy that no longer compiles trusts nobody
+	host := identity.TrimScheme(w.Issuer)
+	by := access.Federated{Provider: providerARN, Request: identity.RequestOf(ctx)}
+	if !i.access.AuthorizeFederated(by, role, acc.Partition, webIdentityAction, map[string][]string{
+		host + ":aud": {aud}, host + ":sub": {w.Claims.Subject}, "sts:RoleSessionName": {r.RoleSessionName},
+	}).Allowed() {
+		return nil, errNotTrusted
 	}
 	if want, ok := w.Claims.Tags[roleTag]; ok && w.OwnRealm != nil && want != role.ARN(acc.Partition) {
 		return nil, errNotTrusted
@@ -263,18 +267,6 @@ func (i *Issuer) boundLife(asked, roleMax int) (time.Duration, error) {
 func durationError(asked int, what string, bound int) error {
 	return &identity.Error{Kind: identity.KindValidation, Op: "issue.bound", Public: fmt.Sprintf(
 		"1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: Member must have value "+what, asked, bound)}
-}
-
-// trust compiles a role's trust policy, once for as long as the text stays.
-func (i *Issuer) trust(role *identity.Role) (*policy.Trust, error) {
-	if t, ok := i.trusts.Load().Load(role); ok {
-		return t.(*policy.Trust), nil
-	}
-	t, err := policy.ParseTrust(role.Trust)
-	if err == nil {
-		i.trusts.Load().Store(role, t)
-	}
-	return t, err
 }
 
 func notTrusted(err error) error {

@@ -3,7 +3,6 @@ package policy
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"daypass/internal/identity"
 )
@@ -79,37 +78,4 @@ func Canned(arn string) (*Policy, bool) {
 		return nil, false
 	}
 	return Load(ManagedPolicy, document, Options{ID: arn}), true
-}
-
-// compiledCanned are the canned policies by name.
-var compiledCanned = sync.OnceValue(func() map[string]*Policy {
-	m := map[string]*Policy{}
-	for name, document := range canned {
-		m[name] = Load(ManagedPolicy, document, Options{ID: name})
-	}
-	return m
-})
-
-// CannedAllows returns the first of these ARNs that names a canned policy
-// which allows an action ("s3:GetObject") on every resource, and whether there
-// is one.
-func CannedAllows(arns []string, action string) (arn string, ok bool) {
-	if action == "" {
-		return "", false
-	}
-	var v view
-	v.prepare(&Request{Action: action})
-	for _, arn := range arns {
-		name, ok := CannedName(arn)
-		if !ok {
-			continue
-		}
-		p := compiledCanned()[name]
-		for i := range p.statements {
-			if v.matches(&p.statements[i]) {
-				return arn, true
-			}
-		}
-	}
-	return "", false
 }

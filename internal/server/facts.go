@@ -55,7 +55,7 @@ func (p proxies) trusts(ip netip.Addr) bool {
 // the peer is a listed proxy; of X-Forwarded-For the rightmost address that is
 // not itself a proxy. X-Forwarded-Host then replaces r.Host.
 func (p proxies) facts(r *http.Request, id string) identity.RequestFacts {
-	f := identity.RequestFacts{ID: id, Secure: r.TLS != nil, UserAgent: cut(r.UserAgent(), maxUserAgent)}
+	f := identity.RequestFacts{ID: id, Secure: r.TLS != nil, UserAgent: cut(r.UserAgent(), maxUserAgent), Referer: cut(r.Referer(), maxUserAgent)}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

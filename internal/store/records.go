@@ -57,6 +57,43 @@ type RefreshToken struct {
 	Successor []byte `json:"successor,omitempty"`
 }
 
+// MFASeed is the TOTP seed of a virtual MFA device, sealed (column "seed"), and
+// the last time step that was used, so that no code works twice.
+type MFASeed struct {
+	Serial   string `json:"serial"`
+	Sealed   []byte `json:"sealed"`
+	LastStep int64  `json:"last_step,omitempty"`
+}
+
+// SessionRecord is one issued session in the index of sessions, which is built
+// after the answer, for people; no decision depends on it.
+type SessionRecord struct {
+	AccessKeyID string                 `json:"access_key_id"`
+	AccountID   string                 `json:"account_id"`
+	Kind        identity.PrincipalKind `json:"kind"`
+	PrincipalID string                 `json:"principal_id"` // of the user, root user or role
+	ARN         string                 `json:"arn"`
+	// Proof says by what the caller showed itself ("web identity", "access
+	// key", "session"); Provider and Subject are those of a web identity, the
+	// subject as its keyed hash where it is foreign.
+	Proof     string            `json:"proof"`
+	Provider  string            `json:"provider,omitempty"`
+	Subject   string            `json:"subject,omitempty"`
+	SourceIP  string            `json:"source_ip,omitempty"`
+	UserAgent string            `json:"user_agent,omitempty"`
+	Lineage   identity.Lineage  `json:"lineage"`
+	Position  identity.Position `json:"position"`
+	IssuedAt  time.Time         `json:"issued_at"`
+	ExpiresAt time.Time         `json:"expires_at"`
+	LastSeen  time.Time         `json:"last_seen,omitzero"`
+}
+
+// LoginSeen is the last log-in by a foreign web identity.
+type LoginSeen struct {
+	Identity string    `json:"identity"` // identity.WebIdentityID
+	At       time.Time `json:"at"`
+}
+
 // KeySet is one version of a set of our own keys, sealed under the root key:
 // at-rest AEAD, keyed hashes, enumeration, boxes (cookies and the like).
 type KeySet struct {
@@ -135,6 +172,19 @@ func Fold(s string) string { return strings.ToLower(s) }
 // Join makes an index value of several parts; no part may hold a NUL.
 func Join(parts ...string) string { return strings.Join(parts, "\x00") }
 
+// policyEntries index an owner by the managed policies it has ("policy") and by
+// its boundary ("boundary"), each with its own key behind.
+func policyEntries(p *identity.Policies, id string) []IndexEntry {
+	var e []IndexEntry
+	for _, arn := range p.Managed {
+		e = append(e, many("policy", Join(arn, id)))
+	}
+	if p.Boundary != "" {
+		e = append(e, many("boundary", Join(p.Boundary, id)))
+	}
+	return e
+}
+
 // The tables. A new kind of record is one line here.
 var (
 	Accounts = newTable("accounts", resident, func(a *identity.Account) string { return a.ID },
@@ -161,17 +211,44 @@ var (
 					e = append(e, unique("login", Join(u.Realm, Fold(u.Email))))
 				}
 			}
-			return e
+			for _, g := range u.Groups {
+				e = append(e, many("group", Join(g, u.Path+u.Name)))
+			}
+			return append(e, policyEntries(&u.Policies, u.ID)...)
 		})
 	Roles = newTable("roles", resident, func(r *identity.Role) string { return r.ID },
 		func(r *identity.Role) []IndexEntry {
-			return []IndexEntry{
+			return append(policyEntries(&r.Policies, r.ID),
 				unique("name", Join(r.AccountID, Fold(r.Name))),
-				many("path", Join(r.AccountID, r.Path+r.Name)),
+				many("path", Join(r.AccountID, r.Path+r.Name)))
+		})
+	// Groups and ManagedPolicies are indexed as roles are.
+	Groups = newTable("groups", resident, func(g *identity.Group) string { return g.ID },
+		func(g *identity.Group) []IndexEntry {
+			return append(policyEntries(&g.Policies, g.ID),
+				unique("name", Join(g.AccountID, Fold(g.Name))),
+				many("path", Join(g.AccountID, g.Path+g.Name)))
+		})
+	ManagedPolicies = newTable("managed_policies", resident, func(p *identity.ManagedPolicy) string { return p.ID },
+		func(p *identity.ManagedPolicy) []IndexEntry {
+			return []IndexEntry{
+				unique("name", Join(p.AccountID, Fold(p.Name))),
+				many("path", Join(p.AccountID, p.Path+p.Name)),
 			}
 		})
-	Realms  = newTable("realms", resident, func(r *identity.Realm) string { return r.Name }, nil)
-	Clients = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
+	BucketPolicies = newTable("bucket_policies", resident, func(p *identity.BucketPolicy) string { return p.Bucket }, nil)
+	// MFADevices are indexed by user ("user") and by account ("account").
+	MFADevices = newTable("mfa_devices", onDisk, func(m *identity.MFADevice) string { return m.Serial },
+		func(m *identity.MFADevice) []IndexEntry {
+			e := []IndexEntry{many("account", Join(m.AccountID, m.Serial))}
+			if m.UserID != "" {
+				e = append(e, many("user", Join(m.UserID, m.Serial)))
+			}
+			return e
+		})
+	MFASeeds = newTable("mfa_seeds", onDisk, func(m *MFASeed) string { return m.Serial }, nil)
+	Realms   = newTable("realms", resident, func(r *identity.Realm) string { return r.Name }, nil)
+	Clients  = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
 	// Providers are also indexed by URL alone ("url").
 	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
 		func(p *identity.Provider) []IndexEntry { return []IndexEntry{many("url", p.URL)} })
@@ -205,4 +282,16 @@ var (
 		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
 	Outbox  = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
 	KeyUses = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
+	// SessionRecords are indexed by principal ("principal"), account
+	// ("account") and expiry ("expires").
+	SessionRecords = newTable("sessions", onDisk, func(s *SessionRecord) string { return s.AccessKeyID },
+		func(s *SessionRecord) []IndexEntry {
+			return []IndexEntry{
+				many("principal", Join(s.PrincipalID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)),
+				many("account", Join(s.AccountID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)),
+				many("expires", s.ExpiresAt.UTC().Format(time.RFC3339)),
+			}
+		})
+	// LoginsSeen are read when a key made through a foreign provider is used.
+	LoginsSeen = newTable("logins_seen", bounded, func(l *LoginSeen) string { return l.Identity }, nil)
 )

@@ -1,0 +1,83 @@
+package access
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"daypass/internal/identity"
+	"daypass/internal/policy"
+)
+
+// facts answer for the condition keys of a request that the policy engine does
+// not know by itself.
+type facts struct {
+	caller *identity.Caller
+	keys   map[string][]string
+	later  func(key string) []string
+	now    time.Time
+}
+
+// Lookup implements policy.Context. Keys of the request come before ours, so
+// that nothing but aws: keys is ours alone.
+func (f *facts) Lookup(key string) policy.Values {
+	if v := f.global(key); v.Len() > 0 {
+		return v
+	}
+	for k, values := range f.keys {
+		if len(k) == len(key) && strings.EqualFold(k, key) {
+			return policy.Many(values)
+		}
+	}
+	if f.later != nil {
+		return policy.Many(f.later(key))
+	}
+	return policy.Values{}
+}
+
+// global are AWS's global condition keys, in lower case.
+func (f *facts) global(key string) policy.Values {
+	c := f.caller
+	if c == nil || !strings.HasPrefix(key, "aws:") {
+		return policy.Values{}
+	}
+	switch key {
+	case "aws:sourceip":
+		return text(c.Request.SourceIP)
+	case "aws:securetransport":
+		return policy.One(strconv.FormatBool(c.Request.Secure))
+	case "aws:useragent":
+		return text(c.Request.UserAgent)
+	case "aws:referer":
+		return text(c.Request.Referer)
+	case "aws:requestedregion":
+		return text(c.Request.Region)
+	case "aws:sourceidentity":
+		return text(c.SourceIdentity)
+	case "aws:federatedprovider":
+		return text(c.ProviderARN)
+	case "aws:viaawsservice", "aws:principalisawsservice":
+		return policy.One("false")
+	}
+	if !c.Temporary { // as in AWS, long-term keys have none of these
+		return policy.Values{}
+	}
+	switch key {
+	case "aws:multifactorauthpresent":
+		return policy.One(strconv.FormatBool(c.MFA))
+	case "aws:multifactorauthage":
+		if c.MFA && !c.MFATime.IsZero() {
+			return policy.One(strconv.FormatInt(int64(max(0, f.now.Sub(c.MFATime))/time.Second), 10))
+		}
+	case "aws:tokenissuetime":
+		return policy.One(c.IssuedAt.UTC().Format(time.RFC3339))
+	}
+	return policy.Values{}
+}
+
+func text(s string) policy.Values {
+	if s == "" {
+		return policy.Values{}
+	}
+	return policy.One(s)
+}
