@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -92,6 +93,7 @@ type settings struct {
 	engine store.Engine
 	site   func(*directory.SiteSpec)
 	minDur int
+	random io.Reader
 }
 
 // WithLimits sets the limits on guessing; by default they are out of the way.
@@ -103,10 +105,13 @@ func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e
 // WithSite changes the site before it is applied.
 func WithSite(fn func(*directory.SiteSpec)) Option { return func(s *settings) { s.site = fn } }
 
+// WithRandom makes unique IDs and keys from r, so that transcripts stay the same.
+func WithRandom(r io.Reader) Option { return func(s *settings) { s.random = r } }
+
 // New builds a stack that ends with the test.
 func New(t testing.TB, opts ...Option) *Stack {
 	t.Helper()
-	set := settings{limits: authn.Limits{PrincipalBurst: 1000, AddressBurst: 1000, PairBurst: 1000}, minDur: 900}
+	set := settings{limits: authn.Limits{PrincipalBurst: 1000, AddressBurst: 1000, PairBurst: 1000}, minDur: 900, random: rand.Reader}
 	for _, o := range opts {
 		o(&set)
 	}
@@ -139,7 +144,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	s.Audit, err = audit.Open(audit.Config{Dir: s.AuditDir, Durability: audit.Buffered, Clock: s.Clock, MinFree: -1})
 	check()
 	t.Cleanup(func() { _ = s.Audit.Close() })
-	s.Sessions = token.NewSessions(s.Keyring, s.Clock, rand.Reader)
+	s.Sessions = token.NewSessions(s.Keyring, s.Clock, set.random)
 	s.JWTs = token.NewJWTs(s.Keyring)
 	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Audit: s.Audit, Clock: s.Clock, Log: log})
 	s.Authn, err = authn.New(authn.Options{
@@ -148,11 +153,11 @@ func New(t testing.TB, opts ...Option) *Stack {
 	check()
 	s.Directory = directory.New(directory.Options{
 		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
-		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"},
+		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,
 	})
 	s.Issuer = issue.New(issue.Options{
 		DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, JWTs: s.JWTs, Authn: s.Authn, Access: s.Access, Audit: s.Audit,
-		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur,
+		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random,
 	})
 	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
 	spec := Site()

@@ -1,9 +1,30 @@
 package iam
 
 import (
+	"context"
+
 	"daypass/internal/awswire"
+	"daypass/internal/directory"
 	"daypass/internal/identity"
 )
+
+// AccessKeys manages long-term keys. A user name of "" stands for the caller.
+type AccessKeys interface {
+	// ListAccessKeys returns also the name of the user whose keys they are.
+	ListAccessKeys(ctx context.Context, c *identity.Caller, userName string, p directory.Page) (directory.Listing[identity.AccessKey], string, error)
+	UpdateAccessKey(ctx context.Context, c *identity.Caller, userName, keyID string, active bool) error
+	DeleteAccessKey(ctx context.Context, c *identity.Caller, userName, keyID string) error
+	// AccessKeyLastUsed returns a use at the zero time for a key never used.
+	AccessKeyLastUsed(ctx context.Context, c *identity.Caller, keyID string) (string, identity.KeyUse, error)
+}
+
+var accessKeyActions = map[string]action{
+	"CreateAccessKey":      (*Handler).createAccessKey,
+	"DeleteAccessKey":      (*Handler).deleteAccessKey,
+	"GetAccessKeyLastUsed": (*Handler).getAccessKeyLastUsed,
+	"ListAccessKeys":       (*Handler).listAccessKeys,
+	"UpdateAccessKey":      (*Handler).updateAccessKey,
+}
 
 // Values of Status.
 const (

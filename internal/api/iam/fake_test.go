@@ -44,7 +44,9 @@ func (authenticator) Authenticate(r *http.Request, svc access.Service, bodySHA25
 
 // directoryFake knows root, alice and bob. A user name, key ID, marker or path
 // chooses an error.
-type directoryFake struct{}
+type directoryFake struct {
+	iam.Directory // areas whose transcripts are made with the real core
+}
 
 func (directoryFake) user(name string) (identity.User, error) {
 	if err := wiretest.Fault(name); err != nil {

@@ -24,20 +24,11 @@ type Issuer interface {
 	AccessKey(ctx context.Context, c *identity.Caller, userName string) (issue.CreatedAccessKey, error)
 }
 
-// Directory manages users and their keys; *directory.Directory is the
-// implementation. A user name of "" stands for the caller.
+// Directory manages identities; *directory.Directory is the implementation.
+// Each area of the API declares beside its actions what it needs.
 type Directory interface {
-	CreateUser(ctx context.Context, c *identity.Caller, in directory.NewUser) (identity.User, error)
-	GetUser(ctx context.Context, c *identity.Caller, name string) (identity.User, error)
-	ListUsers(ctx context.Context, c *identity.Caller, pathPrefix string, p directory.Page) (directory.Listing[identity.User], error)
-	UpdateUser(ctx context.Context, c *identity.Caller, name, newName, newPath string) error
-	DeleteUser(ctx context.Context, c *identity.Caller, name string) error
-	// ListAccessKeys returns also the name of the user whose keys they are.
-	ListAccessKeys(ctx context.Context, c *identity.Caller, userName string, p directory.Page) (directory.Listing[identity.AccessKey], string, error)
-	UpdateAccessKey(ctx context.Context, c *identity.Caller, userName, keyID string, active bool) error
-	DeleteAccessKey(ctx context.Context, c *identity.Caller, userName, keyID string) error
-	// AccessKeyLastUsed returns a use at the zero time for a key never used.
-	AccessKeyLastUsed(ctx context.Context, c *identity.Caller, keyID string) (string, identity.KeyUse, error)
+	Users
+	AccessKeys
 }
 
 var (
@@ -78,19 +69,14 @@ type call struct {
 // element, nil for an action without output.
 type action func(*Handler, *call) (func(*awswire.XML), error)
 
-var actions = map[string]action{
-	"CreateAccessKey":      (*Handler).createAccessKey,
-	"DeleteAccessKey":      (*Handler).deleteAccessKey,
-	"GetAccessKeyLastUsed": (*Handler).getAccessKeyLastUsed,
-	"ListAccessKeys":       (*Handler).listAccessKeys,
-	"UpdateAccessKey":      (*Handler).updateAccessKey,
-
-	"CreateUser": (*Handler).createUser,
-	"DeleteUser": (*Handler).deleteUser,
-	"GetUser":    (*Handler).getUser,
-	"ListUsers":  (*Handler).listUsers,
-	"UpdateUser": (*Handler).updateUser,
-}
+// actions are the tables of all areas.
+var actions = func() map[string]action {
+	all := map[string]action{}
+	for _, area := range []map[string]action{userActions, accessKeyActions} {
+		maps.Copy(all, area)
+	}
+	return all
+}()
 
 // Actions are the names of the actions served, sorted, for the router and the
 // documentation.

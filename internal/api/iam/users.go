@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -8,6 +9,23 @@ import (
 	"daypass/internal/directory"
 	"daypass/internal/identity"
 )
+
+// Users manages users. A user name of "" stands for the caller.
+type Users interface {
+	CreateUser(ctx context.Context, c *identity.Caller, in directory.NewUser) (identity.User, error)
+	GetUser(ctx context.Context, c *identity.Caller, name string) (identity.User, error)
+	ListUsers(ctx context.Context, c *identity.Caller, pathPrefix string, p directory.Page) (directory.Listing[identity.User], error)
+	UpdateUser(ctx context.Context, c *identity.Caller, name, newName, newPath string) error
+	DeleteUser(ctx context.Context, c *identity.Caller, name string) error
+}
+
+var userActions = map[string]action{
+	"CreateUser": (*Handler).createUser,
+	"DeleteUser": (*Handler).deleteUser,
+	"GetUser":    (*Handler).getUser,
+	"ListUsers":  (*Handler).listUsers,
+	"UpdateUser": (*Handler).updateUser,
+}
 
 func (h *Handler) createUser(c *call) (func(*awswire.XML), error) {
 	in := fields{form: c.form}
