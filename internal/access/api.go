@@ -91,6 +91,9 @@ type Resource struct {
 	AccountID string
 	// Bucket is set for S3 actions on a bucket or an object.
 	Bucket string
+	// Brief leaves the encoded message out of a refusal, for questions whose
+	// answer nobody sees and for answers that hold many refusals.
+	Brief bool
 	// Keys are further condition keys of the request, such as s3:prefix, with
 	// all their values. The map may be shared: it is read only.
 	Keys map[string][]string

@@ -80,7 +80,13 @@ func (a *Access) evaluate(c *identity.Caller, r *rights, resource *policy.Policy
 	if d.Allowed() {
 		return Decision{Effect: Allow, Statement: decidedBy(d)}
 	}
-	return denied(c, action, res, d)
+	out := denied(c, action, res, d)
+	if !res.Brief && c.AccountID != "" {
+		if message := a.encode(c, a.explain(c, q, &res)); message != "" {
+			identity.AsError(out.Err).Public += identity.EncodedMessage + message
+		}
+	}
+	return out
 }
 
 // decidedBy names what opened the way.

@@ -83,9 +83,10 @@ func (a *Access) makeRights(snap *store.Snapshot, all *compiled, p *principal, c
 		})
 		r.set.Identity, r.set.Boundary = own.identity, own.boundary
 	case p.user.Root:
-		if c.Kind == identity.Federated { // what root hands out is bounded by the session policy alone
-			r.set.Identity = []*policy.Policy{all.cannedPolicy(policy.CannedARN(c.Partition, "AdministratorAccess"))}
-		}
+		// In its own account root needs no policy. This is for what it hands out,
+		// bounded by the session policy, and for another account's bucket whose
+		// policy lets this account in.
+		r.set.Identity = []*policy.Policy{all.cannedPolicy(policy.CannedARN(c.Partition, "AdministratorAccess"))}
 	default:
 		own := all.ofPrincipal(p.user.ID, p.user, func() *principalPolicies {
 			return all.compile(snap, p.user.ARN(c.Partition), p.account, &p.user.Policies, p.user.Groups)

@@ -175,6 +175,7 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 // one summary event per address and minute. A refusal that finds the queue
 // full is dropped and counted in Stats.Dropped.
 func (l *Log) Refuse(ctx context.Context, e Event) {
+	e.ErrorMessage = identity.WithoutMessage(e.ErrorMessage)
 	now := l.cfg.Clock.Now()
 	if e.UserIdentity.PrincipalID == "" {
 		e.complete(now, identity.RequestOf(ctx))

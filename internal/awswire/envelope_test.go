@@ -299,6 +299,7 @@ func TestContractRows(t *testing.T) {
 		{identity.KindProviderUnreachable, "ServiceUnavailable", 503, "IDPCommunicationError", 400},
 		{identity.KindUnavailable, "SlowDown", 503, "ServiceUnavailable", 503},
 		{identity.KindThrottled, "SlowDown", 503, "Throttling", 400},
+		{identity.KindInvalidMessage, "InvalidRequest", 400, "InvalidAuthorizationMessageException", 400},
 		{identity.KindPolicyTooLarge, "InvalidRequest", 400, "PackedPolicyTooLarge", 400},
 	}
 	for _, tt := range tests {

@@ -94,6 +94,7 @@ var jsonFailures = map[identity.Kind]Failure{
 	identity.KindLimitExceeded:    {"LimitExceededException", 400, "A limit is exceeded."},
 	identity.KindAccessDenied:     {"AccessDeniedException", 400, "Access denied."},
 	identity.KindMalformedPolicy:  {"InvalidParameterException", 400, "The policy document is malformed."},
+	identity.KindInvalidMessage:   {"InvalidParameterException", 400, "The encoded message is not valid."},
 	identity.KindPolicyTooLarge:   {"LimitExceededException", 400, "The policy is too large."},
 
 	identity.KindMissingAuthentication: {"MissingAuthenticationTokenException", 400, "Missing Authentication Token"},

@@ -32,6 +32,7 @@ var queryFailures = map[identity.Kind]Failure{
 	identity.KindLimitExceeded:    {"LimitExceeded", 409, "The request was rejected because it attempted to create resources beyond the current limits."},
 	identity.KindAccessDenied:     {"AccessDenied", 403, queryDenied},
 	identity.KindMalformedPolicy:  {"MalformedPolicyDocument", 400, "The policy document is malformed."},
+	identity.KindInvalidMessage:   {"InvalidAuthorizationMessageException", 400, "The encoded message is not valid: it is malformed, of another account, or older than 24 hours."},
 	identity.KindPolicyTooLarge:   {"PackedPolicyTooLarge", 400, "The total packed size of the session policies and session tags is over the limit."},
 
 	identity.KindMissingAuthentication: {"MissingAuthenticationToken", 403, "Request is missing Authentication Token"},

@@ -30,6 +30,7 @@ var s3Failures = map[identity.Kind]Failure{
 	identity.KindLimitExceeded:    {"TooManyBuckets", 400, "You have attempted to create more than the allowed number."},
 	identity.KindAccessDenied:     {"AccessDenied", 403, s3Denied},
 	identity.KindMalformedPolicy:  {"MalformedPolicy", 400, "The policy document is malformed."},
+	identity.KindInvalidMessage:   {"InvalidRequest", 400, "The encoded message is not valid."},
 	identity.KindPolicyTooLarge:   {"InvalidRequest", 400, "The policy is over the maximum allowed size."},
 
 	identity.KindMissingAuthentication: {"AccessDenied", 403, s3Denied},

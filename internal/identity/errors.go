@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"strings"
 )
 
 // Kind is the closed list of what can go wrong. Each dialect turns every kind
@@ -28,6 +29,7 @@ const (
 	KindAccessDenied     Kind = "access-denied"
 	KindMalformedPolicy  Kind = "malformed-policy"
 	KindPolicyTooLarge   Kind = "policy-too-large" // packed session token over its bound
+	KindInvalidMessage   Kind = "invalid-message"  // an encoded authorization message that cannot be opened
 )
 
 // Kinds of signed requests. Their texts are the values of sigv4.Failure, so
@@ -115,13 +117,23 @@ type Error struct {
 	RetryAfterSeconds int
 }
 
+// EncodedMessage stands in a refusal between its sentence and the encoded
+// authorization message that ends it (STS DecodeAuthorizationMessage).
+const EncodedMessage = " Encoded authorization failure message: "
+
+// WithoutMessage is a sentence without the encoded message at its end.
+func WithoutMessage(sentence string) string {
+	sentence, _, _ = strings.Cut(sentence, EncodedMessage)
+	return sentence
+}
+
 // Detail is a named further element of an error, in the wire's own words.
 type Detail struct{ Name, Value string }
 
 func (e *Error) Error() string {
 	s := e.Op + ": " + string(e.Kind)
 	if e.Public != "" {
-		s += ": " + e.Public
+		s += ": " + WithoutMessage(e.Public)
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
@@ -187,6 +199,7 @@ func Kinds() []Kind {
 		KindInternal, KindUnavailable, KindThrottled, KindInvalidAction, KindMissingParameter, KindValidation,
 		KindInvalidInput, KindTooLarge, KindNotImplemented, KindMethodNotAllowed, KindNotFound, KindAlreadyExists,
 		KindConflict, KindDeleteConflict, KindLimitExceeded, KindAccessDenied, KindMalformedPolicy, KindPolicyTooLarge,
+		KindInvalidMessage,
 		KindMissingAuthentication, KindAuthAlgorithm, KindSignatureV2, KindAuthTwice, KindAuthMalformed,
 		KindAuthCredential, KindScopeTerminator, KindScopeRegion, KindScopeService, KindScopeDate, KindDateMissing,
 		KindTimeSkewed, KindUnknownAccessKey, KindSignatureMismatch, KindPresignMalformed, KindPresignExpired,

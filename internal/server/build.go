@@ -146,7 +146,7 @@ func (c *core) dialects(s *server) error {
 	c.handlers = map[string]http.Handler{
 		serviceS3: c.gateway,
 		serviceSTS: sts.New(sts.Config{
-			Access: c.access, Issuer: c.issuer, Log: s.Log,
+			Access: c.access, Issuer: c.issuer, Messages: c.directory, Log: s.Log,
 			MinDurationSeconds: s.Config.STS.MinDurationSeconds, LongExpiredCode: s.Config.STS.LongExpiredCode,
 		}),
 		serviceIAM:  iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),

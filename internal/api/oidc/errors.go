@@ -109,7 +109,7 @@ func answerOf(k identity.Kind) (answer, bool) {
 func neverHere(k identity.Kind) bool {
 	switch k {
 	case identity.KindInternal, identity.KindAlreadyExists, identity.KindDeleteConflict, identity.KindLimitExceeded,
-		identity.KindMalformedPolicy, identity.KindPolicyTooLarge,
+		identity.KindMalformedPolicy, identity.KindPolicyTooLarge, identity.KindInvalidMessage,
 		identity.KindAuthAlgorithm, identity.KindSignatureV2, identity.KindAuthTwice, identity.KindAuthMalformed,
 		identity.KindAuthCredential, identity.KindScopeTerminator, identity.KindScopeRegion, identity.KindScopeService,
 		identity.KindScopeDate, identity.KindDateMissing, identity.KindTimeSkewed, identity.KindUnknownAccessKey,

@@ -77,8 +77,21 @@ func (issuer) WebIdentity(_ context.Context, r issue.WebIdentityRequest) (issue.
 	return res, nil
 }
 
+// messages is a fake that opens "AQAAAA"; any other text chooses an error.
+type messages struct{}
+
+func (messages) DecodeMessage(_ context.Context, _ *identity.Caller, encoded string) (string, error) {
+	if err := wiretest.Fault(encoded); err != nil {
+		return "", err
+	}
+	if encoded != "AQAAAA" {
+		return "", identity.NewError(identity.KindInvalidMessage, "fake", "")
+	}
+	return `{"allowed":false,"explicitDeny":true}`, nil
+}
+
 func newHandler(c sts.Config) http.Handler {
-	c.Access, c.Issuer = authenticator{}, issuer{}
+	c.Access, c.Issuer, c.Messages = authenticator{}, issuer{}, messages{}
 	if c.Log == nil {
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

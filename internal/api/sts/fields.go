@@ -11,6 +11,7 @@ const (
 	maxDurationSeconds = 43200
 	maxPolicyARNs      = 10
 	maxPolicyLength    = 2048
+	maxEncodedMessage  = 10240
 )
 
 // fields reads parameters and keeps the first error; after one, what it reads

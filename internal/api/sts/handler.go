@@ -30,9 +30,10 @@ var (
 
 // Config is what a Handler needs.
 type Config struct {
-	Access Authenticator
-	Issuer Issuer
-	Log    *slog.Logger
+	Access   Authenticator
+	Issuer   Issuer
+	Messages Messages
+	Log      *slog.Logger
 	// MinDurationSeconds is the least DurationSeconds; 0 means 900.
 	MinDurationSeconds int
 	// LongExpiredCode answers an expired web-identity token with
@@ -47,6 +48,7 @@ const DefaultMinDurationSeconds = 900
 type Handler struct {
 	access      Authenticator
 	issuer      Issuer
+	messages    Messages
 	log         *slog.Logger
 	service     awswire.QueryService
 	minDuration int
@@ -54,7 +56,7 @@ type Handler struct {
 
 // New makes a Handler.
 func New(c Config) *Handler {
-	h := &Handler{access: c.Access, issuer: c.Issuer, log: c.Log, service: awswire.STS, minDuration: c.MinDurationSeconds}
+	h := &Handler{access: c.Access, issuer: c.Issuer, messages: c.Messages, log: c.Log, service: awswire.STS, minDuration: c.MinDurationSeconds}
 	h.service.LongExpiredCode = c.LongExpiredCode
 	if h.minDuration == 0 {
 		h.minDuration = DefaultMinDurationSeconds
@@ -70,6 +72,8 @@ const (
 	unsigned proof = iota
 	// signedOrPresigned: in the header or, for GET, in the query.
 	signedOrPresigned
+	// signed: in the header only.
+	signed
 )
 
 // call is one request to a known action; caller is nil for unsigned ones.
@@ -87,8 +91,9 @@ type action struct {
 }
 
 var actions = map[string]action{
-	"AssumeRoleWithWebIdentity": {unsigned, (*Handler).assumeRoleWithWebIdentity},
-	"GetCallerIdentity":         {signedOrPresigned, (*Handler).getCallerIdentity},
+	"AssumeRoleWithWebIdentity":  {unsigned, (*Handler).assumeRoleWithWebIdentity},
+	"DecodeAuthorizationMessage": {signed, (*Handler).decodeAuthorizationMessage},
+	"GetCallerIdentity":          {signedOrPresigned, (*Handler).getCallerIdentity},
 }
 
 // Actions are the names of the actions served, sorted, for the router and the

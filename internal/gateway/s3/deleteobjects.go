@@ -162,7 +162,7 @@ func (x *exchange) judgeDeletes(list DeleteList) (allowed []deleteEntry, result 
 	base := x.conditionKeys()
 	bypass := len(x.r.Header[headerBypassGovernance]) > 0
 	for _, o := range list.Objects {
-		res := access.Resource{ARN: identity.ObjectARN(x.caller.Partition, x.target.Bucket, o.Key), Bucket: x.target.Bucket, Keys: base}
+		res := access.Resource{ARN: identity.ObjectARN(x.caller.Partition, x.target.Bucket, o.Key), Bucket: x.target.Bucket, Keys: base, Brief: true}
 		action := actionDeleteObject
 		if o.VersionID != "" {
 			action = actionDeleteVersion
