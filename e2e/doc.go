@@ -4,5 +4,6 @@
 //
 // The tests start the real binaries and know nothing of the server but its
 // ready file, its ports and its site files. Only the signature tests reach into
-// daypass/internal/sigv4, to hold it against the signers of the SDKs.
+// daypass/internal/sigv4, to hold it against the signers of the SDKs, and those
+// of policydiff into daypass/internal/policy, to hold it against another engine.
 package e2e

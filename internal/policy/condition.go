@@ -23,6 +23,13 @@ func compileConditions(raw []rawCondition, vars patternMode, writing bool) ([]co
 		if !ok && writing {
 			return nil, refused("Invalid Condition type : %s.", r.operator)
 		}
+		if r.values == nil {
+			if writing {
+				return nil, refused("The Condition type %s has no key.", r.operator)
+			}
+			out = append(out, condition{name: r.operator})
+			continue
+		}
 		c := condition{op: op, name: r.operator, key: lowered(r.key), written: r.key}
 		c.clock = op.compare.isDate() && (c.key == "aws:currenttime" || c.key == "aws:epochtime")
 		if err := checkKey(r.key); err != nil {
@@ -60,12 +67,13 @@ func checkKey(key string) error {
 // met reports whether the condition holds for the request, as AWS defines it.
 //
 // A key without a value: a positive comparison fails, a negated one holds,
-// IfExists and ForAllValues hold, ForAnyValue fails. Several values without
-// ForAllValues or ForAnyValue, which AWS leaves open: an Allow wants all of
-// them to match, a Deny any. A value that is not of the operator's type never
+// IfExists and ForAllValues hold, ForAnyValue fails; ForAnyValue with IfExists,
+// of which AWS says both, fails in an Allow and holds in a Deny. Several values
+// without ForAllValues or ForAnyValue, which AWS leaves open: an Allow wants all
+// of them to match, a Deny any. A value that is not of the operator's type never
 // helps an Allow.
 func (c *condition) met(v *view) bool {
-	if c.op.compare == unknownOperator {
+	if c.op.compare == unknownOperator { // or one without key
 		return !v.allow
 	}
 	if c.clock && !v.req.Time.IsZero() {
@@ -103,7 +111,7 @@ func (c *condition) metNow(now time.Time) bool {
 func (c *condition) metWithout(v *view) bool {
 	switch {
 	case c.op.quantifier == forAny:
-		return false
+		return c.op.ifExists && !v.allow
 	case c.op.quantifier == forAll || c.op.ifExists:
 		return true
 	}

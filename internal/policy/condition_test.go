@@ -56,6 +56,9 @@ func TestConditionOperators(t *testing.T) {
 		{`{"NumericGreaterThanEquals":{"test:k":"1e2"}}`, []string{"100"}, yes},
 		{`{"NumericGreaterThan":{"test:k":"1"}}`, []string{"Inf"}, no},
 		{`{"NumericGreaterThan":{"test:k":"1"}}`, []string{"0x10"}, no},
+		{`{"NumericEquals":{"test:k":"10"}}`, []string{"+10"}, yes},
+		{`{"NumericNotEquals":{"test:k":"1"}}`, []string{"++10"}, [2]bool{false, true}},
+		{`{"NumericNotEquals":{"test:k":"1"}}`, []string{"+-10"}, [2]bool{false, true}},
 
 		{`{"DateLessThan":{"test:k":"2026-01-02T03:04:05Z"}}`, []string{"2026-01-02T04:04:04+01:00"}, yes},
 		{`{"DateLessThan":{"test:k":"2026-01-02T03:04:05Z"}}`, []string{"2026-01-02T03:04:05Z"}, no},
@@ -65,14 +68,21 @@ func TestConditionOperators(t *testing.T) {
 		{`{"DateEquals":{"test:k":"2026-01-02T00:00:00Z"}}`, []string{"2026-01-02"}, yes},
 		{`{"DateNotEquals":{"test:k":"2026-01-02"}}`, []string{"2026-01-03"}, yes},
 		{`{"DateGreaterThan":{"test:k":"2026-01-02"}}`, []string{"tomorrow"}, no},
+		// Seconds so late that time.Time would wrap around are no date.
+		{`{"DateLessThan":{"test:k":"2026-01-02"}}`, []string{"9223372036854775807"}, no},
+		{`{"DateNotEquals":{"test:k":"2026-01-02"}}`, []string{"9223372036854775807"}, [2]bool{false, true}},
+		{`{"DateGreaterThan":{"test:k":"2026-01-02"}}`, []string{"253402300799"}, yes},
 
 		{`{"Bool":{"test:k":"true"}}`, []string{"True"}, yes},
 		{`{"Bool":{"test:k":true}}`, []string{"false"}, no},
 		{`{"Bool":{"test:k":"false"}}`, nil, no},
+		{`{"Bool":{"test:k":"false"}}`, []string{"fal\u017fe"}, no}, // a long s
 		{`{"BoolIfExists":{"test:k":"false"}}`, nil, yes},
 		{`{"BoolIfExists":{"test:k":"false"}}`, []string{"true"}, no},
 		{`{"BinaryEquals":{"test:k":"QmluYXJ5"}}`, []string{"QmluYXJ5"}, yes},
 		{`{"BinaryEquals":{"test:k":"QmluYXJ5"}}`, []string{"QmluYXJ4"}, no},
+		{`{"BinaryEquals":{"test:k":"QQ=="}}`, []string{"QR=="}, no}, // one byte, with stray bits
+		{`{"BinaryEquals":{"test:k":"QQ=="}}`, []string{"QQ=\n="}, no},
 
 		{`{"IpAddress":{"test:k":"203.0.113.0/24"}}`, []string{"203.0.113.9"}, yes},
 		{`{"IpAddress":{"test:k":"203.0.113.7"}}`, []string{"203.0.113.9"}, no},
@@ -81,11 +91,19 @@ func TestConditionOperators(t *testing.T) {
 		{`{"NotIpAddress":{"test:k":"203.0.113.0/24"}}`, []string{"203.0.113.9"}, no},
 		{`{"NotIpAddress":{"test:k":"203.0.113.0/24"}}`, []string{"unknown"}, [2]bool{false, true}},
 		{`{"NotIpAddress":{"test:k":"203.0.113.0/24"}}`, nil, yes},
+		{`{"IpAddress":{"test:k":"fe80::/10"}}`, []string{"fe80::1%eth0"}, yes},
+		{`{"NotIpAddress":{"test:k":"fe80::/10"}}`, []string{"fe80::1%eth0"}, no},
+		{`{"NotIpAddress":{"test:k":"203.0.113.0/24"}}`, []string{"::ffff:203.0.113.9%eth0"}, no},
+		{`{"IpAddress":{"test:k":"::ffff:203.0.113.7"}}`, []string{"203.0.113.7"}, yes},
+		{`{"IpAddress":{"test:k":"::/0"}}`, []string{"203.0.113.7"}, no},
+		{`{"IpAddress":{"test:k":"203.0.113.7/24"}}`, []string{"203.0.113.9"}, yes},
 
 		{`{"ArnEquals":{"test:k":"arn:aws:iam::*:role/d*"}}`, []string{roleARN}, yes},
 		{`{"ArnLike":{"test:k":"arn:aws:iam::*:role/dev"}}`, []string{"arn:aws:iam::1:user/x:role/dev"}, no},
 		{`{"ArnNotEquals":{"test:k":"arn:aws:iam::*:role/dev"}}`, []string{roleARN}, no},
 		{`{"ArnNotLike":{"test:k":"arn:aws:iam::*:role/dev"}}`, []string{userARN}, yes},
+		{`{"ArnNotLike":{"test:k":"arn:aws:iam::*:role/dev"}}`, []string{"dev"}, [2]bool{false, true}},
+		{`{"ArnLike":{"test:k":"*"}}`, []string{"dev"}, [2]bool{false, true}},
 		{`{"ArnLikeIfExists":{"test:k":"arn:aws:iam::*:role/dev"}}`, nil, yes},
 
 		{`{"Null":{"test:k":"true"}}`, nil, yes},
@@ -108,7 +126,8 @@ func TestConditionOperators(t *testing.T) {
 		{`{"ForAnyValue:StringEquals":{"test:k":"a"}}`, nil, no},
 		{`{"ForAnyValue:StringNotEquals":{"test:k":"a"}}`, []string{"a", "c"}, yes},
 		{`{"ForAnyValue:StringNotEquals":{"test:k":"a"}}`, nil, no},
-		{`{"ForAnyValue:StringNotEqualsIfExists":{"test:k":"a"}}`, nil, no},
+		{`{"ForAnyValue:StringNotEqualsIfExists":{"test:k":"a"}}`, nil, [2]bool{false, true}},
+		{`{"ForAnyValue:StringEqualsIfExists":{"test:k":"a"}}`, nil, [2]bool{false, true}},
 		{`{"ForAllValues:IpAddress":{"test:k":"10.0.0.0/8"}}`, []string{"10.0.0.1", "10.9.9.9"}, yes},
 
 		// Several values without a quantifier: the side that permits less.

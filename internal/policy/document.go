@@ -27,6 +27,7 @@ type rawPrincipal struct {
 
 type rawPrincipalEntry struct{ kind, value string }
 
+// rawCondition without key is an operator with an empty object.
 type rawCondition struct {
 	operator, key string
 	values        []string
@@ -128,11 +129,16 @@ func (r *reader) principal() (*rawPrincipal, error) {
 func (r *reader) conditions() ([]rawCondition, error) {
 	var out []rawCondition
 	err := r.object(func(operator string) error {
-		return r.object(func(key string) error {
+		before := len(out)
+		err := r.object(func(key string) error {
 			values, err := r.scalars()
 			out = append(out, rawCondition{operator, key, values})
 			return err
 		})
+		if len(out) == before {
+			out = append(out, rawCondition{operator: operator})
+		}
+		return err
 	})
 	return out, err
 }

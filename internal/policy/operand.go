@@ -67,8 +67,12 @@ func (o *operand) vars(compare comparison) []variable {
 // of the operator's type.
 func (c *condition) holds(o *operand, v *view, value string) (match, fits bool) {
 	switch c.op.compare {
-	case stringEquals, stringLike, stringEqualsIgnoreCase, arnLike:
+	case stringEquals, stringLike, stringEqualsIgnoreCase:
 		return c.holdsText(o, v, value), true
+	case arnLike:
+		s := subject{text: value}
+		s.split()
+		return c.holdsARN(o, v, &s), s.isARN
 	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
 		n, ok := parseNumber(value)
 		return ok && ordered(c.op.compare-numericEquals, n.compare(o.number)), ok
@@ -83,7 +87,7 @@ func (c *condition) holds(o *operand, v *view, value string) (match, fits bool) 
 		return ok && b == o.binary, ok
 	case ipAddress:
 		ip, err := netip.ParseAddr(value)
-		return err == nil && o.network.Contains(ip.Unmap()), err == nil
+		return err == nil && o.network.Contains(ip.Unmap().WithZone("")), err == nil
 	}
 	return false, false
 }
@@ -91,22 +95,31 @@ func (c *condition) holds(o *operand, v *view, value string) (match, fits bool) 
 func (c *condition) holdsText(o *operand, v *view, value string) bool {
 	var buffer [valuesOnStack]string
 	var values []string
-	if vars := o.vars(c.op.compare); len(vars) > 0 {
+	if vars := o.text.vars; len(vars) > 0 {
 		var state valueState
 		if values, state = v.substitute(vars, buffer[:0]); state == valueMissing {
 			return false
 		}
 	}
-	// Where a doubt about case or colons is left, the side that permits less.
+	// Where a doubt about case is left, the side that permits less.
 	narrow := v.allow != c.op.negated
-	switch {
-	case c.op.compare == arnLike:
-		s := subject{text: value}
-		return o.arn.matches(&s, values, true)
-	case c.op.compare == stringEqualsIgnoreCase && !narrow:
+	if c.op.compare == stringEqualsIgnoreCase && !narrow {
 		return o.text.matchesFolded(values, value)
 	}
 	return o.text.matches(values, value)
+}
+
+// holdsARN compares segment by segment, as AWS does in conditions.
+func (c *condition) holdsARN(o *operand, v *view, s *subject) bool {
+	var buffer [valuesOnStack]string
+	var values []string
+	if vars := o.arn.whole.vars; len(vars) > 0 {
+		var state valueState
+		if values, state = v.substitute(vars, buffer[:0]); state == valueMissing {
+			return false
+		}
+	}
+	return o.arn.matches(s, values, true)
 }
 
 // matchesFolded compares without regard to case in all of Unicode; the pattern
@@ -147,7 +160,6 @@ type number struct {
 }
 
 func parseNumber(s string) (number, bool) {
-	s = strings.TrimPrefix(s, "+")
 	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return number{integer: i, float: float64(i), whole: true}, true
 	}
@@ -179,11 +191,15 @@ func (n number) compare(other number) int {
 
 var dateForms = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01-02T15:04:05"}
 
+// maxSeconds begins the year 10000, which no other form reaches; far beyond it
+// time.Time wraps around and a late date would be an early one.
+const maxSeconds = 253402300800
+
 // parseDate reads the W3C forms of ISO 8601 and seconds since 1970.
 func parseDate(s string) (time.Time, bool) {
 	if n := digits(s); n == len(s) && n > 0 {
 		seconds, err := strconv.ParseInt(s, 10, 64)
-		return time.Unix(seconds, 0), err == nil
+		return time.Unix(seconds, 0), err == nil && seconds < maxSeconds
 	}
 	if len(s) < len("2006-01-02") || len(s) > len(time.RFC3339Nano) {
 		return time.Time{}, false
@@ -198,17 +214,18 @@ func parseDate(s string) (time.Time, bool) {
 
 func parseBool(s string) (value, ok bool) {
 	switch {
-	case strings.EqualFold(s, "true"):
+	case sameKey(s, "true"):
 		return true, true
-	case strings.EqualFold(s, "false"):
+	case sameKey(s, "false"):
 		return false, true
 	}
 	return false, false
 }
 
+// parseBinary takes one text for each value only: no line breaks, no stray bits.
 func parseBinary(s string) (string, bool) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	return string(b), err == nil
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	return string(b), err == nil && !strings.ContainsAny(s, "\r\n")
 }
 
 // parseNetwork reads a CIDR block or one address; bits beyond the mask are

@@ -99,6 +99,8 @@ func TestParseRefuses(t *testing.T) {
 		{"trust of any identity pool", TrustPolicy, trust(`"Principal":{"Federated":"cognito-identity.amazonaws.com"},"Action":"sts:AssumeRoleWithWebIdentity"`), "cognito-identity.amazonaws.com:aud is needed"},
 
 		{"operator", InlinePolicy, cond(`{"StringMatches":{"aws:username":"x"}}`), "Invalid Condition type : StringMatches"},
+		{"unknown operator without key", InlinePolicy, cond(`{"StringMatches":{}}`), "Invalid Condition type : StringMatches"},
+		{"operator without key", InlinePolicy, cond(`{"IpAddress":{}}`), "Condition type IpAddress has no key"},
 		{"operator of another case", InlinePolicy, cond(`{"stringEquals":{"aws:username":"x"}}`), "Invalid Condition type"},
 		{"quantifier of another case", InlinePolicy, cond(`{"forAnyValue:StringEquals":{"aws:username":"x"}}`), "Invalid Condition type"},
 		{"Null with IfExists", InlinePolicy, cond(`{"NullIfExists":{"aws:username":"true"}}`), "Invalid Condition type"},

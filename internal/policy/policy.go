@@ -176,7 +176,9 @@ func (s *Statement) keys() []string {
 	}
 	for i := range s.conditions {
 		c := &s.conditions[i]
-		out = append(out, c.written)
+		if c.written != "" {
+			out = append(out, c.written)
+		}
 		for j := range c.operands {
 			add(c.operands[j].vars(c.op.compare))
 		}

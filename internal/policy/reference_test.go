@@ -127,7 +127,7 @@ func (e reference) condition(op, key string, wanted []string, allow, vars bool) 
 	if len(got) == 0 {
 		switch {
 		case some:
-			return false
+			return exists && !allow
 		case all, exists:
 			return true
 		}
