@@ -229,3 +229,11 @@ func (all *compiled) resource(key string, record any, load func() *policy.Policy
 	all.resources.put(key, &resourcePolicy{record, p})
 	return p
 }
+
+// PoliciesOf compiles what bears on a user, role or group with this ARN, for
+// simulations: own and, of a user, its groups' policies.
+func (a *Access) PoliciesOf(acc *identity.Account, arn string, own *identity.Policies, groups []string) policy.Set {
+	all := a.compiled.Load()
+	p := all.compile(a.db.Snapshot(), arn, acc, own, groups)
+	return policy.Set{Identity: p.identity, Boundary: p.boundary}
+}

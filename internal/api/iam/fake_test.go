@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,3 +178,29 @@ func quietHandler() http.Handler { return newHandler(slog.New(slog.DiscardHandle
 func newWireHandler(*testing.T) http.Handler { return quietHandler() }
 
 func failure(err error) awswire.Failure { return awswire.IAM.Failure(err) }
+
+// Simulate allows everything but deletions, in pages of MaxItems.
+func (directoryFake) Simulate(_ context.Context, _ *identity.Caller, in directory.Simulation) (directory.Listing[directory.Simulated], error) {
+	if err := wiretest.Fault(strings.TrimSuffix(in.Source, "-00000000")); err != nil {
+		return directory.Listing[directory.Simulated]{}, err
+	}
+	var out directory.Listing[directory.Simulated]
+	for _, a := range in.Actions {
+		s := directory.Simulated{
+			Action: a, Resource: in.Resources[0], Decision: "allowed", Bounded: len(in.Boundaries) > 0, Within: true,
+			Matched: []directory.MatchedStatement{{PolicyID: "PolicyInputList.1", PolicyType: "IAM Policy", StartLine: 1, StartColumn: 17, EndLine: 1, EndColumn: 80}},
+		}
+		if a == "s3:DeleteObject" {
+			s.Decision, s.Matched, s.Missing = "implicitDeny", nil, []string{"aws:MultiFactorAuthPresent"}
+		}
+		out.Items = append(out.Items, s)
+	}
+	if in.Page.MaxItems == 1 {
+		out.Next = "opaque+marker=="
+	}
+	return out, nil
+}
+
+func (directoryFake) ContextKeys(_ context.Context, _ *identity.Caller, source string, documents []string) ([]string, error) {
+	return []string{"aws:SourceIp", "aws:PrincipalTag/Team"}, wiretest.Fault(source)
+}

@@ -29,6 +29,7 @@ type Issuer interface {
 type Directory interface {
 	Users
 	AccessKeys
+	Simulations
 }
 
 var (
@@ -72,7 +73,7 @@ type action func(*Handler, *call) (func(*awswire.XML), error)
 // actions are the tables of all areas.
 var actions = func() map[string]action {
 	all := map[string]action{}
-	for _, area := range []map[string]action{userActions, accessKeyActions} {
+	for _, area := range []map[string]action{userActions, accessKeyActions, simulationActions} {
 		maps.Copy(all, area)
 	}
 	return all
