@@ -92,7 +92,7 @@ store. One binary is server and command line.`,
 	}
 	root.SetVersionTemplate("daypass {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
-	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newVersion())
+	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newExplain(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
