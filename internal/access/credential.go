@@ -18,12 +18,13 @@ type credential struct {
 	secret identity.Secret
 	// Of session keys:
 	claims  *token.SessionClaims
-	targets []string // keys of the revocations that would end it
+	targets []target // the revocations that would end it
 	// Of long-term keys:
-	keyID   string
-	userID  string
-	account string
-	version int
+	keyID    string
+	userID   string
+	account  string
+	longTerm *identity.AccessKey
+	toldMS   atomic.Int64 // when the log last said that the key has ended
 
 	derived    atomic.Pointer[[]derivedKey]
 	asymmetric atomic.Pointer[sigv4.AsymmetricKey]
@@ -128,26 +129,12 @@ func (a *Access) findSession(ctx context.Context, s *sigv4.Signed) (*credential,
 	return c, func() { a.tokens.put(sum, c) }, nil
 }
 
-func sessionTargets(accessKeyID string, c *token.SessionClaims) []string {
-	out := []string{
-		revocationKey(identity.LineageAccessKey, accessKeyID),
-		revocationKey(identity.LineageAccount, c.AccountID),
-	}
+func sessionTargets(accessKeyID string, c *token.SessionClaims) []target {
+	d := descent{accessKeyID: accessKeyID, account: c.AccountID, provider: c.ProviderARN, issuedMS: c.IssuedMS, lineage: c.Lineage}
 	if c.Kind == identity.RoleSession {
-		out = append(out, revocationKey(identity.LineageRole, c.PrincipalID))
+		d.role = c.PrincipalID
 	}
-	if c.ProviderARN != "" {
-		out = append(out, revocationKey(identity.LineageProvider, c.ProviderARN))
-	}
-	return append(out, lineageTargets(c.Lineage)...)
-}
-
-func lineageTargets(l identity.Lineage) []string {
-	out := make([]string, len(l))
-	for i, a := range l {
-		out[i] = revocationKey(a.Kind, a.ID)
-	}
-	return out
+	return d.targets()
 }
 
 func (a *Access) findLongTerm(ctx context.Context, id string) (*credential, func(), error) {
@@ -164,7 +151,7 @@ func (a *Access) findLongTerm(ctx context.Context, id string) (*credential, func
 	if !k.Active {
 		return nil, nil, errUnknownKey
 	}
-	if c := a.longTerm.get(id); c != nil && c.version == k.Version && c.userID == k.UserID {
+	if c := a.longTerm.get(id); c != nil && sameKey(c.longTerm, k) {
 		return c, func() {}, nil
 	}
 	sealed, err := store.Lookup(ctx, a.db, store.KeySecrets, id)
@@ -175,7 +162,7 @@ func (a *Access) findLongTerm(ctx context.Context, id string) (*credential, func
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &credential{secret: identity.Secret(secret), keyID: k.ID, userID: k.UserID, account: k.AccountID, version: k.Version}
+	c := &credential{secret: identity.Secret(secret), keyID: k.ID, userID: k.UserID, account: k.AccountID, longTerm: k}
 	return c, func() { a.longTerm.put(k.ID, c) }, nil
 }
 
@@ -188,13 +175,16 @@ func (a *Access) caller(ctx context.Context, c *credential, now time.Time) (*ide
 		if !now.Before(c.claims.ExpiresAt) || c.claims.Position.Incarnation != snap.Position().Incarnation {
 			return nil, errExpired
 		}
-		if revoked(snap, c.targets, c.claims.Position.N, c.claims.IssuedMS) {
+		if revoked(snap, c.targets, c.claims.Position.N) {
 			return nil, errExpired
 		}
 	}
 	gone := errExpired
 	if c.claims == nil {
 		gone = errUnknownKey
+		if err := a.judgeLongTerm(ctx, snap, c, now); err != nil {
+			return nil, err
+		}
 	}
 	p, err := a.rows(ctx, snap, c)
 	if identity.KindOf(err) == identity.KindNotFound {
@@ -298,6 +288,3 @@ func sessionTags(r *principal, c *token.SessionClaims) map[string]string {
 	}
 	return out
 }
-
-// revocationKey is the key of a revocation's row.
-func revocationKey(kind identity.LineageKind, id string) string { return string(kind) + "/" + id }

@@ -70,7 +70,9 @@ func (f *facts) global(key string) policy.Values {
 			return policy.One(strconv.FormatInt(int64(max(0, f.now.Sub(c.MFATime))/time.Second), 10))
 		}
 	case "aws:tokenissuetime":
-		return policy.One(c.IssuedAt.UTC().Format(time.RFC3339))
+		// With milliseconds, so that a policy that ends older sessions takes none
+		// of those begun in the same second.
+		return policy.One(c.IssuedAt.UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	return policy.Values{}
 }

@@ -12,12 +12,65 @@ import (
 // with the longest clock skew.
 const sessionLife = 36*time.Hour + 15*time.Minute
 
+// target is the key of a revocation that would end a credential, and when what
+// it names was issued (Unix ms): that ancestor, or the credential itself.
+type target struct {
+	key      string
+	issuedMS int64
+}
+
+// descent is what revocations can match of a credential.
+type descent struct {
+	accessKeyID, account string
+	role, provider       string // "" for none
+	issuedMS             int64
+	lineage              identity.Lineage
+}
+
+func (d *descent) targets() []target {
+	out := make([]target, 0, len(d.lineage)+6)
+	add := func(kind identity.LineageKind, id string, ms int64) {
+		if id == "" {
+			return
+		}
+		if ms == 0 {
+			ms = d.issuedMS
+		}
+		out = append(out, target{revocationKey(kind, id, ""), ms})
+		if d.account != "" && boundToAccount(kind) {
+			out = append(out, target{revocationKey(kind, id, d.account), ms})
+		}
+	}
+	add(identity.LineageAccessKey, d.accessKeyID, 0)
+	add(identity.LineageAccount, d.account, 0)
+	add(identity.LineageRole, d.role, 0)
+	add(identity.LineageProvider, d.provider, 0)
+	for _, a := range d.lineage {
+		add(a.Kind, a.ID, a.IssuedMS)
+	}
+	return out
+}
+
+// boundToAccount tells the kinds that a revocation may bound to an account.
+func boundToAccount(kind identity.LineageKind) bool {
+	return kind == identity.LineageAccessKey || kind == identity.LineageWebIdentity
+}
+
+// revocationKey is the key of a revocation's row; account is "" for one that
+// is not bound to an account.
+func revocationKey(kind identity.LineageKind, id, account string) string {
+	if account != "" {
+		return string(kind) + "@" + account + "/" + id
+	}
+	return string(kind) + "/" + id
+}
+
 // revoked reports whether one of the targets was revoked in a transaction
 // after the position, or, where the revocation names a time, for what was
 // issued before it. A revocation's own position is the feed number of its row.
-func revoked(r store.Reader, targets []string, position uint64, issuedMS int64) bool {
-	for _, t := range targets {
-		rev, err := store.Revocations.Get(r, t)
+func revoked(r store.Reader, targets []target, position uint64) bool {
+	for i := range targets {
+		rev, err := store.Revocations.Get(r, targets[i].key)
 		if identity.KindOf(err) == identity.KindNotFound {
 			continue
 		}
@@ -28,7 +81,7 @@ func revoked(r store.Reader, targets []string, position uint64, issuedMS int64) 
 			return true
 		}
 		// Zero: written by the transaction that asks, so certainly later.
-		if (rev.N == 0 || position < rev.N) && (rev.BeforeMS == 0 || issuedMS < rev.BeforeMS) {
+		if (rev.N == 0 || position < rev.N) && (rev.BeforeMS == 0 || targets[i].issuedMS < rev.BeforeMS) {
 			return true
 		}
 	}
@@ -39,6 +92,9 @@ func revoked(r store.Reader, targets []string, position uint64, issuedMS int64) 
 // minted before it. It reaches sealed tokens and JWTs; keys that others check
 // end only by lifetime.
 func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
+	if rev.AccountID != "" && !boundToAccount(rev.Kind) {
+		return &identity.Error{Kind: identity.KindInternal, Op: "access.revoke"}
+	}
 	life := sessionLife
 	realms, err := store.Realms.List(a.db.Snapshot(), "", "", store.After{}, 0)
 	if err != nil {
@@ -49,7 +105,10 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 	}
 	now := a.clock.Now()
 	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()
-	key := revocationKey(rev.Kind, rev.ID)
+	if rev.Kind == identity.LineageWebIdentity || rev.Kind == identity.LineageProvider {
+		rev.ExpiresAt = time.Time{}
+	}
+	key := revocationKey(rev.Kind, rev.ID, rev.AccountID)
 	have, err := store.Revocations.Get(tx, key)
 	if err == nil {
 		rev.Full = have.Full
@@ -66,17 +125,27 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 
 // ForeignLive checks a token of a foreign issuer, which has no position: it is
 // dead when its issuer and subject, or its provider, were revoked at or after
-// the second it was issued in. KindExpiredToken.
+// the second it was issued in, or for a time after it. KindExpiredToken.
 func (a *Access) ForeignLive(r store.Reader, issuer, subject, providerARN string, issued time.Time) error {
+	arn, _ := identity.ParseARN(providerARN)
+	who := identity.WebIdentityID(issuer, subject)
 	for _, key := range []string{
-		revocationKey(identity.LineageWebIdentity, identity.WebIdentityID(issuer, subject)),
-		revocationKey(identity.LineageProvider, providerARN),
+		revocationKey(identity.LineageWebIdentity, who, ""),
+		revocationKey(identity.LineageWebIdentity, who, arn.Account),
+		revocationKey(identity.LineageProvider, providerARN, ""),
 	} {
 		rev, err := store.Revocations.Get(r, key)
 		if identity.KindOf(err) == identity.KindNotFound {
 			continue
 		}
-		if err != nil || issued.UnixMilli() <= max(rev.AtMS, rev.BeforeMS) {
+		if err != nil {
+			return errExpired
+		}
+		last := rev.AtMS
+		if rev.BeforeMS != 0 && rev.Full == 0 {
+			last = rev.BeforeMS - 1
+		}
+		if issued.UnixMilli() <= last {
 			return errExpired
 		}
 	}
@@ -97,19 +166,15 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 		if !a.clock.Now().Before(c.ExpiresAt) || c.Position.Incarnation != a.db.Snapshot().Position().Incarnation {
 			return errExpired
 		}
-		targets := append(lineageTargets(c.Lineage),
-			revocationKey(identity.LineageAccessKey, c.AccessKeyID), revocationKey(identity.LineageAccount, c.AccountID))
+		d := descent{accessKeyID: c.AccessKeyID, account: c.AccountID, provider: c.ProviderARN, issuedMS: c.IssuedAt.UnixMilli(), lineage: c.Lineage}
 		if c.Kind == identity.RoleSession {
-			targets = append(targets, revocationKey(identity.LineageRole, c.PrincipalID))
+			d.role = c.PrincipalID
 		}
-		if c.ProviderARN != "" {
-			targets = append(targets, revocationKey(identity.LineageProvider, c.ProviderARN))
-		}
-		if revoked(r, targets, c.Position.N, c.IssuedAt.UnixMilli()) {
+		if revoked(r, d.targets(), c.Position.N) {
 			return errExpired
 		}
-	} else if k, err := store.AccessKeys.Get(r, c.AccessKeyID); err != nil || !k.Active {
-		return orKind(err, gone)
+	} else if err := a.longTermLive(r, c); err != nil {
+		return err
 	}
 	acc, err := store.Accounts.Get(r, c.AccountID)
 	if err != nil || acc.Disabled {
@@ -130,10 +195,22 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 // refresh family. KindExpiredToken when any of it was revoked after the
 // position or belongs to another incarnation of the feed.
 func (a *Access) LineageLive(r store.Reader, l identity.Lineage, at identity.Position, issued time.Time) error {
-	if at.Incarnation != a.db.Snapshot().Position().Incarnation || revoked(r, lineageTargets(l), at.N, issued.UnixMilli()) {
+	d := descent{issuedMS: issued.UnixMilli(), lineage: l}
+	if at.Incarnation != a.db.Snapshot().Position().Incarnation || revoked(r, d.targets(), at.N) {
 		return errExpired
 	}
 	return nil
+}
+
+// SessionEnded says whether a session of the index was revoked, or comes from
+// another incarnation of the feed; that its time is over, or its principal
+// gone, it does not say.
+func (a *Access) SessionEnded(r store.Reader, s *store.SessionRecord) bool {
+	d := descent{accessKeyID: s.AccessKeyID, account: s.AccountID, provider: s.Provider, issuedMS: s.IssuedAt.UnixMilli(), lineage: s.Lineage}
+	if s.Kind == identity.RoleSession {
+		d.role = s.PrincipalID
+	}
+	return s.Position.Incarnation != a.db.Snapshot().Position().Incarnation || revoked(r, d.targets(), s.Position.N)
 }
 
 // PruneRevocations removes entries that can match nothing alive.
@@ -145,7 +222,7 @@ func (a *Access) PruneRevocations(ctx context.Context) error {
 	}
 	var dead []string
 	for _, r := range all {
-		if now.After(r.ExpiresAt) {
+		if prunable(r, now) {
 			dead = append(dead, r.ID)
 		}
 	}
@@ -155,7 +232,7 @@ func (a *Access) PruneRevocations(ctx context.Context) error {
 	_, err = a.db.Update(ctx, func(tx store.Tx) error {
 		for _, k := range dead {
 			r, err := store.Revocations.Get(tx, k)
-			if identity.KindOf(err) == identity.KindNotFound || (err == nil && !now.After(r.ExpiresAt)) {
+			if identity.KindOf(err) == identity.KindNotFound || (err == nil && !prunable(r, now)) {
 				continue
 			}
 			if err != nil {
@@ -168,6 +245,10 @@ func (a *Access) PruneRevocations(ctx context.Context) error {
 		return nil
 	})
 	return err
+}
+
+func prunable(r *store.RevocationRow, now time.Time) bool {
+	return !r.ExpiresAt.IsZero() && now.After(r.ExpiresAt)
 }
 
 func orKind(err error, gone error) error {

@@ -265,7 +265,7 @@ func (a *applying) account(s AccountSpec) error {
 	want := &identity.Account{ID: s.ID, Partition: s.Partition, Name: s.Name, Alias: s.Alias, CreatedAt: a.now}
 	have, err := store.Accounts.Get(a.tx, s.ID)
 	err = upsert(a, store.Accounts, "account", s.ID, have, err, func(have, want *identity.Account) {
-		want.CreatedAt, want.Disabled = have.CreatedAt, have.Disabled
+		want.CreatedAt, want.Disabled, want.AccessKeyMaxAgeDays = have.CreatedAt, have.Disabled, have.AccessKeyMaxAgeDays
 	}, want)
 	if err != nil {
 		return named("account "+s.ID, err)
@@ -307,7 +307,6 @@ func (a *applying) putUser(u *identity.User, made *preparedUser, label string) e
 	if (err == nil) != made.exists || (err == nil && have.ID != made.id) {
 		return &identity.Error{Kind: identity.KindConflict, Op: "directory.apply", Public: "The user " + label + " changed at the same time; apply again."}
 	}
-	ended := err == nil && (!have.Disabled && u.Disabled || !have.MFARequired && u.MFARequired || !have.MustChangePassword && u.MustChangePassword)
 	if err := upsert(a, store.Users, "user", label, have, err, func(have, want *identity.User) { want.CreatedAt = have.CreatedAt }, u); err != nil {
 		return named("user "+label, err)
 	}
@@ -318,10 +317,9 @@ func (a *applying) putUser(u *identity.User, made *preparedUser, label string) e
 		if made.exists {
 			a.changes = append(a.changes, Change{Kind: "user", Name: label, Field: "password", To: "(secret)"})
 		}
-		ended = made.exists
 	}
-	if ended { // a changed password or factor, or a disabled user, ends earlier sessions
-		return a.d.access.Revoke(a.tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "changed by apply"})
+	if made.exists {
+		return a.d.userChanged(a.tx, have, u, made.password != nil)
 	}
 	return nil
 }
@@ -387,6 +385,11 @@ func (a *applying) role(s RoleSpec) error {
 		MaxSessionDuration: s.MaxSessionDuration, Policies: identity.Policies{Managed: s.ManagedPolicies}, Tags: s.Tags, CreatedAt: a.now,
 	}
 	have, err := store.Roles.By(a.tx, "name", store.Join(s.AccountID, store.Fold(s.Name)))
+	if err == nil {
+		if err := a.d.trustChanged(a.tx, have, want); err != nil {
+			return err
+		}
+	}
 	return upsert(a, store.Roles, "role", s.Name, have, err, func(have, want *identity.Role) {
 		want.ID, want.CreatedAt = have.ID, have.CreatedAt
 	}, want)
@@ -406,8 +409,14 @@ func (a *applying) provider(s ProviderSpec) error {
 		Thumbprints: s.Thumbprints, CABundle: s.CABundle, CreatedAt: a.now,
 	}
 	have, err := store.Providers.Get(a.tx, want.Key())
+	if err == nil {
+		want.JWKS = have.JWKS
+		if err := a.d.providerChanged(a.tx, have, want); err != nil {
+			return err
+		}
+	}
 	return upsert(a, store.Providers, "provider", want.Key(), have, err, func(have, want *identity.Provider) {
-		want.CreatedAt, want.Tags = have.CreatedAt, have.Tags
+		want.CreatedAt, want.Tags, want.KeysSleepAfterDays = have.CreatedAt, have.Tags, have.KeysSleepAfterDays
 	}, want)
 }
 

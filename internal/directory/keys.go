@@ -61,7 +61,8 @@ func (d *Directory) userKey(tx store.Tx, c *identity.Caller, action, userName, k
 	return k, err
 }
 
-// UpdateAccessKey switches a key on or off (IAM UpdateAccessKey).
+// UpdateAccessKey switches a key on or off (IAM UpdateAccessKey). Switched off,
+// whatever was obtained with it dies too.
 func (d *Directory) UpdateAccessKey(ctx context.Context, c *identity.Caller, userName, keyID string, active bool) error {
 	status := "Inactive"
 	if active {
@@ -76,6 +77,11 @@ func (d *Directory) UpdateAccessKey(ctx context.Context, c *identity.Caller, use
 		v := *k
 		v.Active = active
 		v.Version++
+		if k.Active && !active {
+			if err := d.keyEnded(tx, k.ID, "access key deactivated"); err != nil {
+				return err
+			}
+		}
 		return store.AccessKeys.Put(tx, &v)
 	})
 }
@@ -88,17 +94,22 @@ func (d *Directory) DeleteAccessKey(ctx context.Context, c *identity.Caller, use
 		if _, err := d.userKey(tx, c, "iam:DeleteAccessKey", userName, keyID); err != nil {
 			return err
 		}
-		if err := store.KeySecrets.Delete(tx, keyID); err != nil && identity.KindOf(err) != identity.KindNotFound {
-			return err
-		}
-		if err := store.KeyUses.Delete(tx, keyID); err != nil && identity.KindOf(err) != identity.KindNotFound {
-			return err
-		}
-		if err := store.AccessKeys.Delete(tx, keyID); err != nil {
-			return err
-		}
-		return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineageProof, ID: keyID, Reason: "access key deleted"})
+		return d.dropKey(tx, keyID)
 	})
+}
+
+// dropKey removes a key with its secret and its last use.
+func (d *Directory) dropKey(tx store.Tx, keyID string) error {
+	if err := store.KeySecrets.Delete(tx, keyID); err != nil && identity.KindOf(err) != identity.KindNotFound {
+		return err
+	}
+	if err := store.KeyUses.Delete(tx, keyID); err != nil && identity.KindOf(err) != identity.KindNotFound {
+		return err
+	}
+	if err := store.AccessKeys.Delete(tx, keyID); err != nil {
+		return err
+	}
+	return d.keyEnded(tx, keyID, "access key deleted")
 }
 
 // AccessKeyLastUsed says whose a key is and when it was used last; the time is

@@ -78,6 +78,44 @@ func (l Lineage) Get(kind LineageKind) string {
 	return ""
 }
 
+// Descend returns the lineage of what the caller obtains in an account: the
+// caller's own, and behind it the session it acts by, with the role and the
+// provider of that session, and its account where the new one is another, so
+// that whatever ends the caller ends its descendants. KindLimitExceeded beyond
+// MaxLineage: two or three changes of role, one after the other.
+func (c *Caller) Descend(account string) (Lineage, error) {
+	return c.Lineage.Extend(c.ancestors(account)...)
+}
+
+// MadeBy is the whole of Descend without its bound, for records that no token
+// has to carry; nil for callers without a session.
+func (c *Caller) MadeBy() Lineage {
+	if !c.Temporary {
+		return nil
+	}
+	return append(append(Lineage{}, c.Lineage...), c.ancestors(c.AccountID)...)
+}
+
+func (c *Caller) ancestors(account string) []Ancestor {
+	var out []Ancestor
+	ms := c.IssuedAt.UnixMilli()
+	if c.Temporary {
+		out = append(out, Ancestor{LineageAccessKey, c.AccessKeyID, ms})
+		if c.Kind == RoleSession {
+			out = append(out, Ancestor{LineageRole, c.PrincipalID, ms})
+		}
+		if c.ProviderARN != "" {
+			out = append(out, Ancestor{LineageProvider, c.ProviderARN, ms})
+		}
+	} else {
+		ms = 0
+	}
+	if account != c.AccountID {
+		out = append(out, Ancestor{LineageAccount, c.AccountID, ms})
+	}
+	return out
+}
+
 // WebIdentityID is the ID of a LineageWebIdentity entry: a hash, so that
 // tokens and the revocation list hold no foreign subject in the clear.
 func WebIdentityID(issuer, subject string) string {
@@ -95,7 +133,11 @@ func WebIdentityID(issuer, subject string) string {
 type Revocation struct {
 	Kind LineageKind `json:"kind"`
 	ID   string      `json:"id"`
-	N    uint64      `json:"n"` // feed number of the revoking transaction
+	// AccountID, when set, bounds it to sessions in that account: what an
+	// account says of things that it may not own. Only for LineageAccessKey
+	// and LineageWebIdentity.
+	AccountID string `json:"account_id,omitempty"`
+	N         uint64 `json:"n"` // feed number of the revoking transaction
 	// Full is the feed number of an earlier revocation without a time, which
 	// this one must not weaken.
 	Full uint64 `json:"full,omitempty"`
@@ -103,7 +145,8 @@ type Revocation struct {
 	// which have no position: what they issued up to then ends.
 	AtMS     int64 `json:"at_ms,omitempty"`
 	BeforeMS int64 `json:"before_ms,omitempty"`
-	// ExpiresAt is when nothing that this entry matches can be alive.
-	ExpiresAt time.Time `json:"expires_at"`
+	// ExpiresAt is when nothing that this entry matches can be alive; zero:
+	// nobody knows, tokens of foreign issuers being as old as they like.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Reason    string    `json:"reason,omitempty"`
 }

@@ -10,6 +10,9 @@ type Account struct {
 	Alias     string    `json:"alias,omitempty"`
 	Disabled  bool      `json:"disabled,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	// AccessKeyMaxAgeDays is how long new long-term keys of the account live; 0:
+	// as the installation says.
+	AccessKeyMaxAgeDays int `json:"access_key_max_age_days,omitempty"`
 	// PasswordPolicy is nil for the default one.
 	PasswordPolicy *PasswordPolicy `json:"password_policy,omitempty"`
 }
@@ -181,7 +184,8 @@ type AccessKey struct {
 	// ExpiresAt is when the key ends by itself; zero: never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// MadeBy is the lineage of the session that made the key, its own access
-	// key ID included; empty when a long-term key or an operator made it.
+	// key ID, role and provider included; empty when a long-term key or an
+	// operator made it.
 	MadeBy Lineage `json:"made_by,omitempty"`
 	// MadeByProvider is the OIDC provider (ARN) that session logged in by.
 	MadeByProvider string `json:"made_by_provider,omitempty"`

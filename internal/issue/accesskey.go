@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
@@ -82,10 +83,18 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 		if len(have) >= identity.AccessKeysPerUser {
 			return &identity.Error{Kind: identity.KindLimitExceeded, Op: "issue.accesskey", Public: fmt.Sprintf("Cannot exceed quota for AccessKeysPerUser: %d", identity.AccessKeysPerUser)}
 		}
-		// 3 bound: long-term keys live until they are deleted. 4 mint, 5 record.
+		acc, err := store.Accounts.Get(tx, u.AccountID)
+		if err != nil {
+			return err
+		}
+		now := i.clock.Now().UTC()
+		// 3 bound: until it is deleted, where nothing else is set. 4 mint, 5 record.
 		out = CreatedAccessKey{
 			UserName: u.Name, Secret: secret,
-			Key: identity.AccessKey{ID: id, AccountID: u.AccountID, UserID: u.ID, Active: true, Version: 1, CreatedAt: i.clock.Now().UTC()},
+			Key: identity.AccessKey{
+				ID: id, AccountID: u.AccountID, UserID: u.ID, Active: true, Version: 1, CreatedAt: now,
+				ExpiresAt: i.keyExpiry(acc, now), MadeBy: c.MadeBy(), MadeByProvider: c.ProviderARN,
+			},
 		}
 		if err := store.AccessKeys.Insert(tx, &out.Key); err != nil {
 			return err
@@ -93,6 +102,18 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 		return store.KeySecrets.Insert(tx, &store.KeySecret{KeyID: id, Sealed: sealed})
 	})
 	return out, err
+}
+
+// keyExpiry is when a key made now ends by itself, zero for never.
+func (i *Issuer) keyExpiry(acc *identity.Account, now time.Time) time.Time {
+	life := i.keyLife
+	if own := time.Duration(acc.AccessKeyMaxAgeDays) * 24 * time.Hour; own > 0 && (life <= 0 || own < life) {
+		life = own
+	}
+	if life <= 0 {
+		return time.Time{}
+	}
+	return now.Add(life)
 }
 
 // keyOwner finds the user whose key it will be and asks whether the caller may.

@@ -36,6 +36,12 @@ type Options struct {
 	ExternalURL string
 	// MinDurationSeconds is the least lifetime of session keys (900).
 	MinDurationSeconds int
+	// AccessKeyMaxAge is how long new long-term keys live; 0: until they are
+	// deleted. An account may have a shorter time of its own.
+	AccessKeyMaxAge time.Duration
+	// Minted is told of every session that was minted, for the index of
+	// sessions. It must not block; nil when nobody wants to know.
+	Minted func(store.SessionRecord)
 }
 
 // Issuer mints credentials.
@@ -52,6 +58,8 @@ type Issuer struct {
 	random   io.Reader
 	external string
 	minLife  int
+	keyLife  time.Duration
+	minted   func(store.SessionRecord)
 }
 
 // New makes an Issuer.
@@ -59,9 +67,13 @@ func New(o Options) *Issuer {
 	i := &Issuer{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, jwts: o.JWTs, authn: o.Authn, access: o.Access, audit: o.Audit,
 		clock: o.Clock, log: o.Log, random: o.Random, external: o.ExternalURL, minLife: o.MinDurationSeconds,
+		keyLife: o.AccessKeyMaxAge, minted: o.Minted,
 	}
 	if i.random == nil {
 		i.random = rand.Reader
+	}
+	if i.minted == nil {
+		i.minted = func(store.SessionRecord) {}
 	}
 	if i.minLife <= 0 {
 		i.minLife = 900

@@ -106,6 +106,7 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 	if err := i.audit.Record(ctx, *ev); err != nil {
 		return WebIdentityResult{}, err
 	}
+	i.indexed(ctx, &g.claims, out.Keys.AccessKeyID, out.AssumedRoleARN, "web identity", i.shownSubject(ctx, w))
 	return out, nil
 }
 

@@ -252,18 +252,30 @@ var (
 	// Providers are also indexed by URL alone ("url").
 	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
 		func(p *identity.Provider) []IndexEntry { return []IndexEntry{many("url", p.URL)} })
-	// AccessKeys are indexed by owner ("user").
+	// AccessKeys are indexed by owner ("user") and by what the session that
+	// made them descends from, kind and ID ("maker").
 	AccessKeys = newTable("access_keys", bounded, func(k *identity.AccessKey) string { return k.ID },
-		func(k *identity.AccessKey) []IndexEntry { return []IndexEntry{many("user", k.UserID)} })
+		func(k *identity.AccessKey) []IndexEntry {
+			e := []IndexEntry{many("user", k.UserID)}
+			for _, a := range k.MadeBy {
+				e = append(e, many("maker", Join(string(a.Kind), a.ID, k.ID)))
+			}
+			return e
+		})
 	KeySecrets = newTable("key_secrets", bounded, func(k *KeySecret) string { return k.KeyID }, nil)
 	Buckets    = newTable("buckets", resident, func(b *identity.Bucket) string { return b.Name },
 		func(b *identity.Bucket) []IndexEntry {
 			return []IndexEntry{many("account", Join(b.AccountID, b.Name))}
 		})
-	// Revocations are indexed by what they end, kind and ID ("target").
+	// Revocations are indexed by what they end, kind and ID ("target"), and by
+	// the account that they are bound to ("account").
 	Revocations = newTable("revocations", resident, func(r *RevocationRow) string { return r.ID },
 		func(r *RevocationRow) []IndexEntry {
-			return []IndexEntry{many("target", Join(string(r.Kind), r.Revocation.ID))}
+			e := []IndexEntry{many("target", Join(string(r.Kind), r.Revocation.ID))}
+			if r.AccountID != "" {
+				e = append(e, many("account", Join(r.AccountID, r.ID)))
+			}
+			return e
 		})
 
 	KeySets     = newTable("key_sets", resident, func(k *KeySet) string { return k.Name }, nil)
