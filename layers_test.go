@@ -22,6 +22,7 @@ var layers = map[string]int{
 	"internal/policy":           1,
 	"internal/store":            1,
 	"internal/egress":           1,
+	"internal/yamldoc":          1,
 	"internal/store/storetest":  2,
 	"internal/store/sqlite":     2,
 	"internal/keyring":          2,
@@ -58,6 +59,7 @@ var doors = []string{
 var further = map[string][]string{
 	"internal/gateway/s3":       {"internal/sigv4", "internal/upstream"},
 	"internal/gateway/embedded": {"internal/upstream"},
+	"internal/site":             {"internal/yamldoc"},
 }
 
 const module = "daypass/"

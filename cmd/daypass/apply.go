@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"daypass/internal/site"
+	"daypass/internal/yamldoc"
 )
 
 func newApply() *cobra.Command {
@@ -67,7 +68,7 @@ sent to the running server over its socket.`,
 
 func readSite(file string, stdin io.Reader) (name string, data []byte, err error) {
 	if file == "-" {
-		data, err = io.ReadAll(io.LimitReader(stdin, site.MaxBytes+1))
+		data, err = io.ReadAll(io.LimitReader(stdin, yamldoc.MaxBytes+1))
 		return "standard input", data, err
 	}
 	f, err := os.Open(file)
@@ -75,7 +76,7 @@ func readSite(file string, stdin io.Reader) (name string, data []byte, err error
 		return file, nil, unreadable(file, err)
 	}
 	defer f.Close()
-	if data, err = io.ReadAll(io.LimitReader(f, site.MaxBytes+1)); err != nil {
+	if data, err = io.ReadAll(io.LimitReader(f, yamldoc.MaxBytes+1)); err != nil {
 		return file, nil, unreadable(file, err)
 	}
 	return file, data, nil

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"daypass/internal/identity"
-	"daypass/internal/site"
+	"daypass/internal/yamldoc"
 )
 
 // Config is the configuration of a server: one YAML file, every key of which
@@ -160,13 +160,13 @@ type Flag struct{ Name, Key, Value string }
 // key, or with the variable or flag that gave the value.
 func LoadConfig(path string, environ []string, flags ...Flag) (Config, error) {
 	c := DefaultConfig()
-	doc, err := site.Parse("defaults", nil)
+	doc, err := yamldoc.Parse("defaults", nil)
 	if path != "" {
 		data, readErr := readConfigFile(path)
 		if readErr != nil {
 			return c, readErr
 		}
-		if doc, err = site.Parse(path, data); err != nil {
+		if doc, err = yamldoc.Parse(path, data); err != nil {
 			return c, err
 		}
 		if err := doc.Decode(&c); err != nil {
@@ -210,7 +210,7 @@ func bare(err error) string {
 
 // check judges values; doc is where their lines are, and origins is what gave
 // those that no file gave.
-func (c *Config) check(doc *site.Document, origins map[string]string) error {
+func (c *Config) check(doc *yamldoc.Document, origins map[string]string) error {
 	var wrong []string
 	complain := func(key, format string, args ...any) {
 		if origin := origins[key]; origin != "" {

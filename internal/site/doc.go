@@ -1,7 +1,6 @@
-// Package site reads the declarative files of an installation: the site file,
-// which says what accounts, realms, clients, users, roles and providers there
-// shall be, and, with the same strictness, any other YAML file people write.
-// Every complaint names the file, the line and the key.
+// Package site reads the declarative file of an installation, which says what
+// accounts, realms, clients, users, roles and providers there shall be. Every
+// complaint names the file, the line and the key.
 //
 //	accounts:
 //	  - id: "123456789012"

@@ -11,6 +11,7 @@ import (
 
 	"daypass/internal/directory"
 	"daypass/internal/identity"
+	"daypass/internal/yamldoc"
 )
 
 // The YAML form of a site. Names are those of package identity's records.
@@ -110,7 +111,7 @@ type Source struct {
 // KindValidation; their Public has one complaint per line, each beginning with
 // file and line. Secrets appear in none.
 func Read(src Source, data []byte) (directory.SiteSpec, error) {
-	doc, err := Parse(src.Name, data)
+	doc, err := yamldoc.Parse(src.Name, data)
 	if err != nil {
 		return directory.SiteSpec{}, err
 	}
@@ -124,14 +125,14 @@ func Read(src Source, data []byte) (directory.SiteSpec, error) {
 	b := &builder{doc: doc, dir: filepath.Dir(src.Name), lookup: src.Lookup, seen: map[string]string{}}
 	spec := b.build(&f)
 	if len(b.wrong) > 0 {
-		return directory.SiteSpec{}, complain(strings.Join(b.wrong, "\n"))
+		return directory.SiteSpec{}, identity.NewError(identity.KindValidation, "site", strings.Join(b.wrong, "\n"))
 	}
 	return spec, nil
 }
 
 // builder gathers complaints instead of ending at the first.
 type builder struct {
-	doc    *Document
+	doc    *yamldoc.Document
 	dir    string
 	lookup func(string) (string, bool)
 	seen   map[string]string // what has been named, and where
@@ -144,7 +145,7 @@ func (b *builder) complain(path, format string, args ...any) {
 
 func (b *builder) require(path, key, value string) {
 	if value == "" {
-		b.complain(join(path, key), "must be given")
+		b.complain(path+"."+key, "must be given")
 	}
 }
 

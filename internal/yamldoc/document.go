@@ -1,4 +1,4 @@
-package site
+package yamldoc
 
 import (
 	"bytes"
@@ -121,6 +121,10 @@ func (d *Document) unknownKeys(n *yaml.Node, t reflect.Type, path string, wrong 
 	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
 			d.unknownKeys(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i), wrong)
+		}
+	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			d.unknownKeys(n.Content[i+1], t.Elem(), join(path, n.Content[i].Value), wrong)
 		}
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		fields := fieldsOf(t)
@@ -343,5 +347,5 @@ func join(path, key string) string {
 }
 
 func complain(message string) *identity.Error {
-	return identity.NewError(identity.KindValidation, "site", message)
+	return identity.NewError(identity.KindValidation, "yamldoc", message)
 }
