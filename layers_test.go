@@ -42,6 +42,7 @@ var layers = map[string]int{
 	"internal/gateway/embedded": 7,
 	"internal/site":             7,
 	"internal/server":           8,
+	"internal/client":           8,
 	"cmd/daypass":               9,
 	"internal/wiretest":         1, // for tests only
 	"internal/stacktest":        7, // for tests only: the core wired up
@@ -60,6 +61,12 @@ var further = map[string][]string{
 	"internal/gateway/s3":       {"internal/sigv4", "internal/upstream"},
 	"internal/gateway/embedded": {"internal/upstream"},
 	"internal/site":             {"internal/yamldoc"},
+}
+
+// only closes what a package may see of this module: the command line's client
+// speaks to servers over the public wire.
+var only = map[string][]string{
+	"internal/client": {"internal/identity", "internal/sigv4", "internal/yamldoc"},
 }
 
 const module = "daypass/"
@@ -91,6 +98,9 @@ func TestLayers(t *testing.T) {
 			}
 			if l, ok := layers[to]; !ok || l >= level {
 				t.Errorf("%s (layer %d) imports %s (layer %d): only strictly lower layers", f.path, level, to, l)
+			}
+			if list, closed := only[pkg]; closed && !slices.Contains(list, to) {
+				t.Errorf("%s imports %s, and package %s sees only %v", f.path, to, pkg, list)
 			}
 			if level == 7 && !slices.Contains(testOnly, pkg) && !slices.Contains(doors, to) && !slices.Contains(further[pkg], to) {
 				t.Errorf("%s imports %s, which lies behind the doors %v", f.path, to, doors)

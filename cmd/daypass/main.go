@@ -40,6 +40,10 @@ func run(args []string, out, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
+	var quiet silent
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
 	fmt.Fprintln(errOut, "daypass:", describe(err))
 	var usage *usageError
 	if errors.As(err, &usage) {
@@ -47,9 +51,9 @@ func run(args []string, out, errOut io.Writer) int {
 		return exitUsage
 	}
 	switch identity.KindOf(err) {
-	case identity.KindAccessDenied:
+	case identity.KindAccessDenied, identity.KindInvalidCredentials, identity.KindPasswordExpired, identity.KindMFARequired, identity.KindInvalidIdentity:
 		return exitDenied
-	case identity.KindExpiredToken, identity.KindMissingAuthentication:
+	case identity.KindExpiredToken, identity.KindExpiredIdentity, identity.KindMissingAuthentication:
 		return exitExpired
 	}
 	return exitFailure
@@ -63,6 +67,11 @@ func describe(err error) string {
 	}
 	return err.Error()
 }
+
+// silent is an exit status about which all is said.
+type silent int
+
+func (s silent) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // usageError is a command line that is not understood.
 type usageError struct {
@@ -80,6 +89,8 @@ func newRoot() *cobra.Command {
 provider) into S3 keys that die by themselves, and checks them in front of the
 store. One binary is server and command line.`,
 		Example: `  daypass serve --dev               a demo site on this machine, and what to paste next
+  daypass login --endpoint URL      log in, and keep keys that expire by themselves
+  daypass exec -- aws s3 ls         run a command with them
   daypass apply -f site.yaml        bring accounts, realms, users and roles into line
   daypass keyring list              the server's own keys`,
 		Version: version,
@@ -92,6 +103,7 @@ store. One binary is server and command line.`,
 	}
 	root.SetVersionTemplate("daypass {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	root.AddCommand(newLogin(), newExec(), newCredentialProcess(), newEnv(), newStatus(), newWhoami(), newLogout())
 	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newExplain(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,11 +46,17 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DAYPASS_OBJECT_STORE_BINARY", binary)
-			e.Setenv("XDG_RUNTIME_DIR", "")
+			home := filepath.Join(e.WorkDir, "home")
+			for name, value := range map[string]string{
+				"HOME": home, "XDG_RUNTIME_DIR": "", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "DBUS_SESSION_BUS_ADDRESS": "",
+				"CI": "", "SHELL": "/bin/sh",
+			} {
+				e.Setenv(name, value)
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "status": status, "mode": mode, "member": member,
+			"await": await, "status": status, "mode": mode, "member": member, "write": write,
 		},
 	})
 }
@@ -101,16 +108,36 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// member NAME FILE sets the variable NAME to the member of that name, in lower
-// case, of the JSON object in a file.
+// member NAME FILE [KEY…] sets the variable NAME to the member at the path of
+// keys of the JSON object in a file; without keys, to the first member of that
+// name, in lower case, wherever it is.
 func member(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: member NAME FILE [KEY…]")
+	}
+	text := ts.ReadFile(args[1])
+	if len(args) == 2 {
+		_, after, ok := strings.Cut(text, `"`+strings.ToLower(args[0])+`": "`)
+		value, _, ok2 := strings.Cut(after, `"`)
+		if !ok || !ok2 {
+			ts.Fatalf("%s has no member %s", args[1], strings.ToLower(args[0]))
+		}
+		ts.Setenv(args[0], value)
+		return
+	}
+	var at any
+	ts.Check(json.Unmarshal([]byte(text), &at))
+	for _, key := range args[2:] {
+		object, _ := at.(map[string]any)
+		at = object[key]
+	}
+	ts.Setenv(args[0], fmt.Sprint(at))
+}
+
+// write FILE TEXT writes a line into a file that only its owner may read.
+func write(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: member NAME FILE")
+		ts.Fatalf("usage: write FILE TEXT")
 	}
-	_, after, ok := strings.Cut(ts.ReadFile(args[1]), `"`+strings.ToLower(args[0])+`": "`)
-	value, _, ok2 := strings.Cut(after, `"`)
-	if !ok || !ok2 {
-		ts.Fatalf("%s has no member %s", args[1], strings.ToLower(args[0]))
-	}
-	ts.Setenv(args[0], value)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(args[1]+"\n"), 0o600))
 }

@@ -92,6 +92,19 @@ func TestFrontGivesFacts(t *testing.T) {
 	}
 }
 
+func TestRealmsNameTheRequest(t *testing.T) {
+	t.Parallel()
+	var got string
+	front := newFront(io.Discard, map[string]http.Handler{serviceOIDC: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = identity.RequestOf(r.Context()).ID
+	})})
+	w := httptest.NewRecorder()
+	front.ServeHTTP(w, request(t, "GET /realms/x/.well-known/openid-configuration", "h", ""))
+	if id := w.Header().Get("X-Request-Id"); id == "" || id != got {
+		t.Errorf("X-Request-Id is %q, and the request's ID %q", id, got)
+	}
+}
+
 func TestFrontRefusals(t *testing.T) {
 	t.Parallel()
 	boom := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom hush") })
