@@ -32,7 +32,7 @@ func seed(t *testing.T) uint64 {
 
 func rounds(n int) int {
 	if os.Getenv("DAYPASS_SOAK") != "" {
-		return 40 * n
+		return 10 * n
 	}
 	return n
 }

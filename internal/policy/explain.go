@@ -93,15 +93,16 @@ func Explain(r *Request, set *Set) Explanation {
 	e := Explanation{Decision: d, Effect: d.Effect.String(), Layer: d.Layer.String()}
 	var v view
 	v.prepare(r)
-	e.layer(&v, set.Boundary, BoundaryLayer)
+	seen := map[string]bool{}
+	e.layer(&v, set.Boundary, BoundaryLayer, seen)
 	for _, p := range set.Session {
-		e.layer(&v, p, SessionLayer)
+		e.layer(&v, p, SessionLayer, seen)
 	}
 	for _, p := range set.Identity {
-		e.layer(&v, p, IdentityLayer)
+		e.layer(&v, p, IdentityLayer, seen)
 	}
 	if !r.rootRepairs() {
-		e.layer(&v, set.Resource, resourceLayer(set.Resource))
+		e.layer(&v, set.Resource, resourceLayer(set.Resource), seen)
 	}
 	if d.Statement != nil {
 		f := v.find(d.Statement, d.Layer)
@@ -117,7 +118,7 @@ func Explain(r *Request, set *Set) Explanation {
 	return e
 }
 
-func (e *Explanation) layer(v *view, p *Policy, layer Layer) {
+func (e *Explanation) layer(v *view, p *Policy, layer Layer, seen map[string]bool) {
 	if p == nil || p.unreadable != nil || v.req.Action == "" {
 		return
 	}
@@ -126,7 +127,7 @@ func (e *Explanation) layer(v *view, p *Policy, layer Layer) {
 		if !v.matchesAction(s) {
 			continue
 		}
-		e.context(v, s)
+		e.context(v, s, seen)
 		f := v.find(s, layer)
 		switch {
 		case f.matched():
@@ -175,14 +176,15 @@ func (v *view) find(s *Statement, layer Layer) Finding {
 	return f
 }
 
-// context notes the keys that the statement reads.
-func (e *Explanation) context(v *view, s *Statement) {
-	for _, key := range unique(s.keys()) {
-		known := func(k string) bool { return lowered(k) == lowered(key) }
-		if slices.ContainsFunc(e.Missing, known) || slices.ContainsFunc(e.Context, func(c ContextValue) bool { return known(c.Key) }) {
+// context notes the keys that the statement reads and that were not seen yet.
+func (e *Explanation) context(v *view, s *Statement, seen map[string]bool) {
+	for _, key := range s.keys() {
+		low := lowered(key)
+		if seen[low] {
 			continue
 		}
-		if values := v.lookup(lowered(key)); values.Len() > 0 {
+		seen[low] = true
+		if values := v.lookup(low); values.Len() > 0 {
 			e.Context = append(e.Context, ContextValue{key, values.List()})
 		} else {
 			e.Missing = append(e.Missing, key)

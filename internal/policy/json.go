@@ -278,9 +278,25 @@ type Position struct {
 }
 
 func positionIn(s string, offset int) Position {
-	head := s[:offset]
-	return Position{
-		Line:   1 + strings.Count(head, "\n"),
-		Column: 1 + utf8.RuneCountInString(head[strings.LastIndexByte(head, '\n')+1:]),
+	c := cursor{text: s, at: Position{1, 1}}
+	return c.forward(offset)
+}
+
+// cursor finds the positions of rising offsets in one pass.
+type cursor struct {
+	text   string
+	offset int
+	at     Position
+}
+
+func (c *cursor) forward(offset int) Position {
+	passed := c.text[c.offset:offset]
+	c.offset = offset
+	if n := strings.Count(passed, "\n"); n > 0 {
+		c.at.Line += n
+		c.at.Column = 1
+		passed = passed[strings.LastIndexByte(passed, '\n')+1:]
 	}
+	c.at.Column += utf8.RuneCountInString(passed)
+	return c.at
 }

@@ -63,6 +63,7 @@ type Statement struct {
 
 	policy      *Policy
 	start, end  int
+	from, to    Position
 	principals  *principalSet
 	actions     []pattern
 	notAction   bool
@@ -158,10 +159,10 @@ func (s *Statement) Policy() *Policy { return s.policy }
 func (s *Statement) Source() string { return s.policy.text[s.start:s.end] }
 
 // Start is where the statement's brace opens.
-func (s *Statement) Start() Position { return positionIn(s.policy.text, s.start) }
+func (s *Statement) Start() Position { return s.from }
 
 // End is behind the statement's closing brace.
-func (s *Statement) End() Position { return positionIn(s.policy.text, s.end) }
+func (s *Statement) End() Position { return s.to }
 
 // keys are the condition keys that the statement reads.
 func (s *Statement) keys() []string {
@@ -197,6 +198,7 @@ func compile(kind Kind, text string, o *Options, writing bool) (*Policy, error) 
 		vars = variables
 	}
 	sids := map[string]bool{}
+	at := cursor{text: text, at: Position{1, 1}}
 	for i := range doc.statements {
 		raw := &doc.statements[i]
 		if raw.sid != "" && sids[raw.sid] {
@@ -204,7 +206,10 @@ func compile(kind Kind, text string, o *Options, writing bool) (*Policy, error) 
 		}
 		sids[raw.sid] = true
 		s := &p.statements[i]
-		*s = Statement{Sid: raw.sid, Index: i, policy: p, start: raw.start, end: raw.end}
+		*s = Statement{
+			Sid: raw.sid, Index: i, policy: p,
+			start: raw.start, end: raw.end, from: at.forward(raw.start), to: at.forward(raw.end),
+		}
 		if err := s.compile(kind, raw, vars, o, writing); err != nil {
 			return nil, err
 		}
@@ -237,18 +242,13 @@ func (s *Statement) compile(kind Kind, raw *rawStatement, vars patternMode, o *O
 	if s.conditions, err = compileConditions(raw.conditions, vars, writing); err != nil {
 		return err
 	}
+	if writing {
+		if err := s.checkLookAlikes(raw); err != nil {
+			return err
+		}
+	}
 	if kind == TrustPolicy && s.Effect == Allow {
 		return s.checkSharedIssuers(writing)
-	}
-	return nil
-}
-
-func checkSid(kind Kind, sid string) error {
-	for i := 0; i < len(sid); i++ {
-		c := lower(sid[i])
-		if !isDigit(c) && (c < 'a' || c > 'z') && !(kind == ResourcePolicy && c >= ' ' && c < 0x7f) {
-			return refused("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
-		}
 	}
 	return nil
 }
@@ -327,24 +327,6 @@ func isTrustAction(text string, p *pattern) bool {
 	return false
 }
 
-// checkAction wants "*", "*:*" or "vendor:Name" with a vendor without wildcard.
-func checkAction(text string) error {
-	if text == "*" || text == "*:*" {
-		return nil
-	}
-	vendor, name, ok := strings.Cut(text, ":")
-	if !ok || vendor == "" {
-		return refused("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-	}
-	if strings.Trim(lowered(vendor), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return refused("Vendor %s is not valid", vendor)
-	}
-	if name == "" || len(text) > 128 || strings.Trim(lowered(name), "abcdefghijklmnopqrstuvwxyz0123456789-_.*?") != "" {
-		return refused("The action %q is not valid.", text)
-	}
-	return nil
-}
-
 func (s *Statement) compileResources(kind Kind, raw *rawStatement, vars patternMode, o *Options) error {
 	list := raw.resources
 	if raw.notResources != nil {
@@ -376,9 +358,4 @@ func (s *Statement) compileResources(kind Kind, raw *rawStatement, vars patternM
 		s.resources = append(s.resources, p)
 	}
 	return nil
-}
-
-// isWithin accepts "*" as well: the policy is asked about one resource only.
-func isWithin(text, arn string) bool {
-	return text == "*" || text == arn || text == arn+"*" || strings.HasPrefix(text, arn+"/")
 }

@@ -340,6 +340,47 @@ func TestAgreesWithReference(t *testing.T) {
 	})
 }
 
+// A crowded pattern, which is matched in another way, agrees as well; the text
+// is made to match and then, mostly, spoilt.
+func TestCrowdedAgreesWithRegexp(t *testing.T) {
+	t.Parallel()
+	letters := rapid.SampledFrom([]string{"a", "b", "A", "ü", "*", "?"})
+	rapid.Check(t, func(t *rapid.T) {
+		var p, s strings.Builder
+		for range rapid.IntRange(maxLoose+1, 90).Draw(t, "length") {
+			switch piece := rapid.SampledFrom([]string{"?", "?", "?", "*", "a", "b", "ü"}).Draw(t, "piece"); piece {
+			case "?":
+				p.WriteString("?")
+				s.WriteString(letters.Draw(t, "one"))
+			case "*":
+				p.WriteString("*")
+				s.WriteString(strings.Join(rapid.SliceOfN(letters, 0, 3).Draw(t, "run"), ""))
+			default:
+				p.WriteString(piece)
+				s.WriteString(piece)
+			}
+		}
+		text := []rune(s.String())
+		if i := rapid.IntRange(0, 2*len(text)).Draw(t, "spoilt"); i < len(text) {
+			text[i] = 'b'
+		}
+		for _, mode := range []patternMode{wildcards, wildcards | foldCase} {
+			q, err := compilePattern(p.String(), mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := q.matches(nil, string(text))
+			want := glob(p.String(), string(text), false)
+			if mode&foldCase != 0 {
+				want = glob(p.String(), strings.ReplaceAll(string(text), "A", "a"), false)
+			}
+			if got != want || q.search(nil, string(text)) != want {
+				t.Fatalf("%q of %q: got %v, want %v", p.String(), string(text), got, want)
+			}
+		}
+	})
+}
+
 // The pattern matcher and a regular expression agree.
 func TestWildcardAgreesWithRegexp(t *testing.T) {
 	t.Parallel()

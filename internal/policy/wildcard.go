@@ -45,6 +45,8 @@ type pattern struct {
 	fold   bool // ASCII letters match without regard to case
 	shape  shape
 	first  string // the text of the shapes exact and prefixed
+	// written is first before its case was folded: most requests have that case.
+	written string
 }
 
 // shape tells the commonest patterns, which are matched without a loop.
@@ -55,7 +57,11 @@ const (
 	exact            // text
 	prefixed         // text*
 	everything       // *
+	crowded          // too many "?" and variables behind a "*" to go back to it again and again
 )
+
+// maxLoose is the number of "?" and variables that search can bear.
+const maxLoose = 16
 
 type patternMode uint8
 
@@ -116,6 +122,10 @@ func compilePattern(text string, mode patternMode) (pattern, error) {
 	}
 	flush()
 	p.setShape()
+	p.written = p.first
+	if p.fold && len(text) >= len(p.first) && lowered(text[:len(p.first)]) == p.first {
+		p.written = text[:len(p.first)]
+	}
 	return p, nil
 }
 
@@ -127,6 +137,15 @@ func (p *pattern) setShape() {
 		p.shape, p.first = exact, p.tokens[0].text
 	case n == 2 && p.tokens[0].kind == literalText && p.tokens[1].kind == anyRun:
 		p.shape, p.first = prefixed, p.tokens[0].text
+	}
+	loose := 0
+	for i := range p.tokens {
+		if k := p.tokens[i].kind; k == oneCharacter || k == substituted {
+			loose++
+		}
+	}
+	if loose > maxLoose {
+		p.shape = crowded
 	}
 }
 
@@ -153,9 +172,13 @@ func (p *pattern) matches(values []string, s string) bool {
 	case everything:
 		return true
 	case exact:
-		return len(s) == len(p.first) && p.hasPrefix(s, p.first)
+		return s == p.written || (p.fold && len(s) == len(p.first) && p.hasPrefix(s, p.first))
 	case prefixed:
-		return p.hasPrefix(s, p.first)
+		return strings.HasPrefix(s, p.written) || (p.fold && p.hasPrefix(s, p.first))
+	case crowded:
+		if places, ok := p.places(values); ok {
+			return places.match(s, p.fold)
+		}
 	}
 	return p.search(values, s)
 }
