@@ -211,6 +211,8 @@ func TestLayers(t *testing.T) {
 	t.Logf("seed %d: answers %v", s, answers)
 }
 
+const webIdentityAction = "sts:AssumeRoleWithWebIdentity"
+
 // Trust policies for web identity.
 func TestTrustPolicies(t *testing.T) {
 	const host = "idp.example.com/realm"
@@ -222,13 +224,13 @@ func TestTrustPolicies(t *testing.T) {
 	answers := map[policy.Effect]int{}
 	for range rounds(2500) {
 		r := g.request()
-		r.name, r.tags, r.action = "", nil, policy.WebIdentityAction
+		r.name, r.tags, r.action = "", nil, webIdentityAction
 		r.keys[host+":aud"], r.keys[host+":sub"] = []string{g.pick([]string{"app", "App", "*"})}, []string{g.pick([]string{"ann", "a", "", "repo:x/y"})}
 		d := g.document()
 		for i := range d.statements {
 			st := &d.statements[i]
 			st.notAction, st.notResource, st.resources = false, false, nil
-			st.actions = g.some([]string{policy.WebIdentityAction, "sts:AssumeRole*", "sts:AssumeRole", "sts:*", "sts:TagSession"}, 2)
+			st.actions = g.some([]string{webIdentityAction, "sts:AssumeRole*", "sts:AssumeRole", "sts:*", "sts:TagSession"}, 2)
 			st.principal = map[string]any{"Federated": oneOrList(g.Rand, g.some([]string{provider(0), provider(0), provider(1)}, 2), false)}
 			if g.IntN(2) == 0 {
 				st.conditions = append(st.conditions, condition{g.pick([]string{"StringEquals", "StringLike", "StringNotEquals"}), host + ":" + g.pick([]string{"aud", "sub", "none"}),
