@@ -41,7 +41,7 @@ type Access struct {
 	compiled atomic.Pointer[compiled]
 
 	usesMu sync.Mutex
-	uses   map[string]identity.KeyUse
+	uses   lastUses
 }
 
 // New makes an Access.
@@ -52,7 +52,7 @@ func New(o Options) *Access {
 	a := &Access{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions,
 		tokens: newCache[[32]byte, *credential](o.CachedCredentials), longTerm: newCache[string, *credential](o.CachedCredentials),
-		uses: map[string]identity.KeyUse{},
+		uses: newLastUses(),
 	}
 	a.compiled.Store(newCompiled())
 	a.db.OnChange(func(_ *store.Snapshot, tables map[string]bool) {

@@ -85,8 +85,11 @@ func (a *Access) accept(ctx context.Context, s *sigv4.Signed, bodySHA256 string,
 	if err != nil {
 		return Authenticated{}, withKeyID(err, s.AccessKeyID)
 	}
-	if !c.Temporary {
+	switch {
+	case !c.Temporary:
 		a.used(c.AccessKeyID, now, s)
+	case c.Kind == identity.RoleSession:
+		a.usedRole(cred, now, s.Region)
 	}
 	out := Authenticated{Caller: *c, Signed: s}
 	out.Caller.Request = identity.RequestOf(ctx)

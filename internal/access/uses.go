@@ -10,35 +10,78 @@ import (
 	"daypass/internal/store"
 )
 
-// usePrecision is how exact a key's last use is: one note per key and period.
+// usePrecision is how exact a last use is: one note per credential and period.
 const usePrecision = time.Minute
 
-// used notes the use of a long-term key in memory; FlushUses writes it.
+// lastUses are notes in memory until FlushUses writes them.
+type lastUses struct {
+	keys   map[string]identity.KeyUse // by key ID
+	others map[string]identity.Use    // by unique ID of a role or user
+}
+
+func newLastUses() lastUses {
+	return lastUses{keys: map[string]identity.KeyUse{}, others: map[string]identity.Use{}}
+}
+
+// used notes the use of a long-term key.
 func (a *Access) used(keyID string, now time.Time, s *sigv4.Signed) {
 	a.usesMu.Lock()
 	defer a.usesMu.Unlock()
-	if have, ok := a.uses[keyID]; ok && now.Sub(have.At) < usePrecision && have.Service == s.Service {
+	if have, ok := a.uses.keys[keyID]; ok && now.Sub(have.At) < usePrecision && have.Service == s.Service {
 		return
 	}
-	a.uses[keyID] = identity.KeyUse{KeyID: keyID, At: now.UTC(), Service: strings.Clone(s.Service), Region: strings.Clone(s.Region)}
+	a.uses.keys[keyID] = identity.KeyUse{KeyID: keyID, At: now.UTC(), Service: strings.Clone(s.Service), Region: strings.Clone(s.Region)}
 }
 
-// FlushUses writes the last uses of long-term keys. The server calls it now
-// and then, and once before it ends.
+// usedRole notes the use of a role by a session. Sessions are many and check
+// themselves when they last did so, before they come to the common lock.
+func (a *Access) usedRole(c *credential, now time.Time, region string) {
+	last := c.noted.Load()
+	if at := now.UnixNano(); at-last < int64(usePrecision) || !c.noted.CompareAndSwap(last, at) {
+		return
+	}
+	a.note(identity.Use{ID: c.claims.PrincipalID, At: now.UTC(), Region: strings.Clone(region)})
+}
+
+// PasswordUsed notes that a user logged in by password.
+func (a *Access) PasswordUsed(userID string) {
+	a.note(identity.Use{ID: userID, At: a.clock.Now().UTC()})
+}
+
+func (a *Access) note(u identity.Use) {
+	a.usesMu.Lock()
+	defer a.usesMu.Unlock()
+	if a.uses.others[u.ID].At.Before(u.At) {
+		a.uses.others[u.ID] = u
+	}
+}
+
+// FlushUses writes the last uses of long-term keys, roles and passwords. The
+// server calls it now and then, and once before it ends.
 func (a *Access) FlushUses(ctx context.Context) error {
 	a.usesMu.Lock()
 	batch := a.uses
-	a.uses = make(map[string]identity.KeyUse, len(batch))
+	a.uses = newLastUses()
 	a.usesMu.Unlock()
-	if len(batch) == 0 {
+	if len(batch.keys)+len(batch.others) == 0 {
 		return nil
 	}
 	_, err := a.db.Update(ctx, func(tx store.Tx) error {
-		for id, use := range batch {
+		for id, use := range batch.keys {
 			if _, err := store.AccessKeys.Get(tx, id); err != nil {
 				continue // deleted meanwhile
 			}
 			if err := store.KeyUses.Put(tx, &use); err != nil {
+				return err
+			}
+		}
+		for id, use := range batch.others {
+			if _, err := store.Roles.Get(tx, id); err != nil {
+				if _, err := store.Users.Get(tx, id); err != nil {
+					continue
+				}
+			}
+			if err := store.Uses.Put(tx, &use); err != nil {
 				return err
 			}
 		}

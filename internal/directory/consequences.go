@@ -86,15 +86,8 @@ func (d *Directory) providerARN(r store.Reader, p *identity.Provider) (string, e
 	if err != nil {
 		return "", err
 	}
-	issuer := p.URL
-	if p.OwnRealm != "" {
-		realm, err := store.Realms.Get(r, p.OwnRealm)
-		if err != nil {
-			return "", err
-		}
-		issuer = realm.IssuerURL(d.external)
-	}
-	return identity.ProviderARN(acc.Partition, acc.ID, issuer), nil
+	issuer, err := d.issuerOf(r, p)
+	return identity.ProviderARN(acc.Partition, acc.ID, issuer), err
 }
 
 // keysKept says whether every key of one set (RFC 7517) is in another, member

@@ -85,6 +85,11 @@ func (d *Directory) permit(c *identity.Caller, action, arn, account string) erro
 	return d.access.Authorize(c, action, access.Resource{ARN: arn, AccountID: account}).Err
 }
 
+// permitKeyed is permit with the condition keys of the call.
+func (d *Directory) permitKeyed(c *identity.Caller, action, arn, account string, keys access.EntityKeys) error {
+	return d.access.Authorize(c, action, access.Resource{ARN: arn, AccountID: account, Keys: keys}).Err
+}
+
 // permitShown is permit for a resource that a refusal must not name: shown
 // stands in its place.
 func (d *Directory) permitShown(c *identity.Caller, action, arn, shown, account string) error {

@@ -3,33 +3,38 @@ package directory
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"daypass/internal/identity"
 )
 
 // Limits of names (IAM and STS API references; S3 bucket naming rules).
 const (
-	maxUserName   = 64
-	maxRoleName   = 64
-	maxPath       = 512
-	maxTags       = 50
-	maxTagKey     = 128
-	maxTagValue   = 256
-	maxExisting   = 128 // names of what exists already may be longer
-	minRoleTTL    = 3600
-	maxRoleTTL    = 43200
-	maxClientIDs  = 100
-	maxProviderID = 255
+	maxUserName    = 64
+	maxRoleName    = 64
+	maxPath        = 512
+	maxDescription = 1000
+	maxTags        = 50
+	maxTagKey      = 128
+	maxTagValue    = 256
+	maxExisting    = 128 // names of what exists already may be longer
+	minRoleTTL     = 3600
+	maxRoleTTL     = 43200
+	maxClientIDs   = 100
+	maxProviderID  = 255
+	maxThumbprints = 5
+	maxProviders   = 100  // OIDC providers of an account
+	maxRoles       = 5000 // of an account
 )
 
 var (
-	nameRE    = regexp.MustCompile(`^[\w+=,.@-]+$`)
-	pathRE    = regexp.MustCompile(`^/(?:[!-.0-~]+/)*$`)
-	accountRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
-	aliasRE   = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
-	tagRE     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
-	realmRE   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	nameRE     = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	pathRE     = regexp.MustCompile(`^/(?:[!-.0-~]+/)*$`)
+	accountRE  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
+	aliasRE    = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
+	tagRE      = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+	describeRE = regexp.MustCompile(`^[\t\n\r -~\x{a1}-\x{ff}]*$`)
+	thumbRE    = regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)
+	realmRE    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 )
 
 func invalid(format string, args ...any) error {
@@ -46,27 +51,16 @@ func checkName(field, name string, max int) error {
 	return nil
 }
 
-func checkPath(path string) error {
-	if len(path) > maxPath || !pathRE.MatchString(path) {
-		return invalid("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+func checkPathPrefix(prefix string) error {
+	if len(prefix) > maxPath || prefix[0] != '/' {
+		return invalid("The specified value for pathPrefix is invalid. It must begin with /.")
 	}
 	return nil
 }
 
-func checkTags(tags map[string]string) error {
-	if len(tags) > maxTags {
-		return &identity.Error{Kind: identity.KindLimitExceeded, Op: "directory.tags", Public: "The number of tags has reached the maximum limit."}
-	}
-	folded := make(map[string]bool, len(tags))
-	for k, v := range tags {
-		if k == "" || len(k) > maxTagKey || len(v) > maxTagValue || !tagRE.MatchString(k) || !tagRE.MatchString(v) {
-			return invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*")
-		}
-		if f := strings.ToLower(k); folded[f] {
-			return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.tags", Public: "Duplicate tag keys found. Please note that Tag keys are case insensitive."}
-		} else {
-			folded[f] = true
-		}
+func checkPath(path string) error {
+	if len(path) > maxPath || !pathRE.MatchString(path) {
+		return invalid("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
 	}
 	return nil
 }

@@ -4,26 +4,40 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
+	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
 
-// NewUser is what a user is made of.
+// NewUser is what a user is made of. Boundary is the ARN of a managed policy or "".
 type NewUser struct {
-	Name, Path string
-	Tags       map[string]string
+	Name, Path, Boundary string
+	Tags                 map[string]string
+}
+
+// UserDetails is a user and when the user last logged in by password, zero when
+// that is not known.
+type UserDetails struct {
+	identity.User
+	PasswordLastUsed time.Time
 }
 
 // CreateUser makes a user in the caller's account (IAM CreateUser).
-// KindAlreadyExists when the name, in any case, is taken.
+// KindAlreadyExists when the name, in any case, is taken; KindNotFound for a
+// boundary that is no policy.
 func (d *Directory) CreateUser(ctx context.Context, c *identity.Caller, in NewUser) (identity.User, error) {
 	if in.Path == "" {
 		in.Path = "/"
 	}
-	u := identity.User{AccountID: c.AccountID, Name: in.Name, Path: in.Path, Tags: in.Tags, CreatedAt: d.clock.Now().UTC()}
-	if err := d.permit(c, "iam:CreateUser", u.ARN(c.Partition), c.AccountID); err != nil {
+	u := identity.User{
+		AccountID: c.AccountID, Name: in.Name, Path: in.Path, Policies: identity.Policies{Boundary: in.Boundary}, Tags: in.Tags,
+		CreatedAt: d.clock.Now().UTC(),
+	}
+	keys := access.EntityKeys{}.Tagging(in.Tags).Bounded(in.Boundary)
+	if err := d.permitCreation(c, "iam:CreateUser", "iam:TagUser", u.ARN(c.Partition), keys, in.Tags); err != nil {
 		return u, err
 	}
 	if err := checkUser(&u); err != nil {
@@ -33,13 +47,17 @@ func (d *Directory) CreateUser(ctx context.Context, c *identity.Caller, in NewUs
 	if u.ID, err = d.uniqueID("AIDA", 17); err != nil {
 		return u, err
 	}
-	ev := audit.Change(c, "iam.amazonaws.com", "CreateUser", map[string]string{"userName": u.Name, "path": u.Path})
+	ev := audit.Change(c, iamSource, "CreateUser", map[string]string{"userName": u.Name, "path": u.Path, "permissionsBoundary": in.Boundary})
 	err = d.change(ctx, c, ev, func(tx store.Tx) error {
-		if _, err := store.Accounts.Get(tx, u.AccountID); err != nil {
+		acc, err := store.Accounts.Get(tx, u.AccountID)
+		if err != nil {
 			return err
 		}
 		if _, err := store.Users.By(tx, "name", store.Join(u.AccountID, store.Fold(u.Name))); err == nil {
 			return userExists(u.Name)
+		}
+		if err := checkBoundary(tx, acc, in.Boundary); err != nil {
+			return err
 		}
 		return store.Users.Insert(tx, &u)
 	})
@@ -100,6 +118,15 @@ func callersUser(r store.Reader, c *identity.Caller) (*identity.User, error) {
 // caller may. A caller without rights gets the same answer whether or not the
 // user exists.
 func (d *Directory) target(r store.Reader, c *identity.Caller, action, name string) (*identity.User, error) {
+	return d.targetUser(r, c, action, name, nil)
+}
+
+// targetUser is target with the condition keys of the request, to which those
+// of the user are added.
+func (d *Directory) targetUser(r store.Reader, c *identity.Caller, action, name string, keys access.EntityKeys) (*identity.User, error) {
+	if keys == nil {
+		keys = access.EntityKeys{}
+	}
 	if name == "" {
 		u, err := callersUser(r, c)
 		if err != nil {
@@ -109,15 +136,16 @@ func (d *Directory) target(r store.Reader, c *identity.Caller, action, name stri
 			}
 			return nil, err
 		}
-		return u, d.permit(c, action, u.ARN(c.Partition), u.AccountID)
+		return u, d.permitKeyed(c, action, u.ARN(c.Partition), u.AccountID, keys.Tagged(u.Tags))
 	}
 	u, err := findUser(r, c.AccountID, name)
 	asked := identity.UserARN(c.Partition, c.AccountID, "/", name)
-	arn := asked
+	res := access.Resource{ARN: asked, Shown: asked, AccountID: c.AccountID, Keys: keys}
 	if err == nil {
-		arn = u.ARN(c.Partition)
+		res.ARN = u.ARN(c.Partition)
+		keys.Tagged(u.Tags)
 	}
-	if denied := d.permitShown(c, action, arn, asked, c.AccountID); denied != nil {
+	if denied := d.access.Authorize(c, action, res).Err; denied != nil {
 		return nil, denied
 	}
 	if err != nil {
@@ -134,16 +162,19 @@ func (d *Directory) target(r store.Reader, c *identity.Caller, action, name stri
 
 // GetUser returns a user of the caller's account, the caller's own when name
 // is "" (IAM GetUser).
-func (d *Directory) GetUser(ctx context.Context, c *identity.Caller, name string) (identity.User, error) {
-	var u *identity.User
-	err := d.db.View(ctx, func(r store.Reader) (err error) {
-		u, err = d.target(r, c, "iam:GetUser", name)
+func (d *Directory) GetUser(ctx context.Context, c *identity.Caller, name string) (UserDetails, error) {
+	var out UserDetails
+	err := d.db.View(ctx, func(r store.Reader) error {
+		u, err := d.target(r, c, "iam:GetUser", name)
+		if err != nil {
+			return err
+		}
+		out.User = *u
+		use, err := lastUse(r, u.ID)
+		out.PasswordLastUsed = use.At
 		return err
 	})
-	if err != nil {
-		return identity.User{}, err
-	}
-	return *u, nil
+	return out, err
 }
 
 // ListUsers lists the account's users whose path begins with pathPrefix, by
@@ -156,8 +187,8 @@ func (d *Directory) ListUsers(ctx context.Context, c *identity.Caller, pathPrefi
 	if err := d.permit(c, "iam:ListUsers", identity.UserARN(c.Partition, c.AccountID, pathPrefix, ""), c.AccountID); err != nil {
 		return out, err
 	}
-	if len(pathPrefix) > maxPath || pathPrefix[0] != '/' {
-		return out, invalid("The specified value for pathPrefix is invalid. It must begin with /.")
+	if err := checkPathPrefix(pathPrefix); err != nil {
+		return out, err
 	}
 	after, err := d.openMarker(c, "users", p.Marker)
 	if err != nil {
@@ -208,7 +239,7 @@ func (d *Directory) UpdateUser(ctx context.Context, c *identity.Caller, name, ne
 		if err := checkUser(&v); err != nil {
 			return err
 		}
-		if err := d.permit(c, "iam:UpdateUser", v.ARN(c.Partition), v.AccountID); err != nil {
+		if err := d.permitKeyed(c, "iam:UpdateUser", v.ARN(c.Partition), v.AccountID, access.EntityKeys{}.Tagged(v.Tags)); err != nil {
 			return err
 		}
 		if other, err := store.Users.By(tx, "name", store.Join(v.AccountID, store.Fold(v.Name))); err == nil && other.ID != v.ID {
@@ -249,6 +280,9 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 			return deleteConflict("policies")
 		}
 		if err := store.Passwords.Delete(tx, u.ID); err != nil && identity.KindOf(err) != identity.KindNotFound {
+			return err
+		}
+		if err := store.Uses.Delete(tx, u.ID); orAbsent(err) != nil {
 			return err
 		}
 		if err := store.Users.Delete(tx, u.ID); err != nil {

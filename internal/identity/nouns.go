@@ -199,6 +199,14 @@ type KeyUse struct {
 	Region  string    `json:"region"`
 }
 
+// Use is the last use of a role by a session, or of a user's password, written
+// behind the answer.
+type Use struct {
+	ID     string    `json:"id"` // unique ID of the role or user; of root the account ID
+	At     time.Time `json:"at"`
+	Region string    `json:"region,omitempty"` // of the signature's scope, for roles
+}
+
 // BucketState is where a bucket is in its life.
 type BucketState string
 

@@ -119,8 +119,9 @@ func (i *Issuer) keyExpiry(acc *identity.Account, now time.Time) time.Time {
 // keyOwner finds the user whose key it will be and asks whether the caller may.
 func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*identity.User, error) {
 	const action = "iam:CreateAccessKey"
+	keys := access.EntityKeys{}
 	permit := func(arn, shown string) error {
-		return i.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: c.AccountID}).Err
+		return i.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: c.AccountID, Keys: keys}).Err
 	}
 	if name == "" {
 		if c.Kind != identity.RootUser && c.Kind != identity.IAMUser {
@@ -133,12 +134,14 @@ func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*ide
 		if err != nil {
 			return nil, err
 		}
+		keys.Tagged(u.Tags)
 		return u, permit(u.ARN(c.Partition), "")
 	}
 	u, err := store.Users.By(r, "name", store.Join(c.AccountID, store.Fold(name)))
 	arn := identity.UserARN(c.Partition, c.AccountID, "/", name)
 	if err == nil {
 		arn = u.ARN(c.Partition)
+		keys.Tagged(u.Tags)
 	}
 	// Without rights nothing is learned: neither that there is such a user, nor
 	// its path and how its name is written.

@@ -80,7 +80,11 @@ func (i *Issuer) password(ctx context.Context, g PasswordGrant, ev *audit.Event)
 		return TokenSet{}, err
 	}
 	describeUser(ev, l.user)
-	return i.logIn(ctx, l, ev)
+	set, err := i.logIn(ctx, l, ev)
+	if err == nil {
+		i.access.PasswordUsed(l.user.ID)
+	}
+	return set, err
 }
 
 // ClientCredentials is the client_credentials grant: the client's service

@@ -294,6 +294,7 @@ var (
 		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
 	Outbox  = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
 	KeyUses = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
+	Uses    = newTable("uses", onDisk, func(u *identity.Use) string { return u.ID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account
 	// ("account") and expiry ("expires").
 	SessionRecords = newTable("sessions", onDisk, func(s *SessionRecord) string { return s.AccessKeyID },

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"testing"
 	"time"
 
 	"daypass/internal/access"
@@ -79,8 +78,9 @@ func (d directoryFake) CreateUser(_ context.Context, c *identity.Caller, in dire
 	}, nil
 }
 
-func (d directoryFake) GetUser(_ context.Context, _ *identity.Caller, name string) (identity.User, error) {
-	return d.user(name)
+func (d directoryFake) GetUser(_ context.Context, _ *identity.Caller, name string) (directory.UserDetails, error) {
+	u, err := d.user(name)
+	return directory.UserDetails{User: u}, err
 }
 
 func (d directoryFake) ListUsers(_ context.Context, _ *identity.Caller, pathPrefix string, p directory.Page) (directory.Listing[identity.User], error) {
@@ -174,8 +174,6 @@ func newHandler(log *slog.Logger) http.Handler {
 }
 
 func quietHandler() http.Handler { return newHandler(slog.New(slog.DiscardHandler)) }
-
-func newWireHandler(*testing.T) http.Handler { return quietHandler() }
 
 func failure(err error) awswire.Failure { return awswire.IAM.Failure(err) }
 

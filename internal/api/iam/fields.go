@@ -22,6 +22,16 @@ const (
 	maxTags             = 50
 	maxTagKey           = 128
 	maxTagValue         = 256
+	maxRoleName         = 64
+	maxDescription      = 1000
+	minARN              = 20
+	maxARN              = 2048
+	maxDocument         = 131072
+	maxURL              = 255
+	maxClientID         = 255
+	maxClientIDs        = 100
+	maxThumbprints      = 5
+	thumbprint          = 40
 )
 
 // maxMarker is more than the 320 of the model: a marker of ours is sealed, and
@@ -103,6 +113,44 @@ func (in *fields) newUserName(parameter string) string {
 func (in *fields) optionalNewName() string {
 	value, _ := in.optional("NewUserName", 1, maxNewUserName)
 	return in.name("NewUserName", value)
+}
+
+func (in *fields) roleName() string {
+	value, _ := in.required("RoleName", 1, maxRoleName)
+	return in.name("RoleName", value)
+}
+
+func (in *fields) arn(parameter string) string {
+	value, _ := in.required(parameter, minARN, maxARN)
+	return value
+}
+
+// optionalARN is "" when it was not sent.
+func (in *fields) optionalARN(parameter string) string {
+	value, _ := in.optional(parameter, minARN, maxARN)
+	return value
+}
+
+func (in *fields) document(parameter string) string {
+	value, _ := in.required(parameter, 1, maxDocument)
+	return value
+}
+
+// integer is 0 when it was not sent.
+func (in *fields) integer(name string, least, most int) int {
+	n, sent, err := in.form.Int(name)
+	value, present := in.form.Lookup(name)
+	switch {
+	case err != nil:
+		in.fail(err)
+	case present && !sent:
+		in.fail(awswire.Constraint(name, "", "Member must be a 32-bit integer"))
+	case sent && n < least:
+		in.fail(awswire.Constraint(name, value, "Member must have value greater than or equal to "+strconv.Itoa(least)))
+	case sent && n > most:
+		in.fail(awswire.Constraint(name, value, "Member must have value less than or equal to "+strconv.Itoa(most)))
+	}
+	return n
 }
 
 // path is "" when it was not sent.
@@ -219,14 +267,6 @@ func tagText(s string) bool {
 		}
 	}
 	return true
-}
-
-// refuseUnserved fails for a parameter that limits rights and that we do not
-// serve: ignoring it would give more than was asked for.
-func (in *fields) refuseUnserved(parameter string) {
-	if _, sent := in.form.Lookup(parameter); sent {
-		in.fail(identity.NewError(identity.KindInvalidInput, "iam.fields", parameter+" is not supported."))
-	}
 }
 
 // only reports whether s holds nothing but ASCII letters, digits and the

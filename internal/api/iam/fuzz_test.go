@@ -17,7 +17,7 @@ func FuzzHandler(f *testing.F) {
 	}
 	f.Add(byte(0), "UserName=%00&Tags.member.1.Key=x&Tags.member.1.Value=%ff")
 	f.Add(byte(0), "MaxItems=-1&Marker=%F0%9F%98%80&PathPrefix=/&Path=/")
-	h := quietHandler()
+	h := newCoreHandler(f)
 	f.Fuzz(func(t *testing.T, action byte, parameters string) {
 		names := iam.Actions()
 		body := "Action=" + names[int(action)%len(names)] + "&Version=2010-05-08&" + parameters

@@ -28,7 +28,11 @@ type Issuer interface {
 // Each area of the API declares beside its actions what it needs.
 type Directory interface {
 	Users
+	UserTags
 	AccessKeys
+	Roles
+	RoleTags
+	Providers
 	Simulations
 }
 
@@ -73,7 +77,9 @@ type action func(*Handler, *call) (func(*awswire.XML), error)
 // actions are the tables of all areas.
 var actions = func() map[string]action {
 	all := map[string]action{}
-	for _, area := range []map[string]action{userActions, accessKeyActions, simulationActions} {
+	for _, area := range []map[string]action{
+		userActions, userTagActions, accessKeyActions, roleActions, roleTagActions, providerActions, simulationActions,
+	} {
 		maps.Copy(all, area)
 	}
 	return all

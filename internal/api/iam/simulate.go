@@ -29,7 +29,6 @@ const (
 	maxContextEntries     = 200
 	maxContextValues      = 200
 	maxDocuments          = 50
-	maxDocument           = 131072
 )
 
 func (h *Handler) simulateCustomPolicy(c *call) (func(*awswire.XML), error) {

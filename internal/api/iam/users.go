@@ -2,8 +2,6 @@ package iam
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"daypass/internal/awswire"
 	"daypass/internal/directory"
@@ -13,7 +11,7 @@ import (
 // Users manages users. A user name of "" stands for the caller.
 type Users interface {
 	CreateUser(ctx context.Context, c *identity.Caller, in directory.NewUser) (identity.User, error)
-	GetUser(ctx context.Context, c *identity.Caller, name string) (identity.User, error)
+	GetUser(ctx context.Context, c *identity.Caller, name string) (directory.UserDetails, error)
 	ListUsers(ctx context.Context, c *identity.Caller, pathPrefix string, p directory.Page) (directory.Listing[identity.User], error)
 	UpdateUser(ctx context.Context, c *identity.Caller, name, newName, newPath string) error
 	DeleteUser(ctx context.Context, c *identity.Caller, name string) error
@@ -30,14 +28,14 @@ var userActions = map[string]action{
 func (h *Handler) createUser(c *call) (func(*awswire.XML), error) {
 	in := fields{form: c.form}
 	user := directory.NewUser{
-		Path: in.path("Path"),
-		Name: in.newUserName("UserName"),
-		Tags: in.tags(),
+		Path:     in.path("Path"),
+		Name:     in.newUserName("UserName"),
+		Boundary: in.optionalARN("PermissionsBoundary"),
+		Tags:     in.tags(),
 	}
 	if user.Path == "" {
 		user.Path = "/"
 	}
-	in.refuseUnserved("PermissionsBoundary")
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -45,7 +43,7 @@ func (h *Handler) createUser(c *call) (func(*awswire.XML), error) {
 	if err != nil {
 		return nil, err
 	}
-	return writeUserElement(c, &created), nil
+	return writeUserElement(c, &directory.UserDetails{User: created}), nil
 }
 
 func (h *Handler) getUser(c *call) (func(*awswire.XML), error) {
@@ -61,22 +59,29 @@ func (h *Handler) getUser(c *call) (func(*awswire.XML), error) {
 	return writeUserElement(c, &user), nil
 }
 
-func writeUserElement(c *call, u *identity.User) func(*awswire.XML) {
+func writeUserElement(c *call, u *directory.UserDetails) func(*awswire.XML) {
 	return func(x *awswire.XML) {
 		x.Open("User")
-		writeUser(x, u, c.caller.Partition)
-		if len(u.Tags) > 0 {
-			x.Open("Tags")
-			for _, key := range slices.Sorted(maps.Keys(u.Tags)) {
-				x.Open("member")
-				x.Elem("Key", key)
-				x.Elem("Value", u.Tags[key])
-				x.Close("member")
-			}
-			x.Close("Tags")
+		writeUser(x, &u.User, c.caller.Partition)
+		if !u.PasswordLastUsed.IsZero() {
+			x.Time("PasswordLastUsed", u.PasswordLastUsed)
 		}
+		writeBoundary(x, u.Boundary)
+		writeTags(x, u.Tags)
 		x.Close("User")
 	}
+}
+
+// writeBoundary leaves the element out where there is no boundary. The one type
+// that there is has this name since the API's beginning.
+func writeBoundary(x *awswire.XML, arn string) {
+	if arn == "" {
+		return
+	}
+	x.Open("PermissionsBoundary")
+	x.Elem("PermissionsBoundaryType", "Policy")
+	x.Elem("PermissionsBoundaryArn", arn)
+	x.Close("PermissionsBoundary")
 }
 
 // writeUser writes what the model requires of a user. Root has no path; typed

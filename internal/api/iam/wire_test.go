@@ -20,7 +20,7 @@ import (
 var possible = []identity.Kind{
 	identity.KindInternal, identity.KindUnavailable, identity.KindThrottled, identity.KindValidation, identity.KindInvalidInput,
 	identity.KindNotFound, identity.KindAlreadyExists, identity.KindConflict, identity.KindDeleteConflict,
-	identity.KindLimitExceeded, identity.KindAccessDenied, identity.KindMFARequired,
+	identity.KindLimitExceeded, identity.KindMalformedPolicy, identity.KindAccessDenied, identity.KindMFARequired,
 	identity.KindMissingAuthentication, identity.KindAuthAlgorithm, identity.KindSignatureV2, identity.KindAuthTwice,
 	identity.KindAuthMalformed, identity.KindAuthCredential, identity.KindScopeTerminator, identity.KindScopeRegion,
 	identity.KindScopeService, identity.KindScopeDate, identity.KindDateMissing, identity.KindTimeSkewed,
