@@ -27,22 +27,32 @@ type explainFlags struct {
 
 func newExplain() *cobra.Command {
 	var f explainFlags
+	var who clientFlags
 	c := &cobra.Command{
-		Use:   "explain",
-		Short: "Say why policies allow or deny an action",
-		Long: `Judges an action by policy files on this machine, with the engine that the
-server decides with, and says which statement decided, or which came nearest
-and what it lacked. Nothing is sent anywhere. Exit status: 0 when the action is
-allowed, 4 when it is denied.`,
-		Example: `  daypass explain --policy reader.json --action s3:PutObject --resource arn:aws:s3:::photos/cat.jpg
+		Use:   "explain [MESSAGE | -]",
+		Short: "Say why an action was denied, or what policies would say",
+		Long: `With a MESSAGE: opens the encoded message at the end of a refusal, as clients
+print it, with the profile's keys, and says which statement decided, or which
+came nearest, and what would have to change. Messages can be opened for a day,
+in the account of who was refused, with sts:DecodeAuthorizationMessage.
+
+Without one: judges an action by policy files on this machine, with the engine
+that the server decides with. Nothing is sent anywhere. Exit status: 0 when the
+action is allowed, 4 when it is denied.`,
+		Example: `  aws s3 cp cat.jpg s3://photos/ 2>&1 | daypass explain -
+  daypass explain 'User: … Encoded authorization failure message: AQAAAA…'
+  daypass explain --policy reader.json --action s3:PutObject --resource arn:aws:s3:::photos/cat.jpg
   daypass explain --policy p.json --boundary b.json --action iam:CreateUser
   daypass explain --policy p.json --action s3:GetObject --resource arn:aws:s3:::b/k \
       --principal arn:aws:iam::123456789012:user/ann --context aws:SourceIp=192.0.2.7
   daypass explain --trust-policy t.json --action sts:AssumeRole --principal arn:aws:iam::123456789012:root`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return explainMessage(c, &who, args[0], f.asJSON)
+			}
 			if f.action == "" {
-				return &usageError{c.CommandPath(), errors.New("name the --action, such as s3:GetObject")}
+				return &usageError{c.CommandPath(), errors.New("paste a MESSAGE, or name the --action, such as s3:GetObject")}
 			}
 			r, set, err := f.question()
 			if err != nil {
@@ -60,6 +70,7 @@ allowed, 4 when it is denied.`,
 			return err
 		},
 	}
+	who.add(c)
 	flags := c.Flags()
 	flags.StringArrayVar(&f.policies, "policy", nil, "`file` of a policy of the principal; may be given again")
 	flags.StringVar(&f.boundary, "boundary", "", "`file` of its permissions boundary")
@@ -190,6 +201,15 @@ func writeExplanation(w io.Writer, r *policy.Request, e policy.Explanation) erro
 	default:
 		line("DENIED   %s on %s, %s", r.Action, r.Resource, e.Decision.Because(r.Action))
 	}
+	writeFindings(line, &e)
+	if hint := e.Hint(); hint != "" {
+		line("\n%s", hint)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeFindings(line func(string, ...any), e *policy.Explanation) {
 	if e.Deciding != nil {
 		line("")
 		writeFinding(line, "decided by", e.Deciding)
@@ -207,11 +227,6 @@ func writeExplanation(w io.Writer, r *policy.Request, e policy.Explanation) erro
 	for _, key := range e.Missing {
 		line("  %s has no value", key)
 	}
-	if hint := e.Hint(); hint != "" {
-		line("\n%s", hint)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func writeFinding(line func(string, ...any), what string, f *policy.Finding) {

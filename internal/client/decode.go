@@ -1,0 +1,29 @@
+package client
+
+import (
+	"context"
+	"net/url"
+)
+
+// DecodeMessage opens the encoded message at the end of a refusal (STS
+// DecodeAuthorizationMessage) and returns its JSON.
+func (k *Keeper) DecodeMessage(ctx context.Context, keys Keys, encoded string) (string, error) {
+	const doing = "opening the encoded message"
+	w := k.wire
+	a, err := w.post(ctx, doing, "/", url.Values{
+		"Action": {"DecodeAuthorizationMessage"}, "Version": {versionSTS}, "EncodedMessage": {encoded},
+	}, &keys)
+	if err != nil {
+		return "", err
+	}
+	var answer struct {
+		Decoded string `xml:"DecodeAuthorizationMessageResult>DecodedMessage"`
+	}
+	if err := w.result(doing, a, &answer); err != nil {
+		return "", err
+	}
+	if answer.Decoded == "" {
+		return "", w.notOurs(doing, a)
+	}
+	return answer.Decoded, nil
+}
