@@ -1,9 +1,7 @@
 package directory
 
 import (
-	"daypass/internal/access"
 	"daypass/internal/identity"
-	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -13,10 +11,7 @@ func checkBoundary(r store.Reader, acc *identity.Account, arn string) error {
 	if arn == "" {
 		return nil
 	}
-	if name, ok := policy.CannedName(arn); ok && arn == policy.CannedARN(acc.Partition, name) {
-		return nil
-	}
-	_, err := access.ManagedPolicy(r, acc, arn)
+	_, err := usablePolicy(r, acc, arn)
 	if identity.KindOf(err) == identity.KindNotFound {
 		return &identity.Error{Kind: identity.KindNotFound, Op: "directory.boundary", Public: "Scope ARN: " + arn + " does not exist or is not attachable."}
 	}

@@ -87,8 +87,8 @@ func (d *Directory) DeleteRole(ctx context.Context, c *identity.Caller, name str
 		if err != nil {
 			return err
 		}
-		if len(role.Managed)+len(role.Inline) > 0 {
-			return deleteConflict("policies")
+		if err := checkDetached(&role.Policies); err != nil {
+			return err
 		}
 		if err := store.Uses.Delete(tx, role.ID); orAbsent(err) != nil {
 			return err

@@ -253,7 +253,7 @@ func (d *Directory) UpdateUser(ctx context.Context, c *identity.Caller, name, ne
 	return err
 }
 
-// DeleteUser removes a user without keys and policies (IAM DeleteUser). Its
+// DeleteUser removes a user without keys, policies and groups (IAM DeleteUser). Its
 // password and whatever was obtained by it go with it, and its unique ID never
 // comes back.
 func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name string) error {
@@ -274,10 +274,13 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 			return err
 		}
 		if len(keys) > 0 {
-			return deleteConflict("access keys")
+			return conflicting("Cannot delete entity, must delete access keys first.")
 		}
-		if len(u.Managed)+len(u.Inline) > 0 {
-			return deleteConflict("policies")
+		if len(u.Groups) > 0 {
+			return conflicting("Cannot delete entity, must remove users from group first.")
+		}
+		if err := checkDetached(&u.Policies); err != nil {
+			return err
 		}
 		if err := store.Passwords.Delete(tx, u.ID); err != nil && identity.KindOf(err) != identity.KindNotFound {
 			return err
@@ -291,8 +294,4 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		// Sessions of roles that the user took live on their own.
 		return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "user deleted"})
 	})
-}
-
-func deleteConflict(what string) error {
-	return &identity.Error{Kind: identity.KindDeleteConflict, Op: "directory.user", Public: "Cannot delete entity, must delete " + what + " first."}
 }

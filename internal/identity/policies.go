@@ -1,6 +1,10 @@
 package identity
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Policies are what grants rights to a user, a role or a group.
 type Policies struct {
@@ -11,6 +15,12 @@ type Policies struct {
 	// Boundary is the ARN of the managed policy that bounds the rights, or "".
 	// Groups have none.
 	Boundary string `json:"permissions_boundary,omitempty"`
+}
+
+// Clone is a copy that may be changed.
+func (p Policies) Clone() Policies {
+	p.Managed, p.Inline = slices.Clone(p.Managed), maps.Clone(p.Inline)
+	return p
 }
 
 // Group is a set of users of an account (IAM); users name the groups that they

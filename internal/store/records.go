@@ -172,15 +172,16 @@ func Fold(s string) string { return strings.ToLower(s) }
 // Join makes an index value of several parts; no part may hold a NUL.
 func Join(parts ...string) string { return strings.Join(parts, "\x00") }
 
-// policyEntries index an owner by the managed policies it has ("policy") and by
-// its boundary ("boundary"), each with its own key behind.
-func policyEntries(p *identity.Policies, id string) []IndexEntry {
+// policyEntries index an owner by its account and the managed policies it has
+// ("policy") or its boundary ("boundary"), each with its own key behind: a
+// canned policy's ARN is the same in many accounts.
+func policyEntries(p *identity.Policies, account, id string) []IndexEntry {
 	var e []IndexEntry
 	for _, arn := range p.Managed {
-		e = append(e, many("policy", Join(arn, id)))
+		e = append(e, many("policy", Join(account, arn, id)))
 	}
 	if p.Boundary != "" {
-		e = append(e, many("boundary", Join(p.Boundary, id)))
+		e = append(e, many("boundary", Join(account, p.Boundary, id)))
 	}
 	return e
 }
@@ -214,18 +215,18 @@ var (
 			for _, g := range u.Groups {
 				e = append(e, many("group", Join(g, u.Path+u.Name)))
 			}
-			return append(e, policyEntries(&u.Policies, u.ID)...)
+			return append(e, policyEntries(&u.Policies, u.AccountID, u.ID)...)
 		})
 	Roles = newTable("roles", resident, func(r *identity.Role) string { return r.ID },
 		func(r *identity.Role) []IndexEntry {
-			return append(policyEntries(&r.Policies, r.ID),
+			return append(policyEntries(&r.Policies, r.AccountID, r.ID),
 				unique("name", Join(r.AccountID, Fold(r.Name))),
 				many("path", Join(r.AccountID, r.Path+r.Name)))
 		})
 	// Groups and ManagedPolicies are indexed as roles are.
 	Groups = newTable("groups", resident, func(g *identity.Group) string { return g.ID },
 		func(g *identity.Group) []IndexEntry {
-			return append(policyEntries(&g.Policies, g.ID),
+			return append(policyEntries(&g.Policies, g.AccountID, g.ID),
 				unique("name", Join(g.AccountID, Fold(g.Name))),
 				many("path", Join(g.AccountID, g.Path+g.Name)))
 		})
