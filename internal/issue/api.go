@@ -56,7 +56,8 @@ type WebIdentityRequest struct {
 	ProviderID      string
 	// DurationSeconds is 0 when not given.
 	DurationSeconds int
-	Policy          SessionPolicy
+	Policy          string
+	PolicyARNs      []string
 }
 
 // WebIdentityResult is its answer.

@@ -53,7 +53,7 @@ func TestBadRequests(t *testing.T) {
 	}{
 		"nothing":                    {post("", ""), 400, absent, missing + "Action."},
 		"unknown action":             {call("Nonsense", ""), 400, "InvalidAction", "Could not find operation Nonsense for version 2010-05-08"},
-		"unserved action":            {call("CreateGroup", "GroupName=x"), 400, "InvalidAction", "Could not find operation CreateGroup for version 2010-05-08"},
+		"unserved action":            {call("UploadSSHPublicKey", "UserName=x"), 400, "InvalidAction", "Could not find operation UploadSSHPublicKey for version 2010-05-08"},
 		"action of STS":              {post(signed, "Action=GetCallerIdentity&Version=2011-06-15"), 400, "InvalidAction", "Could not find operation GetCallerIdentity for version 2011-06-15"},
 		"version of STS":             {post(signed, "Action=GetUser&Version=2011-06-15"), 400, "InvalidAction", "Could not find operation GetUser for version 2011-06-15"},
 		"no version":                 {post(signed, "Action=GetUser"), 400, "InvalidAction", "Could not find operation GetUser for version NO_VERSION_SPECIFIED"},

@@ -34,6 +34,11 @@ type Directory interface {
 	RoleTags
 	Providers
 	Simulations
+	InlinePolicies
+	ManagedPolicies
+	PolicyVersions
+	Attachments
+	Groups
 }
 
 var (
@@ -79,6 +84,7 @@ var actions = func() map[string]action {
 	all := map[string]action{}
 	for _, area := range []map[string]action{
 		userActions, userTagActions, accessKeyActions, roleActions, roleTagActions, providerActions, simulationActions,
+		inlinePolicyActions, managedPolicyActions, policyVersionActions, attachmentActions, groupActions,
 	} {
 		maps.Copy(all, area)
 	}
