@@ -341,7 +341,7 @@ func TestAuthorize(t *testing.T) {
 		}
 	}
 	d := s.Access.Authorize(&b, "s3:GetObject", on("bucket-a"))
-	if got, want := identity.WithoutMessage(identity.AsError(d.Err).Public), "User: arn:demo:iam::"+stacktest.AccountB+":root is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket-a because no resource-based policy allows the s3:GetObject action"; got != want {
+	if got, want := identity.WithoutMessage(identity.AsError(d.Err).Public), "User: arn:demo:iam::"+stacktest.AccountB+":root is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::bucket-a\" because no resource-based policy allows the s3:GetObject action"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

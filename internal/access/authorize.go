@@ -44,16 +44,51 @@ func (a *Access) decide(c *identity.Caller, action string, res Resource) Decisio
 	if res.Bucket != "" && action != "s3:CreateBucket" {
 		snap := a.db.Snapshot()
 		b, err := store.Buckets.Get(snap, res.Bucket)
-		if err != nil || b.State != identity.BucketOwned {
+		if err != nil || !served(b, action) {
 			return Decision{Effect: ImplicitDeny, Err: &identity.Error{
 				Kind: identity.KindNoSuchBucket, Op: "access", Detail: []identity.Detail{{Name: "BucketName", Value: res.Bucket}},
 			}}
 		}
 		owner, resource = b.AccountID, a.bucketPolicy(snap, res.Bucket)
+		if owner != c.AccountID {
+			if d := a.letsIn(snap, c, r, resource, action, res, owner); !d.Allowed() {
+				return d
+			}
+		}
 	} else if res.Bucket != "" {
 		owner = c.AccountID
 	}
 	return a.evaluate(c, r, resource, action, res, owner)
+}
+
+// served reports whether a bucket answers to an action: one that is being
+// deleted only to that.
+func served(b *identity.Bucket, action string) bool {
+	return b.State == identity.BucketOwned || b.State == identity.BucketDeleting && action == "s3:DeleteBucket"
+}
+
+// letsIn asks the policy of another account's bucket alone, before the caller's
+// own policies are asked: what those read of the bucket's objects, such as their
+// tags, is not the caller's to learn until it was let in. Partitions are apart,
+// as in AWS: ARNs of the one mean nothing in policies of another.
+func (a *Access) letsIn(snap *store.Snapshot, c *identity.Caller, r *rights, resource *policy.Policy, action string, res Resource, owner string) Decision {
+	if acc, err := store.Accounts.Get(snap, owner); err != nil || acc.Partition != c.Partition {
+		resource = nil // which denies
+	}
+	guest := rights{principal: r.principal}
+	guest.set.Identity = []*policy.Policy{a.compiled.Load().cannedPolicy(policy.CannedARN(c.Partition, "AdministratorAccess"))}
+	if c.Kind == identity.Federated {
+		guest.set.Session = guest.set.Identity // without one it has no rights elsewhere
+	}
+	return a.evaluate(c, &guest, resource, action, res, owner)
+}
+
+// MayUnder reports whether the caller could perform an action on a bucket of
+// its own account if p were the bucket's policy.
+func (a *Access) MayUnder(c *identity.Caller, p *policy.Policy, action string, res Resource) bool {
+	r, err := a.rightsOf(c)
+	res.Brief = true
+	return err == nil && a.evaluate(c, r, p, action, res, c.AccountID).Allowed()
 }
 
 // question is what the policy engine is asked; a pool keeps it off the heap.
@@ -70,7 +105,7 @@ func (a *Access) evaluate(c *identity.Caller, r *rights, resource *policy.Policy
 	q := questions.Get().(*question)
 	defer func() { *q = question{}; questions.Put(q) }()
 	now := a.clock.Now()
-	q.facts = facts{caller: c, keys: res.Keys, later: res.Later, now: now}
+	q.facts = facts{caller: c, keys: res.Keys, later: res.Later, owner: owner, now: now}
 	q.request = policy.Request{
 		Principal: r.principal, Action: action, Resource: res.ARN, ResourceAccount: owner, Time: now, Context: &q.facts,
 	}
@@ -123,7 +158,11 @@ func denied(c *identity.Caller, action string, res Resource, d policy.Decision) 
 		who = "User: anonymous"
 	}
 	text := who + " is not authorized to perform: " + action
-	if arn := res.shown(); arn != "" {
+	switch arn := res.shown(); {
+	case arn == "":
+	case strings.HasPrefix(action, "s3:"): // S3 alone quotes it
+		text += ` on resource: "` + arn + `"`
+	default:
 		text += " on resource: " + arn
 	}
 	if d.Layer == policy.NoLayer {

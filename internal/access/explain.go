@@ -79,7 +79,7 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 		q.request.Resource = res.Shown
 	}
 	if q.request.ResourceAccount != c.AccountID {
-		q.set.Resource = nil
+		q.set.Resource, q.facts.later = nil, nil // nor is what its objects are like
 	}
 	e := policy.Explain(&q.request, &q.set)
 	m := Message{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daypass/internal/access"
+	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
@@ -125,7 +126,7 @@ func TestDenialExplainsItself(t *testing.T) {
 	d := s.Access.Authorize(&c, "s3:PutObject", access.Resource{ARN: "arn:aws:s3:::bucket-a/key", Bucket: "bucket-a"})
 	text := publicOf(d.Err)
 	sentence, encoded, ok := strings.Cut(text, identity.EncodedMessage)
-	if !ok || len(encoded) > 10240 || sentence != "User: arn:aws:sts::123456789012:assumed-role/shasta-admin/session is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::bucket-a/key with an explicit deny in an identity-based policy" {
+	if !ok || len(encoded) > 10240 || sentence != "User: arn:aws:sts::123456789012:assumed-role/shasta-admin/session is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::bucket-a/key\" with an explicit deny in an identity-based policy" {
 		t.Fatalf("got %q", text)
 	}
 	for _, form := range []string{encoded, text, encoded + "==", " " + encoded + "\n"} {
@@ -167,7 +168,7 @@ func flipped(s string) string {
 // TestOtherAccountsStatementsStayHidden: a bucket policy is its owner's to read.
 func TestOtherAccountsStatementsStayHidden(t *testing.T) {
 	t.Parallel()
-	s := stacktest.New(t)
+	s := stacktest.New(t, stacktest.WithSite(func(spec *directory.SiteSpec) { spec.Accounts[1].Partition = "aws" }))
 	ownBucket(t, s, "bucket-a")
 	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
 		return store.BucketPolicies.Put(tx, &identity.BucketPolicy{Bucket: "bucket-a", Document: inline(
@@ -176,7 +177,7 @@ func TestOtherAccountsStatementsStayHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := authenticate(s, request(t, s, keysFor(t, s, stacktest.RootEmailB, "arn:demo:iam::"+stacktest.AccountB+":root")))
+	b, err := authenticate(s, request(t, s, keysFor(t, s, stacktest.RootEmailB, "arn:aws:iam::"+stacktest.AccountB+":root")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ type facts struct {
 	caller *identity.Caller
 	keys   map[string][]string
 	later  func(key string) []string
+	owner  string // the account that the resource belongs to
 	now    time.Time
 }
 
@@ -24,10 +26,21 @@ func (f *facts) Lookup(key string) policy.Values {
 	if v := f.global(key); v.Len() > 0 {
 		return v
 	}
+	var found []string
 	for k, values := range f.keys {
-		if len(k) == len(key) && strings.EqualFold(k, key) {
-			return policy.Many(values)
+		switch {
+		case len(k) != len(key) || !strings.EqualFold(k, key):
+		case found == nil:
+			found = values
+		default: // keys that differ in case are one: it has all their values
+			found = slices.Concat(found, values)
 		}
+	}
+	if len(found) > 0 {
+		return policy.Many(found)
+	}
+	if key == "s3:resourceaccount" {
+		return text(f.owner)
 	}
 	if f.later != nil {
 		return policy.Many(f.later(key))

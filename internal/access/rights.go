@@ -207,8 +207,11 @@ func ManagedPolicy(r store.Reader, acc *identity.Account, arn string) (*identity
 // bucketPolicy is nil for a bucket without one.
 func (a *Access) bucketPolicy(snap *store.Snapshot, bucket string) *policy.Policy {
 	record, err := store.BucketPolicies.Get(snap, bucket)
-	if err != nil {
+	if identity.KindOf(err) == identity.KindNotFound {
 		return nil
+	}
+	if err != nil { // unknown means denied
+		return policy.Load(policy.ResourcePolicy, "", policy.Options{ID: bucket})
 	}
 	return a.compiled.Load().resource("b/"+bucket, record, func() *policy.Policy {
 		return policy.Load(policy.ResourcePolicy, record.Document, policy.Options{ID: bucket, Bindings: record.Bindings})

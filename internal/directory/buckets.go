@@ -55,9 +55,6 @@ func (d *Directory) AbandonBucket(ctx context.Context, c *identity.Caller, name 
 // BeginDeleteBucket takes a bucket out of service before the upstream removes
 // it.
 func (d *Directory) BeginDeleteBucket(ctx context.Context, c *identity.Caller, name string) error {
-	if dec := d.access.Authorize(c, "s3:DeleteBucket", access.Resource{ARN: identity.BucketARN(c.Partition, name), Bucket: name}); !dec.Allowed() {
-		return dec.Err
-	}
 	return d.moveBucket(ctx, c, "s3:DeleteBucket", name, identity.BucketOwned, identity.BucketDeleting)
 }
 
@@ -71,28 +68,47 @@ func (d *Directory) EndDeleteBucket(ctx context.Context, c *identity.Caller, nam
 	return d.moveBucket(ctx, c, "s3:DeleteBucket", name, identity.BucketDeleting, to)
 }
 
-// moveBucket brings a bucket of the caller's account from one state to
-// another; to "" removes it.
+// moveBucket brings a bucket from one state to another; to "" removes it. What
+// is being created is its account's alone; whether one that is there may be
+// deleted, its policy has a say in.
 func (d *Directory) moveBucket(ctx context.Context, c *identity.Caller, action, name string, from, to identity.BucketState) error {
-	if err := d.permit(c, action, identity.BucketARN(c.Partition, name), c.AccountID); err != nil {
+	res := access.Resource{ARN: identity.BucketARN(c.Partition, name), AccountID: c.AccountID}
+	owner := c.AccountID
+	if from != identity.BucketReserved {
+		have, err := store.Buckets.Get(d.db.Snapshot(), name)
+		if err == nil {
+			owner = have.AccountID
+		}
+		res.Bucket = name
+	}
+	if err := d.access.Authorize(c, action, res).Err; err != nil {
 		return err
 	}
 	event := audit.Change(c, s3Source, "Bucket:"+string(from)+">"+string(to), map[string]string{"bucketName": name})
 	return d.change(ctx, c, event, func(tx store.Tx) error {
 		b, err := store.Buckets.Get(tx, name)
-		if identity.KindOf(err) == identity.KindNotFound || (err == nil && (b.AccountID != c.AccountID || b.State != from)) {
+		if identity.KindOf(err) == identity.KindNotFound || (err == nil && (b.AccountID != owner || b.State != from)) {
 			return &identity.Error{Kind: identity.KindNoSuchBucket, Op: "directory.bucket"}
 		}
 		if err != nil {
 			return err
 		}
 		if to == "" {
-			return store.Buckets.Delete(tx, name)
+			return forgetBucket(tx, name)
 		}
 		v := *b
 		v.State = to
 		return store.Buckets.Put(tx, &v)
 	})
+}
+
+// forgetBucket removes a bucket and its policy: whoever takes the name next
+// begins without.
+func forgetBucket(tx store.Tx, name string) error {
+	if err := orAbsent(store.BucketPolicies.Delete(tx, name)); err != nil {
+		return err
+	}
+	return store.Buckets.Delete(tx, name)
 }
 
 // ListBuckets lists the buckets of the caller's account, by name.
@@ -150,7 +166,7 @@ func (d *Directory) SettleBucket(ctx context.Context, c *identity.Caller, name s
 			return &identity.Error{Kind: identity.KindConflict, Op: "directory.bucket"}
 		}
 		if !existsUpstream {
-			return store.Buckets.Delete(tx, name)
+			return forgetBucket(tx, name)
 		}
 		v := *b
 		v.State = identity.BucketOwned

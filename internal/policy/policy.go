@@ -43,6 +43,9 @@ type Options struct {
 	Within string
 	// Partition, when set, is the only one that a Resource may name.
 	Partition string
+	// Service, when set, is the only one whose actions may be named, as in the
+	// policy of a bucket. It counts when writing only.
+	Service string
 }
 
 // Policy is a compiled document. It is immutable and safe for concurrent use.
@@ -88,7 +91,7 @@ func Parse(kind Kind, document string, o Options) (*Policy, error) {
 // no longer compiles yields a policy that denies everything, and a condition
 // operator that is not known any more meets no Allow and every Deny.
 func Load(kind Kind, document string, o Options) *Policy {
-	o.Within, o.Partition = "", ""
+	o.Within, o.Partition, o.Service = "", "", ""
 	err := checkReadable(kind, document)
 	if err == nil {
 		var p *Policy
@@ -232,7 +235,7 @@ func (s *Statement) compile(kind Kind, raw *rawStatement, vars patternMode, o *O
 	if err := s.compilePrincipals(kind, raw, o); err != nil {
 		return err
 	}
-	if err := s.compileActions(kind, raw); err != nil {
+	if err := s.compileActions(kind, raw, o); err != nil {
 		return err
 	}
 	if err := s.compileResources(kind, raw, vars, o); err != nil {
@@ -280,7 +283,7 @@ func (s *Statement) compilePrincipals(kind Kind, raw *rawStatement, o *Options) 
 	return err
 }
 
-func (s *Statement) compileActions(kind Kind, raw *rawStatement) error {
+func (s *Statement) compileActions(kind Kind, raw *rawStatement, o *Options) error {
 	list := raw.actions
 	if raw.notActions != nil {
 		if raw.actions != nil {
@@ -297,6 +300,9 @@ func (s *Statement) compileActions(kind Kind, raw *rawStatement) error {
 	for _, text := range list {
 		if err := checkAction(text); err != nil {
 			return err
+		}
+		if vendor, _, _ := strings.Cut(text, ":"); o.Service != "" && vendor != "*" && !strings.EqualFold(vendor, o.Service) {
+			return refused("Policy has invalid action")
 		}
 		p, err := compilePattern(text, wildcards|foldCase)
 		if err != nil {

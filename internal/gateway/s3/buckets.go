@@ -360,10 +360,12 @@ func (x *exchange) bucketLocation() error {
 }
 
 // document answers with a whole XML document in one write.
-func (x *exchange) document(status int, body []byte) {
+func (x *exchange) document(status int, body []byte) { x.answerText(status, "application/xml", body) }
+
+func (x *exchange) answerText(status int, contentType string, body []byte) {
 	x.identify()
 	h := x.w.Header()
-	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)

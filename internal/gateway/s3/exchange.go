@@ -119,7 +119,7 @@ func (x *exchange) recognise() (err error) {
 	if x.op, err = Recognise(x.r.Method, &x.target, x.r.Header); err != nil {
 		return err
 	}
-	if x.op.serve == serveNever || x.op.serve == serveOptIn && !x.g.enabled[x.op.Name] {
+	if x.op.serve == serveOptIn && !x.g.enabled[x.op.Name] {
 		return notImplementedError()
 	}
 	x.version, _ = x.target.param(parameterVersionID)

@@ -87,14 +87,6 @@ func (x *exchange) putOwnershipControls() error {
 	return x.done(http.StatusOK)
 }
 
-// noPolicy is the truth: no bucket has a policy, since none can be put.
-func (x *exchange) noPolicy() error {
-	return coded("NoSuchBucketPolicy", http.StatusNotFound, "The bucket policy does not exist")
-}
-
-// deletePolicy succeeds as it does in S3 where there is none.
-func (x *exchange) deletePolicy() error { return x.done(http.StatusNoContent) }
-
 // cannotDelete answers the deletion of what every bucket has.
 func (x *exchange) cannotDelete() error {
 	return fixed("This is the same for every bucket and cannot be deleted.")

@@ -29,6 +29,10 @@ type Registry interface {
 	BeginDeleteBucket(ctx context.Context, c *identity.Caller, name string) error
 	EndDeleteBucket(ctx context.Context, c *identity.Caller, name string, gone bool) error
 	ListBuckets(ctx context.Context, c *identity.Caller) ([]identity.Bucket, error)
+	PutBucketPolicy(ctx context.Context, c *identity.Caller, name, document string, confirmed bool) error
+	BucketPolicy(ctx context.Context, c *identity.Caller, name string) (string, error)
+	BucketPolicyIsPublic(ctx context.Context, c *identity.Caller, name string) (bool, error)
+	DeleteBucketPolicy(ctx context.Context, c *identity.Caller, name string) error
 	UnsettledBuckets(ctx context.Context, c *identity.Caller) ([]identity.Bucket, error)
 	SettleBucket(ctx context.Context, c *identity.Caller, name string, existsUpstream bool) error
 }

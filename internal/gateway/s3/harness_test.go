@@ -107,6 +107,9 @@ func (a *fakeAccess) take() []string {
 type fakeRegistry struct {
 	mu sync.Mutex
 	m  map[string]identity.Bucket
+	// policies by bucket, and whether the last was confirmed.
+	policies  map[string]string
+	confirmed bool
 }
 
 func (f *fakeRegistry) get(name string) (identity.Bucket, bool) {
@@ -162,6 +165,37 @@ func (f *fakeRegistry) EndDeleteBucket(_ context.Context, _ *identity.Caller, na
 
 func (f *fakeRegistry) ListBuckets(_ context.Context, c *identity.Caller) ([]identity.Bucket, error) {
 	return f.list(func(b identity.Bucket) bool { return b.State == identity.BucketOwned && b.AccountID == c.AccountID }), nil
+}
+
+func (f *fakeRegistry) PutBucketPolicy(_ context.Context, _ *identity.Caller, name, document string, confirmed bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.policies == nil {
+		f.policies = map[string]string{}
+	}
+	f.policies[name], f.confirmed = document, confirmed
+	return nil
+}
+
+func (f *fakeRegistry) BucketPolicy(_ context.Context, _ *identity.Caller, name string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p, ok := f.policies[name]; ok {
+		return p, nil
+	}
+	return "", identity.NewError(identity.KindNotFound, "test", "")
+}
+
+func (f *fakeRegistry) BucketPolicyIsPublic(ctx context.Context, c *identity.Caller, name string) (bool, error) {
+	_, err := f.BucketPolicy(ctx, c, name)
+	return false, err
+}
+
+func (f *fakeRegistry) DeleteBucketPolicy(_ context.Context, _ *identity.Caller, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.policies, name)
+	return nil
 }
 
 func (f *fakeRegistry) UnsettledBuckets(context.Context, *identity.Caller) ([]identity.Bucket, error) {

@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 		{"preflight without origin", call{method: "OPTIONS", target: "/photos/a", unsigned: true}},
 		{"preflight for PATCH", call{method: "OPTIONS", target: "/photos/a", unsigned: true, header: hdr("Origin", "https://x", "Access-Control-Request-Method", "PATCH")}},
 		{"bucket policy", call{method: "GET", target: "/photos?policy"}},
-		{"bucket policy put", call{method: "PUT", target: "/photos?policy", body: "{}"}},
+		{"bucket policy put", call{method: "PUT", target: "/photos?policy", body: "{}", header: hdr("X-Amz-Confirm-Remove-Self-Bucket-Access", "perhaps")}},
 		{"public access", call{method: "PUT", target: "/photos?publicAccessBlock", body: "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"}},
 		{"ownership of writers", call{method: "PUT", target: "/photos?ownershipControls", body: "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"}},
 		{"cors with two stars", call{method: "PUT", target: "/photos?cors", body: "<CORSConfiguration><CORSRule><AllowedOrigin>*.*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>"}},

@@ -26,9 +26,6 @@ const (
 	// serveOptIn operations make the upstream act on another name with our
 	// credentials, or are known to few stores: NotImplemented unless enabled.
 	serveOptIn
-	// serveNever operations would be judged by the upstream's own idea of
-	// policies and owners.
-	serveNever
 )
 
 // Operation is one row of the table of S3 operations.
@@ -103,7 +100,7 @@ var operations = []Operation{
 	{Name: "GetBucketVersioning", method: "GET", level: levelBucket, markers: []string{"versioning"}, actions: []string{"s3:GetBucketVersioning"}},
 	{Name: "PutBucketVersioning", method: "PUT", level: levelBucket, markers: []string{"versioning"}, actions: []string{"s3:PutBucketVersioning"}, body: bodyDocument},
 	{Name: "GetBucketPolicy", method: "GET", level: levelBucket, markers: []string{"policy"}, actions: []string{"s3:GetBucketPolicy"}},
-	{Name: "PutBucketPolicy", method: "PUT", level: levelBucket, markers: []string{"policy"}, actions: []string{"s3:PutBucketPolicy"}, body: bodyDocument, serve: serveNever},
+	{Name: "PutBucketPolicy", method: "PUT", level: levelBucket, markers: []string{"policy"}, actions: []string{"s3:PutBucketPolicy"}, body: bodyDocument},
 	{Name: "DeleteBucketPolicy", method: "DELETE", level: levelBucket, markers: []string{"policy"}, actions: []string{"s3:DeleteBucketPolicy"}},
 	{Name: "GetBucketPolicyStatus", method: "GET", level: levelBucket, markers: []string{"policyStatus"}, actions: []string{"s3:GetBucketPolicyStatus"}},
 	{Name: "GetBucketAcl", method: "GET", level: levelBucket, markers: []string{"acl"}, actions: []string{"s3:GetBucketAcl"}},
@@ -201,8 +198,9 @@ var handlers = map[string]func(*exchange) error{
 	"GetObjectAcl":                  (*exchange).getACL,
 	"PutObjectAcl":                  (*exchange).putACL,
 	"DeleteObjects":                 (*exchange).deleteObjects,
-	"GetBucketPolicy":               (*exchange).noPolicy,
-	"GetBucketPolicyStatus":         (*exchange).noPolicy,
+	"GetBucketPolicy":               (*exchange).getPolicy,
+	"PutBucketPolicy":               (*exchange).putPolicy,
+	"GetBucketPolicyStatus":         (*exchange).policyStatus,
 	"DeleteBucketPolicy":            (*exchange).deletePolicy,
 	"PutBucketCors":                 (*exchange).changeCORS,
 	"DeleteBucketCors":              (*exchange).changeCORS,
