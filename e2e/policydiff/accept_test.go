@@ -206,3 +206,67 @@ func TestAcceptance(t *testing.T) {
 	}
 	t.Logf("seed %d: both accept %d, both refuse %d, one refuses: %v", s, both, neither, used)
 }
+
+// sharedIssuers sign tokens for anyone; AWS names the claim that a trust policy
+// has to ask for.
+var sharedIssuers = []struct{ host, key string }{
+	{"token.actions.githubusercontent.com", ":sub"}, {"vstoken.actions.githubusercontent.com", ":sub"},
+	{"oidc-configuration.audit-log.githubusercontent.com", ":sub"}, {"gitlab.com", ":sub"}, {"agent.buildkite.com", ":sub"},
+	{"app.terraform.io", ":sub"}, {"oidc.codefresh.io", ":sub"}, {"studio.datachain.ai/api", ":sub"}, {"scalr.io", ":sub"},
+	{"tokens.cloud.shisho.dev", ":sub"}, {"proidc.upbound.io", ":sub"}, {"api.pulumi.com/oidc", ":aud"}, {"sandboxes.cloud", ":aud"},
+	{"oidc.vercel.com", ":aud"}, {"cognito-identity.amazonaws.com", ":aud"}, {"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", "sts:RoleSessionName"},
+}
+
+// A trust policy that would trust all customers of a shared issuer, and that
+// the other engine refuses, is refused here too.
+func TestSharedIssuers(t *testing.T) {
+	s := seed(t)
+	g := generator{rand.New(rand.NewPCG(s, 5))}
+	theirs, ours, both := 0, 0, 0
+	for range rounds(2000) {
+		issuer := sharedIssuers[g.IntN(len(sharedIssuers))]
+		principal := "arn:aws:iam::" + account + ":oidc-provider/" + issuer.host
+		if issuer.key == ":aud" && strings.HasPrefix(issuer.host, "cognito") {
+			principal = issuer.host
+		}
+		st := statement{allow: true, actions: []string{webIdentityAction}, principal: map[string]any{"Federated": principal}}
+		for _, key := range []string{issuer.host + ":sub", issuer.host + ":aud", "sts:RoleSessionName", "other.example.com:sub"} {
+			if g.IntN(3) == 0 {
+				op := g.pick([]string{"", "", "", "ForAllValues:", "ForAnyValue:"}) + g.pick([]string{"StringEquals", "StringLike", "StringLike", "StringEqualsIgnoreCase", "StringNotEquals", "StringNotLike", "Null"})
+				values := g.some([]string{"repo:o/r:ref", "repo:o/*", "repo:*", "*", "?*", "", "organization:o:x", "organization:*", "sts.amazonaws.com", "${aws:userid}"}, 2)
+				if strings.HasSuffix(op, "Null") {
+					op, values = "Null", []string{"false"}
+				}
+				st.conditions = append(st.conditions, condition{op, key, values})
+			}
+		}
+		// A subject names the customer as well where AWS asks for another claim.
+		named := st
+		named.conditions = nil
+		for _, c := range st.conditions {
+			if c.key == issuer.host+":sub" && !strings.HasPrefix(issuer.key, ":") {
+				c.key = issuer.key
+			} else if c.key == issuer.host+":sub" && issuer.host == "cognito-identity.amazonaws.com" {
+				c.key = issuer.host + issuer.key
+			}
+			named.conditions = append(named.conditions, c)
+		}
+		text := document{version2012, []statement{st}}.text(g.Rand)
+		_, err := policy.Parse(policy.TrustPolicy, text, policy.Options{})
+		refused := peer.ParseTrust(text) != nil && peer.ParseTrust(document{version2012, []statement{named}}.text(nil)) != nil
+		switch {
+		case err == nil && refused:
+			t.Fatalf("seed %d: only Daypass accepts %v\n%s", s, peer.ParseTrust(text), text)
+		case err == nil:
+			both++
+		case refused:
+			theirs++
+		default:
+			ours++ // a pattern that names no customer, ForAllValues, IfExists
+		}
+	}
+	t.Logf("seed %d: accepted %d, refused by both %d, by Daypass alone %d", s, both, theirs, ours)
+	if both == 0 || theirs == 0 || ours == 0 {
+		t.Error("one of them never happened")
+	}
+}

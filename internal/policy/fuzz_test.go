@@ -157,6 +157,18 @@ func checkProperties(t *testing.T, r *Request, set *Set) {
 	if r.Action == "" {
 		return
 	}
+	// A limit more never grants, but that a federated user has rights by its
+	// session policies only.
+	limited := *set
+	if limited.Boundary == nil {
+		limited.Boundary = Load(BoundaryPolicy, cannedDocument(`"*"`), Options{})
+	}
+	if r.Principal.Kind != identity.Federated {
+		limited.Session = append(limited.Session[:len(limited.Session):len(limited.Session)], Load(SessionPolicy, cannedDocument(`"s3:*"`), Options{}))
+	}
+	if got := Evaluate(r, &limited); got.Allowed() && !d.Allowed() && len(set.Session) == 0 {
+		t.Fatal("a limit grants")
+	}
 	denied := *set
 	denied.Identity = append(denied.Identity[:len(denied.Identity):len(denied.Identity)], Load(InlinePolicy, `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, Options{}))
 	if got := Evaluate(r, &denied); got.Effect != ExplicitDeny {

@@ -12,7 +12,8 @@ type sharedIssuer struct {
 
 // subjectClaim names a customer by the text from begin to the first end: in
 // "repo:octo/app:ref:…" by "octo". A pattern must spell that part out. Without
-// end only a value without wildcards will do.
+// end only a value without wildcards will do. A name with a vendor is a key of
+// its own, in lower case.
 type subjectClaim struct{ name, begin, end string }
 
 var sharedIssuers = []sharedIssuer{
@@ -51,9 +52,12 @@ var sharedIssuers = []sharedIssuer{
 	{"oidc.vercel.com", []subjectClaim{{"aud", "", ""}}},
 	{"graph.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}},
 	{"www.amazon.com", []subjectClaim{{"sub", "", ""}, {"user_id", "", ""}}},
+	// Microsoft Sentinel: AWS has the session named after the workspace.
+	{"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", []subjectClaim{{"sub", "", ""}, {"sts:rolesessionname", "", ""}}},
 }
 
 func findShared(host string) *sharedIssuer {
+	host = lowered(host)
 	for i := range sharedIssuers {
 		if Wildcard(sharedIssuers[i].host, host) {
 			return &sharedIssuers[i]
@@ -114,8 +118,11 @@ func (issuer *sharedIssuer) names(host, key string, p *pattern) bool {
 		return false
 	}
 	head := p.tokens[0].text
+	if strings.Trim(head, "*?") == "" { // meant as wildcards, where they are none
+		return false
+	}
 	for _, claim := range issuer.subjects {
-		if key != host+":"+claim.name {
+		if key != host+":"+claim.name && key != claim.name {
 			continue
 		}
 		if len(p.tokens) == 1 {
