@@ -257,7 +257,10 @@ func TestCLIIdentity(t *testing.T) {
 	aws("iam", "delete-user", "--user-name", "carol")
 	root.Refused("NoSuchEntity", path, "iam", "get-user", "--user-name", "carol")
 	root.Refused("InvalidAction", path, "iam", "list-groups")
-	root.Refused("InvalidAction", path, "sts", "get-access-key-info", "--access-key-id", s.Root.AccessKeyID)
+	if who := decode[struct{ Account string }](t, aws("sts", "get-access-key-info", "--access-key-id", s.Root.AccessKeyID)); who.Account != s.AccountID {
+		t.Errorf("get-access-key-info: %+v", who)
+	}
+	root.Refused("ValidationError", path, "sts", "get-access-key-info", "--access-key-id", "AKIAUNKNOWNUNKNOWN00")
 }
 
 // keysByCLI leads carol's keys through their whole life.

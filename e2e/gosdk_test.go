@@ -104,7 +104,7 @@ func goIdentity(t *testing.T, s *Server, config aws.Config) {
 	if _, err := users.GetUser(t.Context(), &iam.GetUserInput{UserName: aws.String("nobody")}); apiCode(err) != "NoSuchEntity" {
 		t.Errorf("GetUser of nobody: %v", err)
 	}
-	if _, err := client.GetSessionToken(t.Context(), nil); apiCode(err) != "InvalidAction" {
+	if _, err := client.GetSessionToken(t.Context(), nil); apiCode(err) != "AccessDenied" {
 		t.Errorf("GetSessionToken: %v", err)
 	}
 }

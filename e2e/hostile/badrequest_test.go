@@ -322,7 +322,7 @@ func badQueries(root, role keys) []badRequest {
 		{name: "STS unsigned", call: query("sts", keys{}, "Action", "GetCallerIdentity"), status: 403, code: "MissingAuthenticationToken", envelope: "sts"},
 		{name: "IAM unsigned", call: users(keys{}, "Action", "ListUsers"), status: 403, code: "MissingAuthenticationToken", envelope: "iam"},
 		{name: "unknown action", call: query("sts", root, "Action", "Nonsense"), status: 400, code: "InvalidAction", envelope: "fault"},
-		{name: "action not served", call: query("sts", root, "Action", "AssumeRole", "RoleArn", rootARN("1")), status: 400, code: "InvalidAction", envelope: "fault"},
+		{name: "action not served", call: query("sts", root, "Action", "GetDelegatedAccessToken", "TradeInToken", "x"), status: 400, code: "InvalidAction", envelope: "fault"},
 		{name: "unknown version", call: with(ident, func(c *call) { c.body = "Action=GetCallerIdentity&Version=2001-01-01" }), status: 400, code: "InvalidAction", envelope: "fault"},
 		{name: "no version", call: with(ident, func(c *call) { c.body = "Action=GetCallerIdentity" }), status: 400, code: "InvalidAction", envelope: "fault"},
 		{name: "parameter twice in the body", call: with(ident, func(c *call) { c.body += "&Version=2011-06-15" }), status: 400, code: "ValidationError", envelope: "sts"},

@@ -12,15 +12,18 @@ type Federated struct {
 	Provider string
 	// Request are the facts of the request.
 	Request identity.RequestFacts
+	// Claims, when set, is asked for the condition keys (in lower case) of what
+	// the proof says, such as "<issuer>:sub".
+	Claims func(key string) []string
 }
 
 // AuthorizeFederated decides whether a role's trust policy lets a federated
 // caller perform an action ("sts:AssumeRoleWithWebIdentity") on it. keys are
-// the condition keys that the proof yields, such as "<issuer>:sub".
+// the condition keys of the request; they come before those of the proof.
 func (a *Access) AuthorizeFederated(f Federated, role *identity.Role, partition, action string, keys map[string][]string) Decision {
 	c := identity.Caller{Kind: identity.Federated, ARN: f.Provider, Request: f.Request, ProviderARN: f.Provider}
 	r := &rights{principal: policy.Principal{Kind: identity.Federated, Provider: f.Provider}}
-	return a.evaluate(&c, r, a.trustPolicy(role), action, Resource{ARN: role.ARN(partition), Keys: keys}, role.AccountID)
+	return a.evaluate(&c, r, a.trustPolicy(role), action, Resource{ARN: role.ARN(partition), Keys: keys, Later: f.Claims}, role.AccountID)
 }
 
 // AuthorizeRole decides whether a signed caller may perform an action

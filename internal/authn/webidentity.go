@@ -59,7 +59,9 @@ type Claims struct {
 
 	Tags           map[string]string `json:"-"`
 	TransitiveKeys []string          `json:"-"`
-	SourceIdentity string            `json:"https://aws.amazon.com/source_identity"`
+	// Values are the claims that policies can ask for, by name in lower case.
+	Values         map[string][]string `json:"-"`
+	SourceIdentity string              `json:"https://aws.amazon.com/source_identity"`
 }
 
 // Audience is "aud": a string or a list of strings.
@@ -184,6 +186,9 @@ func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (
 		return nil, notJWT(err.Error())
 	}
 	if err := u.claims.readTags(u.token.Payload); err != nil {
+		return nil, err
+	}
+	if u.claims.Values, err = claimValues(u.token.Payload); err != nil {
 		return nil, err
 	}
 	a.seen.put(u.sum, tokenEntry{header: u.header, issuer: issuer, key: pub, claims: u.claims})

@@ -159,9 +159,20 @@ type Provider struct {
 	JWKS string `json:"jwks,omitempty"`
 	// KeysSleepAfterDays is, when not 0, how many days after the last log-in by
 	// this provider the long-term keys made through it still work.
-	KeysSleepAfterDays int               `json:"keys_sleep_after_days,omitempty"`
-	Tags               map[string]string `json:"tags,omitempty"`
-	CreatedAt          time.Time         `json:"created_at"`
+	KeysSleepAfterDays int `json:"keys_sleep_after_days,omitempty"`
+	// RoleMappings, when there are any, say which roles tokens of this provider
+	// can be exchanged for at all; the role's trust policy must allow it too.
+	RoleMappings []RoleMapping     `json:"role_mappings,omitempty"`
+	Tags         map[string]string `json:"tags,omitempty"`
+	CreatedAt    time.Time         `json:"created_at"`
+}
+
+// RoleMapping maps a claim to a role: of a token whose claim has the value, or
+// in its list, the role can be assumed.
+type RoleMapping struct {
+	Claim string `json:"claim"`
+	Value string `json:"value"` // "*" and "?" are wildcards
+	Role  string `json:"role"`  // name of a role of the account
 }
 
 // Key is the provider's unique name: account and URL without scheme, or

@@ -56,8 +56,7 @@ type WebIdentityRequest struct {
 	ProviderID      string
 	// DurationSeconds is 0 when not given.
 	DurationSeconds int
-	Policy          string
-	PolicyARNs      []string
+	Policy          SessionPolicy
 }
 
 // WebIdentityResult is its answer.

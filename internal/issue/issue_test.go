@@ -441,7 +441,7 @@ func TestForeignWebIdentity(t *testing.T) {
 		"cognito access":    {with("token_use", "access"), identity.KindInvalidIdentity, ""},
 		"unknown issuer":    {with("iss", "https://evil.example.org"), identity.KindInvalidIdentity, ""},
 		"issuer with slash": {with("iss", stacktest.ForeignIssuer+"/"), identity.KindInvalidIdentity, ""},
-		"claims root":       {with("https://aws.amazon.com/tags", map[string]any{"principal_tags": map[string]any{"role": []string{rootA}}}), "", ""},
+		"claims root":       {with("https://aws.amazon.com/tags", map[string]any{"principal_tags": map[string]any{"role": []string{rootA}}}), identity.KindAccessDenied, ""}, // a tag like any, and not trusted with any
 	} {
 		_, err := webIdentity(t, s, arn, sign(t, key, "k1", c.claims), 0)
 		if identity.KindOf(err) != c.want || (c.text != "" && identity.AsError(err).Public != c.text) {
@@ -456,7 +456,7 @@ func TestForeignWebIdentity(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for source, want := range map[string]identity.Kind{"alice@example.com": "", "a b": identity.KindIdentityRejected, "a*": identity.KindIdentityRejected, strings.Repeat("a", 65): identity.KindIdentityRejected} {
+	for source, want := range map[string]identity.Kind{"alice@example.com": identity.KindAccessDenied, "a b": identity.KindIdentityRejected, "a*": identity.KindIdentityRejected, strings.Repeat("a", 65): identity.KindIdentityRejected} {
 		if _, err := webIdentity(t, s, arn, sign(t, key, "k1", with("https://aws.amazon.com/source_identity", source)), 0); identity.KindOf(err) != want {
 			t.Errorf("source identity %s: %v", source, err)
 		}

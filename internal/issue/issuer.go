@@ -100,14 +100,15 @@ func (i *Issuer) refused(ctx context.Context, ev audit.Event, err error) {
 	i.audit.Refuse(ctx, ev)
 }
 
-// permitUser is the part of step 2 that holds for every proof of a user.
-func permitUser(u *identity.User) error {
+// permitUser is the part of step 2 that holds for every proof of a user; mfa
+// says that a second factor was part of it.
+func permitUser(u *identity.User, mfa bool) error {
 	switch {
 	case u.Disabled:
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}
 	case u.MustChangePassword:
 		return &identity.Error{Kind: identity.KindPasswordExpired, Op: "issue.permit"}
-	case u.MFARequired:
+	case u.MFARequired && !mfa:
 		return &identity.Error{Kind: identity.KindMFARequired, Op: "issue.permit"}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (i *Issuer) ownToken(ctx context.Context, realm string, raw identity.Secret
 		return nil, nil, bad(err)
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
-	if err != nil || permitUser(u) != nil || u.Realm != realm {
+	if err != nil || permitUser(u, false) != nil || u.Realm != realm {
 		return nil, nil, bad(err)
 	}
 	return c, u, nil

@@ -173,7 +173,7 @@ func (i *Issuer) logIn(ctx context.Context, l *login, ev *audit.Event) (TokenSet
 }
 
 func (i *Issuer) permitLogin(l *login) error {
-	if err := permitUser(l.user); err != nil {
+	if err := permitUser(l.user, false); err != nil {
 		return err
 	}
 	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)

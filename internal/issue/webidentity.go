@@ -3,6 +3,8 @@ package issue
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,20 +12,18 @@ import (
 	"daypass/internal/audit"
 	"daypass/internal/authn"
 	"daypass/internal/identity"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 	"daypass/internal/token"
 )
 
 const (
-	stsSource          = "sts.amazonaws.com"
-	defaultSessionLife = 3600  // seconds
-	maxSessionLife     = 43200 // seconds
-	roleTag            = "role"
-	webIdentityAction  = "sts:AssumeRoleWithWebIdentity"
-	rootAssumedRoleID  = "root"
+	roleTag             = "role"
+	webIdentityAction   = "sts:AssumeRoleWithWebIdentity"
+	rootAssumedRoleID   = "root"
+	tokenEndpointSuffix = "/protocol/openid-connect/token"
 	// sourceIdentityChars are those of sts:SourceIdentity.
 	sourceIdentityChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
-	tokenEndpointSuffix = "/protocol/openid-connect/token"
 )
 
 // errNotTrusted answers absent, foreign and forbidden roles alike.
@@ -51,9 +51,6 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 	if err := i.ready(); err != nil {
 		return out, err
 	}
-	if r.Policy != "" || len(r.PolicyARNs) > 0 {
-		return out, &identity.Error{Kind: identity.KindNotImplemented, Op: "issue.webidentity", Public: "Session policies are not served; leave Policy and PolicyArns out."}
-	}
 	arn, ok := identity.ParseARN(r.RoleARN)
 	if !ok || arn.Service != "iam" || arn.Region != "" {
 		return out, &identity.Error{Kind: identity.KindValidation, Op: "issue.webidentity", Public: fmt.Sprintf("%s is invalid", bounded(r.RoleARN))}
@@ -78,35 +75,23 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 	if err != nil {
 		return out, err
 	}
-	// 4 mint
-	now := i.clock.Now()
+	// 4 mint, 5 record
 	g.claims.Lineage, err = g.lineage.Extend(identity.Ancestor{
 		Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, w.Claims.Subject), IssuedMS: w.Claims.IssuedAt.Time().UnixMilli(),
 	})
 	if err != nil {
 		return out, err
 	}
-	g.claims.SessionName, g.claims.IssuedMS, g.claims.ExpiresAt = r.RoleSessionName, now.UnixMilli(), now.Add(life)
-	g.claims.Position, g.claims.Audience = pos, g.audience
-	if g.foreignTags {
-		g.claims.Tags, g.claims.TransitiveKeys = w.Claims.Tags, w.Claims.TransitiveKeys
-	}
-	if out.Keys, out.PackedPolicySize, err = i.sessions.Mint(&g.claims); err != nil {
+	g.claims.SessionName, g.claims.Position, g.claims.Audience = r.RoleSessionName, pos, g.audience
+	m := &session{claims: g.claims, arn: g.assumedARN, proof: "web identity", subject: i.shownSubject(ctx, w)}
+	out.Keys, out.PackedPolicySize, err = i.mint(ctx, m, life, ev, map[string]any{
+		"assumedRoleArn": g.assumedARN, "subject": w.Claims.Subject, "provider": g.provider, "audience": g.audience,
+	})
+	if err != nil {
 		return WebIdentityResult{}, err
 	}
 	out.Subject, out.Audience, out.Provider, out.SourceIdentity = w.Claims.Subject, g.audience, g.provider, g.claims.SourceIdentity
 	out.AssumedRoleID, out.AssumedRoleARN = g.assumedID, g.assumedARN
-	// 5 record
-	ev.RecipientAccountID = arn.Account
-	ev.Issued("sessionToken", out.Keys.SessionToken)
-	ev.ResponseElements = map[string]any{
-		"accessKeyId": out.Keys.AccessKeyID, "expiration": out.Keys.Expiration.UTC().Format(time.RFC3339),
-		"assumedRoleArn": out.AssumedRoleARN, "subject": out.Subject, "provider": out.Provider, "audience": out.Audience,
-	}
-	if err := i.audit.Record(ctx, *ev); err != nil {
-		return WebIdentityResult{}, err
-	}
-	i.indexed(ctx, &g.claims, out.Keys.AccessKeyID, out.AssumedRoleARN, "web identity", i.shownSubject(ctx, w))
 	return out, nil
 }
 
@@ -117,7 +102,6 @@ type granted struct {
 	maxLife               int // seconds
 	audience, provider    string
 	assumedID, assumedARN string
-	foreignTags           bool
 }
 
 func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
@@ -136,21 +120,28 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 			return nil, &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
 		}
 	}
+	permit := i.permitRole
 	if arn.Resource == "root" {
-		return i.permitRoot(ctx, acc, w, lineage)
+		permit = i.permitRoot
 	}
-	return i.permitRole(ctx, snap, acc, arn, w, r, lineage)
+	g, err := permit(ctx, acc, arn, w, r)
+	if err != nil {
+		return nil, err
+	}
+	g.lineage, g.claims.PolicyARNs = lineage, r.Policy.ARNs
+	g.claims.Policy, err = r.Policy.checked(snap, acc)
+	return g, err
 }
 
 // permitRoot lets the root user in: by a token of the root realm only, whose
 // subject is the account and whose tag names this very ARN.
-func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, w *authn.WebIdentity, lineage identity.Lineage) (*granted, error) {
+func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, _ identity.ARN, w *authn.WebIdentity, _ WebIdentityRequest) (*granted, error) {
 	rootARN := identity.RootARN(acc.Partition, acc.ID)
 	if w.OwnRealm == nil || w.OwnRealm.Name != identity.RootRealm || w.OwnRealm.RootLoginDisabled || w.Claims.Subject != acc.ID || w.Claims.Tags[roleTag] != rootARN {
 		return nil, errNotTrusted
 	}
 	root, err := store.Lookup(ctx, i.db, store.Users, acc.ID)
-	if err != nil || !root.Root || root.ID != w.Claims.UserID || permitUser(root) != nil {
+	if err != nil || !root.Root || root.ID != w.Claims.UserID || permitUser(root, false) != nil {
 		return nil, notTrusted(err)
 	}
 	if len(w.Claims.Audience) != 1 {
@@ -162,19 +153,17 @@ func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, w *authn
 			Kind: identity.RootUser, AccountID: acc.ID, Partition: acc.Partition, PrincipalID: root.ID,
 			SourceIdentity: provider, ProviderARN: provider,
 		},
-		lineage: lineage, maxLife: maxSessionLife, audience: w.Claims.Audience[0], provider: w.Issuer + tokenEndpointSuffix,
+		maxLife: maxSessionLife, audience: w.Claims.Audience[0], provider: w.Issuer + tokenEndpointSuffix,
 		assumedID: rootAssumedRoleID, assumedARN: rootARN,
 	}, nil
 }
 
-// permitRole asks the role's trust policy.
-func (i *Issuer) permitRole(ctx context.Context, snap *store.Snapshot, acc *identity.Account, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest, lineage identity.Lineage) (*granted, error) {
-	path, name, ok := arn.Name("role")
-	if !ok {
-		return nil, errNotTrusted
-	}
-	role, err := store.Roles.By(snap, "name", store.Join(acc.ID, store.Fold(name)))
-	if err != nil || role.Name != name || role.Path != path {
+// permitRole asks the role's trust policy, and the provider's mappings where
+// it has any.
+func (i *Issuer) permitRole(ctx context.Context, acc *identity.Account, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
+	snap := i.db.Snapshot()
+	_, role, err := roleOf(snap, arn)
+	if err != nil {
 		return nil, notTrusted(err)
 	}
 	p := w.Provider
@@ -190,29 +179,85 @@ func (i *Issuer) permitRole(ctx context.Context, snap *store.Snapshot, acc *iden
 	if aud == "" {
 		return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "issue.webidentity", Public: "Incorrect token audience"}
 	}
+	tags, source, err := tokenFacts(w, role.ARN(acc.Partition))
+	if err != nil {
+		return nil, err
+	}
 	providerARN := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
-	host := identity.TrimScheme(w.Issuer)
-	by := access.Federated{Provider: providerARN, Request: identity.RequestOf(ctx)}
-	if !i.access.AuthorizeFederated(by, role, acc.Partition, webIdentityAction, map[string][]string{
-		host + ":aud": {aud}, host + ":sub": {w.Claims.Subject}, "sts:RoleSessionName": {r.RoleSessionName},
-	}).Allowed() {
-		return nil, errNotTrusted
+	keys := roleKeys(role, r.RoleSessionName, source, tags)
+	keys[identity.TrimScheme(w.Issuer)+":aud"] = []string{aud}
+	actions := []string{webIdentityAction}
+	if len(tags.values) > 0 {
+		actions = append(actions, tagSessionAction)
 	}
-	if want, ok := w.Claims.Tags[roleTag]; ok && w.OwnRealm != nil && want != role.ARN(acc.Partition) {
-		return nil, errNotTrusted
+	if source != "" {
+		actions = append(actions, sourceIdentityAction)
 	}
-	if len(w.Claims.SourceIdentity) > 64 || strings.Trim(w.Claims.SourceIdentity, sourceIdentityChars) != "" {
-		return nil, &identity.Error{Kind: identity.KindIdentityRejected, Op: "issue.webidentity", Public: `The source identity of the token is not of the pattern [\w+=,.@-]{0,64}.`}
+	by := access.Federated{Provider: providerARN, Request: identity.RequestOf(ctx), Claims: claimKeys(w)}
+	for _, action := range actions {
+		if !i.access.AuthorizeFederated(by, role, acc.Partition, action, keys).Allowed() {
+			return nil, errNotTrusted
+		}
+	}
+	if !mapped(p.RoleMappings, w.Claims, role.Name) {
+		return nil, errNotTrusted
 	}
 	return &granted{
 		claims: token.SessionClaims{
 			Kind: identity.RoleSession, AccountID: acc.ID, Partition: acc.Partition, PrincipalID: role.ID,
-			SourceIdentity: w.Claims.SourceIdentity, ProviderARN: providerARN,
+			SourceIdentity: source, ProviderARN: providerARN, Tags: tags.values, TransitiveKeys: tags.transitive,
 		},
-		lineage: lineage, maxLife: role.MaxSessionDuration, audience: aud, provider: w.Issuer, foreignTags: true,
+		maxLife: role.MaxSessionDuration, audience: aud, provider: w.Issuer,
 		assumedID:  role.ID + ":" + r.RoleSessionName,
 		assumedARN: identity.AssumedRoleARN(acc.Partition, acc.ID, role.Name, r.RoleSessionName),
 	}, nil
+}
+
+// tokenFacts are the session tags and the source identity of a token. In one of
+// our own realms the tag "role" is not a session tag: it names the role.
+func tokenFacts(w *authn.WebIdentity, roleARN string) (*sessionTags, string, error) {
+	values := w.Claims.Tags
+	if want, ok := values[roleTag]; ok && w.OwnRealm != nil {
+		if want != roleARN {
+			return nil, "", errNotTrusted
+		}
+		values = maps.Clone(values)
+		delete(values, roleTag)
+	}
+	tags, err := tagsOf(values, w.Claims.TransitiveKeys)
+	if err != nil {
+		return nil, "", &identity.Error{Kind: identity.KindInvalidIdentity, Op: "issue.webidentity", Public: "The session tags of the token are malformed.", Err: err}
+	}
+	source := w.Claims.SourceIdentity
+	if source != "" && (len(source) < 2 || len(source) > 64 || strings.Trim(source, sourceIdentityChars) != "") {
+		return nil, "", &identity.Error{Kind: identity.KindIdentityRejected, Op: "issue.webidentity", Public: `The source identity of the token is not of the pattern [\w+=,.@-]{2,64}.`}
+	}
+	return tags, source, nil
+}
+
+// claimKeys answers for the condition keys "<issuer>:<claim>".
+func claimKeys(w *authn.WebIdentity) func(string) []string {
+	prefix := identity.TrimScheme(w.Issuer) + ":"
+	return func(key string) []string {
+		if len(key) <= len(prefix) || !strings.EqualFold(key[:len(prefix)], prefix) {
+			return nil
+		}
+		if key[len(prefix):] == "oaud" { // as the token has it; "aud" is what matched
+			return w.Claims.Audience
+		}
+		return w.Claims.Value(key[len(prefix):])
+	}
+}
+
+// mapped reports whether one of the mappings leads to the role; without any,
+// every role is left to its trust policy.
+func mapped(mappings []identity.RoleMapping, c *authn.Claims, role string) bool {
+	for _, m := range mappings {
+		if m.Role == role && slices.ContainsFunc(c.Value(m.Claim), func(v string) bool { return policy.Wildcard(m.Value, v) }) {
+			return true
+		}
+	}
+	return len(mappings) == 0
 }
 
 // ownLineage is where the lineage of a token of our own realms goes on from: it
@@ -240,34 +285,10 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 		return nil, revoked
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
-	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
+	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u, false) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
 		return nil, revoked
 	}
 	return lineage, err
-}
-
-// boundLife is step 3: the lifetime asked for, or an hour, under every limit.
-// More than a maximum, or less than the minimum, is refused.
-func (i *Issuer) boundLife(asked, roleMax int) (time.Duration, error) {
-	limit := min(roleMax, maxSessionLife)
-	if asked == 0 {
-		asked = min(defaultSessionLife, limit)
-	}
-	if asked > maxSessionLife {
-		return 0, durationError(asked, "less than or equal to %d", maxSessionLife)
-	}
-	if asked < i.minLife {
-		return 0, durationError(asked, "greater than or equal to %d", i.minLife)
-	}
-	if asked > limit {
-		return 0, &identity.Error{Kind: identity.KindValidation, Op: "issue.bound", Public: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
-	}
-	return time.Duration(asked) * time.Second, nil
-}
-
-func durationError(asked int, what string, bound int) error {
-	return &identity.Error{Kind: identity.KindValidation, Op: "issue.bound", Public: fmt.Sprintf(
-		"1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: Member must have value "+what, asked, bound)}
 }
 
 func notTrusted(err error) error {

@@ -94,7 +94,11 @@ type settings struct {
 	site   func(*directory.SiteSpec)
 	minDur int
 	random io.Reader
+	minted func(store.SessionRecord)
 }
+
+// WithMinted is told of every session that is minted.
+func WithMinted(fn func(store.SessionRecord)) Option { return func(s *settings) { s.minted = fn } }
 
 // WithLimits sets the limits on guessing; by default they are out of the way.
 func WithLimits(l authn.Limits) Option { return func(s *settings) { s.limits = l } }
@@ -157,7 +161,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	})
 	s.Issuer = issue.New(issue.Options{
 		DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, JWTs: s.JWTs, Authn: s.Authn, Access: s.Access, Audit: s.Audit,
-		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random,
+		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random, Minted: set.minted,
 	})
 	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
 	spec := Site()

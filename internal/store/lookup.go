@@ -140,6 +140,22 @@ func (c *rowCache) keep(key string, row *Row, pos identity.Position, now time.Ti
 	return true
 }
 
+// Current reads rows as Lookup does, bounded tables beyond their bound
+// included, for whoever judges a caller outside of a transaction. Its listings
+// are those of the snapshot.
+func (db *DB) Current(ctx context.Context) Reader { return current{ctx, db} }
+
+type current struct {
+	ctx context.Context
+	db  *DB
+}
+
+func (c current) Row(table, key string) (Row, error) { return c.db.lookup(c.ctx, table, key) }
+
+func (c current) Rows(table, index, prefix string, after After, limit int) ([]Row, error) {
+	return c.db.Snapshot().Rows(table, index, prefix, after, limit)
+}
+
 func (db *DB) lookup(ctx context.Context, table, key string) (Row, error) {
 	row, err := db.Snapshot().Row(table, key)
 	if err != errPartial {

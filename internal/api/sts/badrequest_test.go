@@ -68,7 +68,7 @@ func TestBadRequests(t *testing.T) {
 		"action in small letters":     {post(signed, "Action=getCallerIdentity&Version=2011-06-15"), 400, "InvalidAction", "Could not find operation getCallerIdentity for version 2011-06-15"},
 		"unknown version":             {post(signed, "Action=GetCallerIdentity&Version=2010-05-08"), 400, "InvalidAction", "Could not find operation GetCallerIdentity for version 2010-05-08"},
 		"no version":                  {post(signed, "Action=GetCallerIdentity"), 400, "InvalidAction", "Could not find operation GetCallerIdentity for version NO_VERSION_SPECIFIED"},
-		"AssumeRole":                  {post(signed, "Action=AssumeRole&Version=2011-06-15"), 400, "InvalidAction", "Could not find operation AssumeRole for version 2011-06-15"},
+		"GetDelegatedAccessToken":     {post(signed, "Action=GetDelegatedAccessToken&Version=2011-06-15"), 400, "InvalidAction", "Could not find operation GetDelegatedAccessToken for version 2011-06-15"},
 		"action of IAM":               {post(signed, "Action=ListUsers&Version=2010-05-08"), 400, "InvalidAction", "Could not find operation ListUsers for version 2010-05-08"},
 		"action twice":                {post("", with()+"&Action=GetCallerIdentity"), 400, "ValidationError", "A parameter must not occur more than once in a request."},
 		"action in query and body":    {head("POST /?Action=GetCallerIdentity") + form + "\n" + with(), 400, "ValidationError", "A parameter must not occur more than once in a request."},

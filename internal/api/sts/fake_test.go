@@ -60,7 +60,7 @@ func (issuer) WebIdentity(_ context.Context, r issue.WebIdentityRequest) (issue.
 			SessionToken: "FwoG/made+up==",
 			Expiration:   time.Date(2026, 1, 2, 4, 4, 5, 600, time.FixedZone("CET", 3600)).Add(time.Duration(r.DurationSeconds) * time.Second),
 		},
-		Subject: account, PackedPolicySize: len(r.PolicyARNs),
+		Subject: account, PackedPolicySize: len(r.Policy.ARNs),
 	}
 	switch r.RoleARN {
 	case rootARN:
@@ -88,6 +88,60 @@ func (messages) DecodeMessage(_ context.Context, _ *identity.Caller, encoded str
 		return "", identity.NewError(identity.KindInvalidMessage, "fake", "")
 	}
 	return `{"allowed":false,"explicitDeny":true}`, nil
+}
+
+func fakeKeys(seconds, standard int) identity.SessionKeys {
+	if seconds == 0 {
+		seconds = standard
+	}
+	return identity.SessionKeys{
+		AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", SessionToken: "FwoG/made+up==",
+		Expiration: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(seconds) * time.Second),
+	}
+}
+
+// AssumeRole knows one role and one device. What it was given shows in its
+// answer.
+func (issuer) AssumeRole(_ context.Context, c *identity.Caller, r issue.AssumeRoleRequest) (issue.AssumedRole, error) {
+	if err := wiretest.Fault(r.RoleSessionName); err != nil {
+		return issue.AssumedRole{}, err
+	}
+	if r.RoleARN != roleARN {
+		return issue.AssumedRole{}, identity.NewError(identity.KindAccessDenied, "fake",
+			"User: "+c.ARN+" is not authorized to perform: sts:AssumeRole on resource: "+r.RoleARN)
+	}
+	if r.MFA != (issue.MFAProof{}) && r.MFA != (issue.MFAProof{SerialNumber: "arn:demo:iam::" + account + ":mfa/phone", TokenCode: "123456"}) {
+		return issue.AssumedRole{}, identity.NewError(identity.KindAccessDenied, "fake", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	}
+	return issue.AssumedRole{
+		Keys: fakeKeys(r.DurationSeconds, 3600), AssumedRoleID: "AROAIOSFODNN7EXAMPLE:" + r.RoleSessionName,
+		AssumedRoleARN: "arn:demo:sts::" + account + ":assumed-role/reader/" + r.RoleSessionName, SourceIdentity: r.SourceIdentity,
+		PackedPolicySize: len(r.Policy.ARNs) + 10*len(r.Tags) + 20*len(r.TransitiveKeys) + len(r.ExternalID),
+	}, nil
+}
+
+func (issuer) SessionToken(_ context.Context, _ *identity.Caller, r issue.SessionTokenRequest) (identity.SessionKeys, error) {
+	if r.MFA.TokenCode == "000000" {
+		return identity.SessionKeys{}, identity.NewError(identity.KindAccessDenied, "fake", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	}
+	return fakeKeys(r.DurationSeconds, 43200), nil
+}
+
+func (issuer) FederationToken(_ context.Context, c *identity.Caller, r issue.FederationTokenRequest) (issue.FederationToken, error) {
+	if err := wiretest.Fault(r.Name); err != nil {
+		return issue.FederationToken{}, err
+	}
+	return issue.FederationToken{
+		Keys: fakeKeys(r.DurationSeconds, 43200), FederatedUserID: c.AccountID + ":" + r.Name,
+		FederatedUserARN: "arn:demo:sts::" + account + ":federated-user/" + r.Name, PackedPolicySize: len(r.Tags) + len(r.Policy.ARNs),
+	}, nil
+}
+
+func (issuer) AccessKeyAccount(_ context.Context, _ *identity.Caller, keyID string) (string, error) {
+	if keyID != "AKIAIOSFODNN7EXAMPLE" {
+		return "", identity.NewError(identity.KindValidation, "fake", "There is no access key "+keyID+".")
+	}
+	return account, nil
 }
 
 func newHandler(c sts.Config) http.Handler {

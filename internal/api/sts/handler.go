@@ -21,6 +21,10 @@ type Authenticator interface {
 // Issuer mints session keys; *issue.Issuer is the implementation.
 type Issuer interface {
 	WebIdentity(ctx context.Context, r issue.WebIdentityRequest) (issue.WebIdentityResult, error)
+	AssumeRole(ctx context.Context, c *identity.Caller, r issue.AssumeRoleRequest) (issue.AssumedRole, error)
+	SessionToken(ctx context.Context, c *identity.Caller, r issue.SessionTokenRequest) (identity.SessionKeys, error)
+	FederationToken(ctx context.Context, c *identity.Caller, r issue.FederationTokenRequest) (issue.FederationToken, error)
+	AccessKeyAccount(ctx context.Context, c *identity.Caller, keyID string) (string, error)
 }
 
 var (
@@ -70,10 +74,10 @@ type proof int
 const (
 	// unsigned: what the request carries is the proof; a signature is ignored.
 	unsigned proof = iota
-	// signedOrPresigned: in the header or, for GET, in the query.
-	signedOrPresigned
 	// signed: in the header only.
 	signed
+	// signedOrPresigned: in the header or, for GET, in the query.
+	signedOrPresigned
 )
 
 // call is one request to a known action; caller is nil for unsigned ones.
@@ -91,9 +95,13 @@ type action struct {
 }
 
 var actions = map[string]action{
+	"AssumeRole":                 {signed, (*Handler).assumeRole},
 	"AssumeRoleWithWebIdentity":  {unsigned, (*Handler).assumeRoleWithWebIdentity},
 	"DecodeAuthorizationMessage": {signed, (*Handler).decodeAuthorizationMessage},
+	"GetAccessKeyInfo":           {signed, (*Handler).getAccessKeyInfo},
 	"GetCallerIdentity":          {signedOrPresigned, (*Handler).getCallerIdentity},
+	"GetFederationToken":         {signed, (*Handler).getFederationToken},
+	"GetSessionToken":            {signed, (*Handler).getSessionToken},
 }
 
 // Actions are the names of the actions served, sorted, for the router and the

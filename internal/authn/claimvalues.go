@@ -1,0 +1,67 @@
+package authn
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// claimValues reads the claims that trust policies can ask for: strings,
+// numbers as written, booleans, and lists of these. Objects, and lists that
+// hold some, have no values. Names ignore case, as condition keys do; a token
+// with two names that differ in case alone is refused, since which of them
+// would count is nobody's to guess. The length of a token bounds all of it.
+func claimValues(payload []byte) (map[string][]string, error) {
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber()
+	var claims map[string]any
+	if err := dec.Decode(&claims); err != nil {
+		return nil, notJWT("claims")
+	}
+	out := make(map[string][]string, len(claims))
+	for name, v := range claims {
+		key := lowered(name)
+		if _, twice := out[key]; twice {
+			return nil, notJWT("two claims differ in case alone")
+		}
+		out[key] = scalars(v)
+	}
+	return out, nil
+}
+
+// scalars is nil for what policies cannot ask for.
+func scalars(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var out []string
+	for _, v := range list {
+		switch v := v.(type) {
+		case string:
+			out = append(out, v)
+		case json.Number:
+			out = append(out, v.String())
+		case bool:
+			out = append(out, strconv.FormatBool(v))
+		default:
+			return nil
+		}
+	}
+	return out
+}
+
+// Value returns the values of a claim that policies can ask for.
+func (c *Claims) Value(name string) []string { return c.Values[lowered(name)] }
+
+// lowered folds ASCII alone, as condition keys do: letters that only look alike
+// stay different.
+func lowered(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
