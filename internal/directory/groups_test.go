@@ -29,7 +29,7 @@ func TestGroups(t *testing.T) {
 	expect(t, "read by another account", err, identity.KindNotFound, "The group with name Devs cannot be found.")
 
 	for _, name := range []string{"u1", "u2", "u3"} {
-		user(t, s, a, name)
+		iamUser(t, s, a, name)
 		must(t, d.AddUserToGroup(ctx, a, "devs", name))
 	}
 	must(t, d.AddUserToGroup(ctx, a, "devs", "u1"))
@@ -140,7 +140,7 @@ func TestEscalation(t *testing.T) {
 	denied := func(what string, err error) { t.Helper(); expect(t, what, err, identity.KindAccessDenied, "") }
 
 	// One policy only may be attached, to whomever.
-	eve := user(t, s, a, "eve")
+	eve := iamUser(t, s, a, "eve")
 	grant("eve", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:AttachUserPolicy","iam:DetachUserPolicy"],"Resource":"*",
 		"Condition":{"ArnEquals":{"iam:PolicyARN":"`+readOnly+`"}}}}`)
 	me := directory.Owner{Name: "eve"}
@@ -154,10 +154,10 @@ func TestEscalation(t *testing.T) {
 	}
 
 	// Within a boundary, a policy for oneself gives no more than the boundary.
-	bound, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "bound", Document: allowing("s3:GetObject", "iam:PutUserPolicy", "iam:AttachUserPolicy")})
+	bound, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "bound", Document: allowActions("s3:GetObject", "iam:PutUserPolicy", "iam:AttachUserPolicy")})
 	must(t, err)
-	mallory := user(t, s, a, "mallory")
-	grant("mallory", allowing("iam:*"))
+	mallory := iamUser(t, s, a, "mallory")
+	grant("mallory", allowActions("iam:*"))
 	must(t, d.PutBoundary(ctx, a, directory.Owner{Name: "mallory"}, bound.ARN("aws")))
 	mine := directory.Owner{Name: "mallory"}
 	must(t, d.PutInlinePolicy(ctx, mallory, mine, "more", allowAll))
@@ -174,10 +174,10 @@ func TestEscalation(t *testing.T) {
 	}
 
 	// Only users with that boundary may be touched, and given that boundary.
-	helper := user(t, s, a, "helper")
+	helper := iamUser(t, s, a, "helper")
 	grant("helper", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:PutUserPolicy","iam:PutUserPermissionsBoundary","iam:CreateUser"],
 		"Resource":"*","Condition":{"StringEquals":{"iam:PermissionsBoundary":"`+bound.ARN("aws")+`"}}}}`)
-	must(t, d.PutInlinePolicy(ctx, helper, mine, "helped", allowing("s3:GetObject")))
+	must(t, d.PutInlinePolicy(ctx, helper, mine, "helped", allowActions("s3:GetObject")))
 	denied("a user without boundary changed", d.PutInlinePolicy(ctx, helper, directory.Owner{Name: "helper"}, "p", allowAll))
 	denied("another boundary given", d.PutBoundary(ctx, helper, mine, "arn:aws:iam::aws:policy/AdministratorAccess"))
 	must(t, d.PutBoundary(ctx, helper, directory.Owner{Name: "eve"}, bound.ARN("aws")))
@@ -186,12 +186,12 @@ func TestEscalation(t *testing.T) {
 	}
 
 	// A policy that somebody has may be rewritten by its own actions alone.
-	shared, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "shared", Document: allowing("s3:GetObject"), Tags: map[string]string{"Team": "blue"}})
+	shared, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "shared", Document: allowActions("s3:GetObject"), Tags: map[string]string{"Team": "blue"}})
 	must(t, err)
 	arn := shared.ARN("aws")
 	_, err = d.CreatePolicyVersion(ctx, a, arn, allowAll, false)
 	must(t, err)
-	writer := user(t, s, a, "writer")
+	writer := iamUser(t, s, a, "writer")
 	must(t, d.AttachPolicy(ctx, a, directory.Owner{Name: "writer"}, arn))
 	_, err = d.CreatePolicyVersion(ctx, writer, arn, allowAll, true)
 	denied("a version without the action", err)
@@ -209,7 +209,7 @@ func TestEscalation(t *testing.T) {
 	}
 
 	// With every right in the account, root stays out of reach.
-	boss := user(t, s, a, "boss")
+	boss := iamUser(t, s, a, "boss")
 	grant("boss", allowAll)
 	group(t, s, a, "devs")
 	for what, err := range map[string]error{
@@ -230,7 +230,7 @@ func TestTagConditions(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	a, ctx, d := root(t, s, stacktest.AccountA, "aws"), t.Context(), s.Directory
-	dan := user(t, s, a, "dan")
+	dan := iamUser(t, s, a, "dan")
 	must(t, d.PutInlinePolicy(ctx, a, directory.Owner{Name: "dan"}, "grant", `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":["iam:CreatePolicy","iam:TagPolicy"],"Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/Team":"blue"}}},
 		{"Effect":"Allow","Action":"iam:UntagPolicy","Resource":"*","Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":["Cost"]},"StringEquals":{"aws:ResourceTag/Team":"blue"}}}]}`))

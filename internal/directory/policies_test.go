@@ -16,8 +16,8 @@ const (
 	allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 )
 
-// allowing is a policy that allows actions on everything.
-func allowing(actions ...string) string {
+// allowActions is a policy that allows actions on everything.
+func allowActions(actions ...string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}}`
 }
 
@@ -46,8 +46,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// user makes a user of account A with a living key.
-func user(t *testing.T, s *stacktest.Stack, a *identity.Caller, name string) *identity.Caller {
+// iamUser makes a user of account A with a living key.
+func iamUser(t *testing.T, s *stacktest.Stack, a *identity.Caller, name string) *identity.Caller {
 	t.Helper()
 	u, err := s.Directory.CreateUser(t.Context(), a, directory.NewUser{Name: name})
 	must(t, err)
@@ -117,7 +117,7 @@ func TestAttachments(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	a, b, ctx := root(t, s, stacktest.AccountA, "aws"), root(t, s, stacktest.AccountB, "demo"), t.Context()
-	user(t, s, a, "alice")
+	iamUser(t, s, a, "alice")
 	alice := directory.Owner{Kind: directory.UserOwner, Name: "ALICE"}
 	var arns []string
 	for i := range 11 {
@@ -174,7 +174,7 @@ func TestManagedPolicies(t *testing.T) {
 	s := stacktest.New(t)
 	a, b, ctx := root(t, s, stacktest.AccountA, "aws"), root(t, s, stacktest.AccountB, "demo"), t.Context()
 	d := s.Directory
-	p, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "Reader", Path: "/team/", Description: "reads", Document: allowing("s3:Get*"), Tags: map[string]string{"Team": "blue"}})
+	p, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "Reader", Path: "/team/", Description: "reads", Document: allowActions("s3:Get*"), Tags: map[string]string{"Team": "blue"}})
 	must(t, err)
 	arn := p.ARN("aws")
 	if arn != "arn:aws:iam::123456789012:policy/team/Reader" || !strings.HasPrefix(p.ID, "ANPA") || len(p.ID) != 21 || p.Default != "v1" {
@@ -231,11 +231,11 @@ func TestPolicyVersions(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	a, ctx, d := root(t, s, stacktest.AccountA, "aws"), t.Context(), s.Directory
-	p, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "versions", Document: allowing("s3:Get1")})
+	p, err := d.CreatePolicy(ctx, a, directory.NewPolicy{Name: "versions", Document: allowActions("s3:Get1")})
 	must(t, err)
 	arn := p.ARN("aws")
 	for i := 2; i <= 5; i++ {
-		v, err := d.CreatePolicyVersion(ctx, a, arn, allowing(fmt.Sprint("s3:Get", i)), i == 3)
+		v, err := d.CreatePolicyVersion(ctx, a, arn, allowActions(fmt.Sprint("s3:Get", i)), i == 3)
 		if err != nil || v.ID != fmt.Sprint("v", i) || v.Default != (i == 3) {
 			t.Fatalf("version %d: %+v, %v", i, v, err)
 		}
@@ -270,7 +270,7 @@ func TestPolicyVersions(t *testing.T) {
 	if got := strings.Join(ids, " "); got != "v6true v4false v3false v2false v1false" {
 		t.Errorf("versions: %s", got)
 	}
-	if v, err := d.GetPolicyVersion(ctx, a, arn, "v2"); err != nil || v.Document != allowing("s3:Get2") || v.Default {
+	if v, err := d.GetPolicyVersion(ctx, a, arn, "v2"); err != nil || v.Document != allowActions("s3:Get2") || v.Default {
 		t.Errorf("v2: %+v, %v", v, err)
 	}
 }
@@ -356,8 +356,8 @@ func TestListEntitiesForPolicy(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	a, b, ctx, d := root(t, s, stacktest.AccountA, "aws"), root(t, s, stacktest.AccountB, "demo"), t.Context(), s.Directory
-	user(t, s, a, "alice")
-	user(t, s, a, "bob")
+	iamUser(t, s, a, "alice")
+	iamUser(t, s, a, "bob")
 	must(t, d.UpdateUser(ctx, a, "bob", "", "/far/"))
 	group(t, s, a, "devs")
 	for _, o := range []directory.Owner{
