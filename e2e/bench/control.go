@@ -3,28 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"time"
 )
-
-// figures are the CPU times per operation of several loads, of one process
-// each, taken in turns so that what disturbs one disturbs all.
-func (b *bench) figures(loads ...*load) ([]time.Duration, error) {
-	all := make([][]time.Duration, len(loads))
-	for range b.rounds {
-		for i, l := range loads {
-			out, err := l.run()
-			if err != nil {
-				return nil, err
-			}
-			all[i] = append(all[i], out.cpu[0])
-		}
-	}
-	medians := make([]time.Duration, len(loads))
-	for i := range all {
-		medians[i] = median(all[i])
-	}
-	return medians, nil
-}
 
 // helloLoad is the empty handler under 32 connections.
 func (b *bench) helloLoad(request []byte) *load {
@@ -53,20 +32,26 @@ func (b *bench) checked() error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	f, err := b.figures(b.helloLoad(plain()), b.helloLoad(caller), b.loadOn(b.server, 32, caller), b.loadOn(b.quiet, 32, quiet),
+	all, err := b.turns(b.helloLoad(plain()), b.helloLoad(caller), b.loadOn(b.server, 32, caller), b.loadOn(b.quiet, 32, quiet),
 		b.loadOn(b.server, 32, list), b.loadOn(b.server, 32, longTerm))
 	if err != nil {
 		return err
 	}
 	r := &b.report
 	r.heading("A checked request, whole server (32 connections; hello = an empty net/http handler)")
-	r.most("GetCallerIdentity, session keys", f[2], f[0], "hello", 2.5)
-	r.most("  the same, access log off", f[3], f[0], "hello", 0)
-	r.most("  the same, and hello given the same request", f[2], f[1], "hello", 0)
-	r.most("ListBuckets, session keys", f[4], f[0], "hello", 2.5)
-	r.most("ListBuckets, long-term key", f[5], f[0], "hello", 2.5)
-	return nil
+	cpu := func(name string, i, base int, limit float64) { r.cpu(name, all, i, base, "hello", limit) }
+	cpu("GetCallerIdentity, session keys", 2, 0, checkedBudget)
+	cpu("  the same, access log off", 3, 0, 0)
+	cpu("  the same, and hello given the same request", 2, 1, 0)
+	cpu("ListBuckets, session keys", 4, 0, checkedBudget)
+	cpu("ListBuckets, long-term key", 5, 0, checkedBudget)
+	objects, err := b.server.allocations(b.loadOn(b.server, 32, caller))
+	r.add("  allocations of GetCallerIdentity, net/http's own in it", fmt.Sprintf("%.0f", objects), "", "", "", "")
+	return err
 }
+
+// checkedBudget is for a checked request, as a multiple of hello.
+const checkedBudget = 2.5
 
 // issue measures web identity to session keys, with the durable audit log.
 func (b *bench) issue() error {
@@ -74,56 +59,66 @@ func (b *bench) issue() error {
 		{name: "RS256", role: b.server.adminARN(), make: b.server.clientTokens},
 		{name: "ES256", role: b.server.rootARN(), make: b.server.rootTokens},
 	}
-	var hello []time.Duration
-	for range b.rounds {
-		out, err := b.helloLoad(plain()).run()
+	hello := b.helloLoad(plain())
+	loads := []*load{hello}
+	for _, k := range kinds {
+		once, again, err := b.identityLoads(k)
 		if err != nil {
 			return err
 		}
-		hello = append(hello, out.cpu[0])
-		for _, k := range kinds {
-			if err := b.issueRound(k); err != nil {
-				return err
-			}
-		}
+		loads = append(loads, once, again)
 	}
-	base := median(hello)
-	b.report.heading("Web identity to session keys (32 connections, audit event on disk before the answer)")
-	for _, k := range kinds {
-		b.report.most(k.name+" token, fresh", median(k.fresh), base, "hello", 6)
-		b.report.most(k.name+" token, seen before", median(k.seen), base, "hello", 3)
-	}
-	return nil
-}
-
-// tokenKind is one sort of web-identity tokens and what they cost.
-type tokenKind struct {
-	name, role  string
-	make        func(n int) ([]string, error)
-	fresh, seen []time.Duration
-}
-
-// issueRound sends new tokens once each, then one of them again and again.
-func (b *bench) issueRound(k *tokenKind) error {
-	made, err := k.make(b.fresh)
+	all, err := b.turns(loads...)
 	if err != nil {
 		return err
+	}
+	b.report.heading("Web identity to session keys (32 connections, audit event on disk before the answer)")
+	for i, k := range kinds {
+		b.report.cpu(k.name+" token, fresh", all, 1+2*i, 0, "hello", 6)
+		b.report.cpu(k.name+" token, seen before", all, 2+2*i, 0, "hello", 3)
+	}
+	return b.tokens(hello)
+}
+
+// tokenKind is one sort of web-identity tokens.
+type tokenKind struct {
+	name, role string
+	make       func(n int) ([]string, error)
+}
+
+// identityLoads are a load of new tokens, sent once each and in every round
+// others, and one of a single token again and again.
+func (b *bench) identityLoads(k *tokenKind) (once, again *load, err error) {
+	made, err := k.make(b.fresh * b.rounds)
+	if err != nil {
+		return nil, nil, err
 	}
 	var requests [][]byte
 	for _, token := range made {
 		requests = append(requests, webIdentity(b.server.at, k.role, token))
 	}
-	fresh := b.loadOn(b.server, 32, requests...)
-	fresh.once = true
-	out, err := fresh.run()
+	once = b.loadOn(b.server, 32, requests...)
+	once.once, once.part = true, b.fresh
+	return once, b.loadOn(b.server, 32, requests[0]), nil
+}
+
+// tokens measures a client's secret to an RS256 token beside what it signs.
+func (b *bench) tokens(hello *load) error {
+	secret, err := b.server.clientSecret()
 	if err != nil {
 		return err
 	}
-	k.fresh = append(k.fresh, out.cpu[0])
-	if out, err = b.loadOn(b.server, 32, requests[0]).run(); err != nil {
+	grant := b.loadOn(b.server, 32, post(b.server.at, tokenPath("shasta"), clientForm(secret).Encode()))
+	all, err := b.turns(hello, grant)
+	if err != nil {
 		return err
 	}
-	k.seen = append(k.seen, out.cpu[0])
+	signing, err := bareRSA()
+	if err != nil {
+		return err
+	}
+	cost := all.median(1, cpuFirst)
+	b.report.most("client's secret to an RS256 token", duration(cost), signing, "one RSA-2048 signing", cost/float64(signing), 1.1)
 	return nil
 }
 
@@ -142,23 +137,17 @@ func (b *bench) rates() error {
 		hello := b.helloLoad(plain())
 		hello.conns = conns
 		loads := []*load{hello, b.loadOn(b.server, conns, requests[b.server]), b.loadOn(b.buffer, conns, requests[b.buffer])}
-		rates, cpus, halves, tails := make([][]float64, 3), make([][]time.Duration, 3), make([][]time.Duration, 3), make([][]time.Duration, 3)
-		for range (b.rounds + 1) / 2 {
-			for i, l := range loads {
-				out, err := l.run()
-				if err != nil {
-					return err
-				}
-				rates[i], cpus[i] = append(rates[i], out.rate()), append(cpus[i], out.cpu[0])
-				halves[i], tails[i] = append(halves[i], out.half), append(tails[i], out.tail)
-			}
+		all, err := b.turns(loads...)
+		if err != nil {
+			return err
 		}
 		for i, name := range []string{"", "durable (fsync)", "buffered"} {
 			if i > 0 {
 				b.report.add(fmt.Sprintf("%d connections, %s", conns, name),
-					fmt.Sprintf("%.0f/s", median(rates[i])), fmt.Sprintf("hello %.0f/s", median(rates[0])),
-					fmt.Sprintf("%.2f ×", median(rates[i])/median(rates[0])), "",
-					fmt.Sprintf("CPU %s, latency %s, 99th %s", short(median(cpus[i])), short(median(halves[i])), short(median(tails[i]))))
+					fmt.Sprintf("%.0f/s", all.median(i, rate)), fmt.Sprintf("hello %.0f/s", all.median(0, rate)),
+					fmt.Sprintf("%.2f ×", all.ratio(i, 0, rate)), "",
+					fmt.Sprintf("CPU %s, latency %s, 99th %s", short(duration(all.median(i, cpuFirst))),
+						short(duration(all.median(i, half))), short(duration(all.median(i, tail)))))
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -10,17 +11,28 @@ const (
 	smallBody = 4 << 10
 	largeBody = 16 << 20
 	bucket    = "bench-bucket"
+	small     = "/" + bucket + "/small"
+	large     = "/" + bucket + "/large"
 )
 
-// pair is the same request by way of the server and to a store directly.
-type pair struct {
-	through, direct *load
-}
+// ways are the same request by way of the server, to a store directly, and to
+// that store through a relay.
+type ways struct{ through, direct, relayed *load }
 
-// stores makes both ways ready: a bucket and an object of each size.
+// The places of ways among loads taken in turns.
+const (
+	through = iota
+	direct
+	relayed
+)
+
+func (w *ways) loads() []*load { return []*load{w.through, w.direct, w.relayed} }
+
+// stores makes all ways ready: a bucket and an object of each size.
 type stores struct {
 	*bench
 	direct *directStore
+	relay  *process
 	child  int
 	keys   keys
 }
@@ -37,50 +49,58 @@ func (b *bench) openStores() (*stores, error) {
 	if s.direct, err = startStore(b); err != nil {
 		return nil, err
 	}
-	for _, step := range []struct {
-		path string
-		size int
-	}{{"/" + bucket, 0}, {"/" + bucket + "/small", smallBody}, {"/" + bucket + "/large", largeBody}} {
-		p, err := s.pair(1, "PUT", step.path, step.size)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range []*load{p.through, p.direct} {
-			l.once = true
-			if _, err := l.run(); err != nil && step.size > 0 {
-				return nil, fmt.Errorf("PUT %s %s: %w", step.path, l.at.network, err) // the bucket may be there
-			}
-		}
+	if s.relay, err = startRole(roleRelay, s.direct.at.address); err != nil {
+		s.direct.end()
+		return nil, err
+	}
+	if err := s.fill(); err != nil {
+		s.end()
+		return nil, err
 	}
 	return s, nil
 }
 
-func (s *stores) pair(conns int, method, path string, size int) (pair, error) {
-	return s.pairAt(s.server.at, conns, method, path, size)
+func (s *stores) end() {
+	s.relay.end()
+	s.direct.end()
 }
 
-// pairAt is pair by one of the server's listeners.
-func (s *stores) pairAt(at target, conns int, method, path string, size int) (pair, error) {
+func (s *stores) fill() error {
+	for _, step := range []struct {
+		path string
+		size int
+	}{{"/" + bucket, 0}, {small, smallBody}, {large, largeBody}} {
+		w, err := s.ways(s.server.at, 1, "PUT", step.path, step.size)
+		if err != nil {
+			return err
+		}
+		for _, l := range []*load{w.through, w.direct} {
+			l.once = true
+			if _, err := l.run(); err != nil && step.size > 0 {
+				return fmt.Errorf("PUT %s %s: %w", step.path, l.at.network, err) // the bucket may be there
+			}
+		}
+	}
+	return nil
+}
+
+// ways signs one request for each way; at is one of the server's listeners.
+func (s *stores) ways(at target, conns int, method, path string, size int) (ways, error) {
 	var body []byte
 	if method == "PUT" {
 		body = bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	}
-	through, err := signed(at, s.keys, "s3", method, path, body, "", nil)
-	if err != nil {
-		return pair{}, err
-	}
 	k := keys{AccessKeyID: s.direct.accessKey, SecretAccessKey: s.direct.secretKey}
-	direct, err := signed(s.direct.at, k, "s3", method, path, body, "", nil)
-	if err != nil {
-		return pair{}, err
-	}
-	p := pair{
+	through, err1 := signed(at, s.keys, "s3", method, path, body, "", nil)
+	direct, err2 := signed(s.direct.at, k, "s3", method, path, body, "", nil)
+	w := ways{
 		through: s.loadOn(s.server, conns, through),
 		direct:  &load{at: s.direct.at, conns: conns, requests: [][]byte{direct}, duration: s.duration, pids: []int{s.direct.pid()}},
+		relayed: &load{at: s.relay.at, conns: conns, requests: [][]byte{direct}, duration: s.duration, pids: []int{s.relay.pid(), s.direct.pid()}},
 	}
-	p.through.at = at
-	p.through.pids = append(p.through.pids, s.child)
-	return p, nil
+	w.through.at = at
+	w.through.pids = append(w.through.pids, s.child)
+	return w, errors.Join(err1, err2)
 }
 
 // small measures what the gateway adds at 4 KiB.
@@ -89,86 +109,75 @@ func (b *bench) small() error {
 	if err != nil {
 		return err
 	}
-	defer s.direct.end()
-	b.report.heading("Gateway at 4 KiB (the store directly = the same object store on its own socket)")
+	defer s.end()
+	b.report.heading("Gateway at 4 KiB (directly = the same object store on its own socket; relay = a process that only passes bytes to it)")
 	for _, method := range []string{"GET", "PUT"} {
-		busy, err := s.pair(16, method, "/"+bucket+"/small", smallBody)
-		if err != nil {
+		if err := s.smallCost(method); err != nil {
 			return err
 		}
-		alone, err := s.pair(1, method, "/"+bucket+"/small", smallBody)
-		if err != nil {
-			return err
-		}
-		if err := b.smallRounds(method, busy, alone); err != nil {
-			return err
-		}
-		if err := s.smallTLS(method); err != nil {
-			return err
+		for _, conns := range []int{1, 16} {
+			for _, tls := range []bool{false, true} {
+				if err := s.smallRate(method, conns, tls); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// smallTLS is the same by the TLS listener, over connections that stay open.
-func (s *stores) smallTLS(method string) error {
-	for _, conns := range []int{1, 16} {
-		p, err := s.pairAt(s.server.tls, conns, method, "/"+bucket+"/small", smallBody)
-		if err != nil {
-			return err
-		}
-		var through, direct []float64
-		for range s.rounds {
-			t, err := p.through.run()
-			if err != nil {
-				return err
-			}
-			d, err := p.direct.run()
-			if err != nil {
-				return err
-			}
-			through, direct = append(through, t.rate()), append(direct, d.rate())
-		}
-		s.report.add(fmt.Sprintf("  TLS, requests per second, %d connections", conns), fmt.Sprintf("%.0f/s", median(through)),
-			fmt.Sprintf("directly %.0f/s", median(direct)), fmt.Sprintf("%.2f ×", median(through)/median(direct)), "", "")
+// smallCost is the CPU that the gateway adds, at 16 connections.
+func (s *stores) smallCost(method string) error {
+	w, err := s.ways(s.server.at, 16, method, small, smallBody)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func (b *bench) smallRounds(method string, busy, alone pair) error {
-	var hello, server, child, direct, added, half, halfDirect []time.Duration
-	var rate, rateDirect []float64
-	for range b.rounds {
-		h, err := b.helloLoad(plain()).run()
-		if err != nil {
-			return err
-		}
-		outs := make([]*outcome, 4)
-		for i, l := range []*load{busy.through, busy.direct, alone.through, alone.direct} {
-			if outs[i], err = l.run(); err != nil {
-				return err
-			}
-		}
-		hello, server, child = append(hello, h.cpu[0]), append(server, outs[0].cpu[0]), append(child, outs[0].cpu[1])
-		direct = append(direct, outs[1].cpu[0])
-		rate, rateDirect = append(rate, outs[0].rate()), append(rateDirect, outs[1].rate())
-		half, halfDirect = append(half, outs[2].half), append(halfDirect, outs[3].half)
-		added = append(added, outs[2].half-outs[3].half)
+	all, err := s.turns(append(w.loads(), s.helloLoad(plain()))...)
+	if err != nil {
+		return err
 	}
-	limit, name := 0.0, method+" 4 KiB"
+	const hello = relayed + 1
+	limit := 0.0
 	if method == "GET" {
 		limit = 4
 	}
-	r := &b.report
-	r.most(name+", added CPU (the server's own)", median(server), median(hello), "hello", limit)
-	r.most("  CPU of the store behind it", median(child), median(direct), "directly", 0)
-	budget, verdict := "", ""
-	if method == "GET" {
-		budget, verdict = "≤ 0.3 ms", within(median(added) <= 300*time.Microsecond)
+	r := &s.report
+	r.cpu(method+" 4 KiB, added CPU (the server's own)", all, through, hello, "hello", limit)
+	r.cpu("  the same, beside the relay", all, through, relayed, "relay", 0)
+	behind, alone := all.median(through, cpuSecond), all.median(direct, cpuFirst)
+	r.most("  CPU of the store behind it", duration(behind), duration(alone), "directly", behind/alone, 0)
+	objects, err := s.server.allocations(w.through)
+	r.add("  allocations of the server, net/http's own in it", fmt.Sprintf("%.0f", objects), "", "", "", "")
+	return err
+}
+
+// smallRate is requests per second and, on one connection, the latency added.
+func (s *stores) smallRate(method string, conns int, tls bool) error {
+	at, name := s.server.at, ""
+	if tls {
+		at, name = s.server.tls, " TLS,"
 	}
-	r.add("  added latency, 1 connection", short(median(added)), fmt.Sprintf("%s, directly %s", short(median(half)), short(median(halfDirect))), "", budget, verdict)
-	r.add("  requests per second, 16 connections", fmt.Sprintf("%.0f/s", median(rate)), fmt.Sprintf("directly %.0f/s", median(rateDirect)),
-		fmt.Sprintf("%.2f ×", median(rate)/median(rateDirect)), "", "")
+	w, err := s.ways(at, conns, method, small, smallBody)
+	if err != nil {
+		return err
+	}
+	all, err := s.turns(w.loads()...)
+	if err != nil {
+		return err
+	}
+	r := &s.report
+	if conns == 1 && !tls {
+		budget, verdict := "", ""
+		added := duration(all.median(through, half) - all.median(direct, half))
+		if method == "GET" {
+			budget, verdict = "≤ 0.3 ms", within(added <= 300*time.Microsecond)
+		}
+		r.add("  added latency, 1 connection", short(added), fmt.Sprintf("%s, directly %s, relay %s", short(duration(all.median(through, half))),
+			short(duration(all.median(direct, half))), short(duration(all.median(relayed, half)))), "", budget, verdict)
+	}
+	r.add(fmt.Sprintf(" %s requests per second, %d connections", name, conns), fmt.Sprintf("%.0f/s", all.median(through, rate)),
+		fmt.Sprintf("directly %.0f/s", all.median(direct, rate)), fmt.Sprintf("%.2f ×", all.ratio(through, direct, rate)), "",
+		fmt.Sprintf("%.2f × the relay", all.ratio(through, relayed, rate)))
 	return nil
 }
 
@@ -178,43 +187,50 @@ func (b *bench) large() error {
 	if err != nil {
 		return err
 	}
-	defer s.direct.end()
+	defer s.end()
 	b.report.heading("Gateway at 16 MiB")
-	for _, way := range []struct {
-		at    target
-		conns int
-		name  string
-	}{{s.server.at, 1, ""}, {s.server.at, 16, ""}, {s.server.tls, 1, " TLS"}, {s.server.tls, 16, " TLS"}} {
-		for _, method := range []string{"GET", "PUT"} {
-			p, err := s.pairAt(way.at, way.conns, method, "/"+bucket+"/large", largeBody)
-			if err != nil {
-				return err
-			}
-			var through, direct []float64
-			var server, child, alone []time.Duration
-			for range b.rounds {
-				t, err := p.through.run()
-				if err != nil {
+	for _, tls := range []bool{false, true} {
+		for _, conns := range []int{1, 16} {
+			for _, method := range []string{"GET", "PUT"} {
+				if err := s.throughput(method, conns, tls); err != nil {
 					return err
 				}
-				d, err := p.direct.run()
-				if err != nil {
-					return err
-				}
-				through, direct = append(through, t.rate()*16), append(direct, d.rate()*16)
-				server, child, alone = append(server, t.cpu[0]), append(child, t.cpu[1]), append(alone, d.cpu[0])
 			}
-			ratio := median(through) / median(direct)
-			budget, verdict := "≥ 0.9 ×", within(ratio >= 0.9)
-			if way.name != "" { // the store itself speaks no TLS
-				budget, verdict = "", ""
-			}
-			b.report.add(fmt.Sprintf("%s 16 MiB%s, %d connections", method, way.name, way.conns), fmt.Sprintf("%.0f MiB/s", median(through)),
-				fmt.Sprintf("directly %.0f MiB/s", median(direct)), fmt.Sprintf("%.2f ×", ratio), budget, verdict)
-			b.report.add("  CPU: server, store (store directly)", fmt.Sprintf("%s, %s (%s)", short(median(server)), short(median(child)), short(median(alone))), "", "", "", "")
 		}
 	}
 	all, _, err := memoryOf(b.server.pid())
-	b.report.add("  resident memory of the server afterwards", fmt.Sprintf("%.0f MiB", all), "", "", "", "")
+	b.report.add("resident memory of the server afterwards", fmt.Sprintf("%.0f MiB", all), "", "", "", "")
 	return err
+}
+
+func (s *stores) throughput(method string, conns int, tls bool) error {
+	at, name := s.server.at, ""
+	if tls {
+		at, name = s.server.tls, " TLS"
+	}
+	w, err := s.ways(at, conns, method, large, largeBody)
+	if err != nil {
+		return err
+	}
+	loads := w.loads()
+	for _, l := range loads {
+		l.duration *= 2
+	}
+	all, err := s.turns(loads...)
+	if err != nil {
+		return err
+	}
+	ratio := all.ratio(through, direct, rate)
+	budget, verdict := "≥ 0.9 ×", within(ratio >= 0.9)
+	if tls { // the store itself speaks no TLS
+		budget, verdict = "", ""
+	}
+	mib := func(i int) string { return fmt.Sprintf("%.0f MiB/s", all.median(i, rate)*largeBody/(1<<20)) }
+	cpu := func(i int, figure func(*outcome) float64) string { return short(duration(all.median(i, figure))) }
+	r := &s.report
+	r.add(fmt.Sprintf("%s 16 MiB%s, %d connections", method, name, conns), mib(through), "directly "+mib(direct), fmt.Sprintf("%.2f ×", ratio), budget, verdict)
+	r.add("  beside the relay", mib(through), "relay "+mib(relayed), fmt.Sprintf("%.2f ×", all.ratio(through, relayed, rate)), "", "")
+	r.add("  CPU: server, store behind it", cpu(through, cpuFirst)+", "+cpu(through, cpuSecond),
+		fmt.Sprintf("store directly %s; relay %s, store %s", cpu(direct, cpuFirst), cpu(relayed, cpuFirst), cpu(relayed, cpuSecond)), "", "", "")
+	return nil
 }

@@ -34,8 +34,11 @@ type load struct {
 	conns int
 	// requests are whole HTTP/1.1 requests, sent in turn.
 	requests [][]byte
-	// once sends each request once; otherwise they go round until duration.
+	// once sends each request once, part of them in each run; otherwise they
+	// go round until duration.
 	once     bool
+	part     int
+	begin    int // the first request of the next run
 	duration time.Duration
 	status   int // that every answer must have; 200 when 0
 	pids     []int
@@ -50,12 +53,15 @@ type outcome struct {
 	half, tail time.Duration
 }
 
-func (o *outcome) rate() float64 { return float64(o.n) / o.took.Seconds() }
-
 // run sends the load and measures the processes' CPU time around it.
 func (l *load) run() (*outcome, error) {
 	if l.status == 0 {
 		l.status = 200
+	}
+	requests := l.requests
+	if l.part > 0 {
+		requests = requests[l.begin : l.begin+l.part]
+		l.begin += l.part
 	}
 	workers := make([]*worker, l.conns)
 	var next atomic.Int64
@@ -65,7 +71,7 @@ func (l *load) run() (*outcome, error) {
 			return nil, err
 		}
 		defer conn.Close()
-		workers[i] = &worker{load: l, next: &next, conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
+		workers[i] = &worker{load: l, requests: requests, next: &next, conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
 	}
 	before, err := cpuOfAll(l.pids)
 	if err != nil {
@@ -118,6 +124,7 @@ const readBuffer = 256 << 10
 // the load shares its processors with what it measures.
 type worker struct {
 	*load
+	requests  [][]byte
 	next      *atomic.Int64
 	conn      net.Conn
 	in        *bufio.Reader

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // roleVariable makes this program play a part of its own bench.
@@ -29,22 +30,35 @@ const patience = 20 * time.Second
 // defaultServer is the name of the server in its default configuration.
 const defaultServer = "default"
 
-// play is a child: the empty handler, tuned as the server tunes itself.
+// play is a child: a role, tuned as the server tunes itself.
 func play(role string) error {
-	if role != roleHello {
-		return errors.New("unknown role")
-	}
 	debug.SetGCPercent(400)
+	switch role {
+	case roleHello:
+		return hello()
+	case roleRelay:
+		return relay()
+	}
+	return errors.New("unknown role")
+}
+
+// hello is the empty handler.
+func hello() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(l.Addr())
+	endWithInput()
+	return http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+}
+
+// endWithInput ends the process when standard input does.
+func endWithInput() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	return http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 }
 
 // process is a child that ends when its standard input closes.
@@ -54,14 +68,15 @@ type process struct {
 	at    target
 }
 
-func startRole(role string) (*process, error) {
+// startRole starts this program in a role that gets one line to read.
+func startRole(role, line string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
-	return startProcess(cmd, "", func(line string) target { return target{"tcp", line} })
+	return startProcess(cmd, line, func(line string) target { return target{"tcp", line} })
 }
 
 // startProcess gives the child one line on standard input and waits for the
@@ -116,6 +131,7 @@ type server struct {
 // readyFile is what the bench needs of it.
 type readyFile struct {
 	URL       string `json:"url"`
+	AdminURL  string `json:"admin_url"`
 	TLSURL    string `json:"tls_url"`
 	Region    string `json:"region"`
 	Partition string `json:"partition"`
@@ -210,23 +226,45 @@ func startStore(b *bench) (*directStore, error) {
 	return s, err
 }
 
-// ticks is the unit of CPU time in /proc on every Linux.
-const tick = 10 * time.Millisecond
-
-// cpuOf is the CPU time a process has used, user and system.
+// cpuOf is the CPU time that all threads of a process have used, user and
+// system. It reads the process's own clock, which is exact: /proc counts in
+// steps of 10 ms.
 func cpuOf(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	const clockSched = 2 // of clock_getcpuclockid(3)
+	var t syscall.Timespec
+	_, _, failed := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|clockSched), uintptr(unsafe.Pointer(&t)), 0)
+	if failed != 0 {
+		return 0, fmt.Errorf("CPU time of process %d: %w", pid, failed)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// allocations is how many objects the server allocates per operation of l.
+func (s *server) allocations(l *load) (float64, error) {
+	before, err := s.mallocs()
 	if err != nil {
 		return 0, err
 	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	f := strings.Fields(after)
-	if len(f) < 13 {
-		return 0, errors.New("unexpected /proc/PID/stat")
+	out, err := l.run()
+	if err != nil {
+		return 0, err
 	}
-	user, err1 := strconv.Atoi(f[11])
-	system, err2 := strconv.Atoi(f[12])
-	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+	after, err := s.mallocs()
+	return (after - before) / float64(out.n), err
+}
+
+func (s *server) mallocs() (float64, error) {
+	resp, err := http.Get(s.ready.AdminURL + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+			return strconv.ParseFloat(text, 64)
+		}
+	}
+	return 0, errors.New("the metrics tell nothing of allocations")
 }
 
 // memoryOf returns a process's resident memory, whole and without files, MiB.

@@ -39,13 +39,17 @@ func (r *report) heading(text string) { r.rows = append(r.rows, row{operation: "
 
 // most adds a figure that may be at most limit times its base; limit 0 means
 // that there is no budget.
-func (r *report) most(operation string, figure, base time.Duration, baseName string, limit float64) {
-	ratio := float64(figure) / float64(base)
+func (r *report) most(operation string, figure, base time.Duration, baseName string, ratio, limit float64) {
 	budget, verdict := "", ""
 	if limit > 0 {
 		budget, verdict = fmt.Sprintf("≤ %g ×", limit), within(ratio <= limit)
 	}
 	r.add(operation, short(figure), baseName+" "+short(base), fmt.Sprintf("%.2f ×", ratio), budget, verdict)
+}
+
+// cpu is most for the CPU time of load i beside that of another.
+func (r *report) cpu(operation string, all rounds, i, base int, baseName string, limit float64) {
+	r.most(operation, duration(all.median(i, cpuFirst)), duration(all.median(base, cpuFirst)), baseName, all.ratio(i, base, cpuFirst), limit)
 }
 
 func (r *report) print(w io.Writer, took time.Duration) error {

@@ -134,23 +134,32 @@ func (s *server) rootTokens(n int) ([]string, error) {
 	})
 }
 
-// clientTokens makes n different RS256 tokens of the demo's service account.
-func (s *server) clientTokens(n int) ([]string, error) {
+// clientSecret is that of the demo's service account.
+func (s *server) clientSecret() (string, error) {
 	text, err := os.ReadFile(filepath.Join(s.data, "dev-credentials.json"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var c struct {
 		Secret string `json:"admin_client_secret"`
 	}
-	if err := json.Unmarshal(text, &c); err != nil {
+	err = json.Unmarshal(text, &c)
+	return c.Secret, err
+}
+
+func clientForm(secret string) url.Values {
+	return url.Values{"grant_type": {"client_credentials"}, "client_id": {"admin-client"}, "client_secret": {secret}}
+}
+
+// clientTokens makes n different RS256 tokens of the demo's service account.
+func (s *server) clientTokens(n int) ([]string, error) {
+	secret, err := s.clientSecret()
+	if err != nil {
 		return nil, err
 	}
 	return parallel(n, func(yield func(string) bool) error {
 		for {
-			t, err := s.grant("shasta", url.Values{
-				"grant_type": {"client_credentials"}, "client_id": {"admin-client"}, "client_secret": {c.Secret},
-			})
+			t, err := s.grant("shasta", clientForm(secret))
 			if err != nil || !yield(t.Access) {
 				return err
 			}
