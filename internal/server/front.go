@@ -26,10 +26,10 @@ type Front struct {
 	Dialects map[string]http.Handler // by service
 	Proxies  proxies
 	Log      *slog.Logger
-	// AccessLog switches the line per request.
-	AccessLog bool
-	Metrics   *Metrics
-	Clock     identity.Clock
+	// Access gets a line per request; nil for none.
+	Access  *accessLog
+	Metrics *Metrics
+	Clock   identity.Clock
 }
 
 // ServeHTTP serves one request.
@@ -42,14 +42,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.Metrics.inFlight.Dec()
 	route := f.route(&rec, r, &facts)
 	took := f.Clock.Now().Sub(began)
-	f.Metrics.observe(route, r, rec.code(), took)
-	if f.AccessLog {
-		f.Log.LogAttrs(r.Context(), slog.LevelInfo, accessMessage,
-			slog.String("id", facts.ID), slog.String("service", route.Service), slog.String("action", printable(route.Action)),
-			slog.String("method", r.Method), slog.String("host", cut(r.Host, 255)), slog.String("target", logTarget(r.RequestURI)),
-			slog.Int("status", rec.code()), slog.Int64("bytes", rec.written), slog.Duration("took", took),
-			slog.String("source", facts.SourceIP), slog.String("agent", facts.UserAgent))
-	}
+	f.Metrics.observe(&route, r, rec.code(), took)
+	f.Access.write(&accessLine{at: began.Add(took), took: took, facts: &facts, route: &route, r: r, status: rec.code(), bytes: rec.written})
 }
 
 // route refuses what is beyond a limit, picks the dialect and calls it. A panic

@@ -55,9 +55,10 @@ func (l *lockedBuffer) String() string {
 }
 
 func newFront(log io.Writer, dialects map[string]http.Handler) *Front {
+	logger := NewLogger(LogConfig{Level: "info", Format: "text"}, log)
 	return &Front{
-		Router: NewRouter(testHosts(), false), Dialects: dialects, Log: NewLogger(LogConfig{Level: "info", Format: "text"}, log),
-		AccessLog: true, Metrics: NewMetrics("test", []string{"GetCallerIdentity"}), Clock: &fixedClock{now: time.Unix(1e9, 0)},
+		Router: NewRouter(testHosts(), false), Dialects: dialects, Log: logger,
+		Access: newAccessLog(logger), Metrics: NewMetrics("test", []string{"GetCallerIdentity"}), Clock: &fixedClock{now: time.Unix(1e9, 0)},
 	}
 }
 
@@ -205,10 +206,10 @@ func TestMetricsBoundTheirLabels(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics("1.2", []string{"GetCallerIdentity"})
 	post := httptest.NewRequest("POST", realmTokenURL, nil)
-	m.observe(Route{Service: "sts", Action: "GetCallerIdentity"}, post, 200, time.Millisecond)
-	m.observe(Route{Service: "sts", Action: "made-up"}, post, 400, time.Millisecond)
-	m.observe(Route{Service: "oidc"}, post, 200, time.Millisecond)
-	m.observe(Route{Service: "s3"}, httptest.NewRequest("BREW", "/made-up", nil), 405, time.Millisecond)
+	m.observe(&Route{Service: "sts", Action: "GetCallerIdentity"}, post, 200, time.Millisecond)
+	m.observe(&Route{Service: "sts", Action: "made-up"}, post, 400, time.Millisecond)
+	m.observe(&Route{Service: "oidc"}, post, 200, time.Millisecond)
+	m.observe(&Route{Service: "s3"}, httptest.NewRequest("BREW", "/made-up", nil), 405, time.Millisecond)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{
@@ -376,7 +377,9 @@ func BenchmarkFront(b *testing.B) {
 			front := newFront(io.Discard, map[string]http.Handler{"s3": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Write([]byte("hello"))
 			})})
-			front.AccessLog = logged
+			if !logged {
+				front.Access = nil
+			}
 			r := httptest.NewRequest("GET", "/bucket/key", nil)
 			r.RequestURI = "/bucket/key"
 			r.Header.Set("Authorization", signedFor("s3"))

@@ -19,9 +19,9 @@ func NewLogger(c LogConfig, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	lines := &gatheredLines{w: w}
 	if c.Format == "json" {
-		return slog.New(gathering{slog.NewJSONHandler(lines, options), lines})
+		return slog.New(gathering{slog.NewJSONHandler(lines, options), lines, true})
 	}
-	return slog.New(gathering{slog.NewTextHandler(lines, options), lines})
+	return slog.New(gathering{slog.NewTextHandler(lines, options), lines, false})
 }
 
 // secretParameters are the query parameters whose values never reach a log, in

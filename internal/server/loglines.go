@@ -20,26 +20,24 @@ const (
 	gatherBytes = 32 << 10
 )
 
-// gathering is a slog.Handler over a handler that writes to lines.
+// gathering is a slog.Handler over a handler that writes to lines, where the
+// access log writes too.
 type gathering struct {
 	slog.Handler
 	lines *gatheredLines
+	json  bool
 }
 
 func (g gathering) Handle(ctx context.Context, r slog.Record) error {
-	err := g.Handler.Handle(ctx, r)
-	if r.Message == accessMessage && r.Level <= slog.LevelInfo {
-		return err
-	}
-	return errors.Join(err, g.lines.flush())
+	return errors.Join(g.Handler.Handle(ctx, r), g.lines.flush())
 }
 
 func (g gathering) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return gathering{g.Handler.WithAttrs(attrs), g.lines}
+	return gathering{g.Handler.WithAttrs(attrs), g.lines, g.json}
 }
 
 func (g gathering) WithGroup(name string) slog.Handler {
-	return gathering{g.Handler.WithGroup(name), g.lines}
+	return gathering{g.Handler.WithGroup(name), g.lines, g.json}
 }
 
 // flushLog writes what a logger of NewLogger has gathered.

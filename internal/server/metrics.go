@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,8 +19,22 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	panics   prometheus.Counter
+	// series are those that were seen, by service, operation and status: to
+	// find one by its labels takes longer than to count.
+	seriesMu sync.RWMutex
+	series   map[seriesKey]series
 	// actions bounds the values of the label "op" to names that are served.
 	actions map[string]bool
+}
+
+type seriesKey struct {
+	service, op string
+	status      int
+}
+
+type series struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
 }
 
 // NewMetrics makes the metrics. actions are the names of query actions that
@@ -37,6 +52,7 @@ func NewMetrics(version string, actions []string) *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "daypass_requests_in_flight", Help: "Requests being answered."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "daypass_panics_total", Help: "Requests that ended in a panic."}),
 		actions:  map[string]bool{},
+		series:   map[seriesKey]series{},
 	}
 	for _, a := range actions {
 		m.actions[a] = true
@@ -60,7 +76,7 @@ func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-func (m *Metrics) observe(route Route, r *http.Request, status int, took time.Duration) {
+func (m *Metrics) observe(route *Route, r *http.Request, status int, took time.Duration) {
 	op := route.Action
 	switch {
 	case op != "" && !m.actions[op]:
@@ -70,8 +86,22 @@ func (m *Metrics) observe(route Route, r *http.Request, status int, took time.Du
 	case op == "":
 		op = knownMethod(r.Method)
 	}
-	m.requests.WithLabelValues(route.Service, op, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route.Service).Observe(took.Seconds())
+	of := m.seriesOf(seriesKey{route.Service, op, status})
+	of.requests.Inc()
+	of.duration.Observe(took.Seconds())
+}
+
+func (m *Metrics) seriesOf(k seriesKey) series {
+	m.seriesMu.RLock()
+	s, ok := m.series[k]
+	m.seriesMu.RUnlock()
+	if !ok {
+		s = series{m.requests.WithLabelValues(k.service, k.op, strconv.Itoa(k.status)), m.duration.WithLabelValues(k.service)}
+		m.seriesMu.Lock()
+		m.series[k] = s
+		m.seriesMu.Unlock()
+	}
+	return s
 }
 
 // realmOperation is the last word of a realm's endpoint: token, certs, ….

@@ -225,7 +225,10 @@ func (s *server) serve() error {
 	}
 	front := &Front{
 		Router: NewRouter(s.hosts, s.Dev), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
-		AccessLog: s.Config.Log.Access, Metrics: s.metrics, Clock: s.Clock,
+		Metrics: s.metrics, Clock: s.Clock,
+	}
+	if s.Config.Log.Access {
+		front.Access = newAccessLog(s.Log)
 	}
 	if err := s.serveFront(front); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"io"
 	"mime"
 	"net/http"
@@ -145,12 +144,21 @@ func peek(r *http.Request) (text string, whole bool, failed *identity.Error) {
 	if err != nil {
 		return "", false, &identity.Error{Kind: identity.KindIncompleteBody, Op: "server.Route", Err: err}
 	}
-	r.Body = &rejoined{Reader: io.MultiReader(bytes.NewReader(body), r.Body), Closer: r.Body}
+	r.Body = &rejoined{ReadCloser: r.Body, begin: body}
 	return string(body), len(body) <= maxPeek, nil
 }
 
 // rejoined is a body whose beginning was read.
 type rejoined struct {
-	io.Reader
-	io.Closer
+	io.ReadCloser
+	begin []byte
+}
+
+func (b *rejoined) Read(p []byte) (int, error) {
+	if len(b.begin) == 0 {
+		return b.ReadCloser.Read(p)
+	}
+	n := copy(p, b.begin)
+	b.begin = b.begin[n:]
+	return n, nil
 }
