@@ -12,13 +12,17 @@ import (
 	"time"
 )
 
-// inline sends GET and HEAD over plain HTTP/1.1 on the goroutine that asks, and
-// everything else by way of rest. A transport of net/http has two goroutines
-// for each connection, which a small answer pays for with four switches.
+// inline sends over plain HTTP/1.1 on the goroutine that asks, whatever has no
+// body or a small one, and everything else by way of rest. A transport of
+// net/http has two goroutines for each connection, which a small answer pays
+// for with four switches.
+//
+// A small body is read to its end, and thereby checked, before any of it is
+// sent; it leaves together with its head.
 type inline struct {
 	// dial makes a connection; the URL's host is not looked at.
 	dial func(ctx context.Context) (net.Conn, error)
-	rest *http.Transport
+	rest http.RoundTripper
 
 	mu     sync.Mutex
 	idle   []*line // the last is the one used last
@@ -30,22 +34,29 @@ type line struct {
 	net.Conn
 	head  io.LimitedReader // bounds the head of an answer
 	br    *bufio.Reader
-	bw    *bufio.Writer
 	since time.Time // idle
 }
 
 // RoundTrip implements http.RoundTripper. A connection that was idle may have
-// been closed by the other side: what finds one so is sent again, on the next.
+// been closed by the other side. What finds one so and changes nothing is sent
+// again, on the next; for all else connections are looked at before.
 func (t *inline) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil || r.URL.Scheme != "http" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	unknown := r.ContentLength < 0 || r.ContentLength == 0 && r.Body != nil && r.Body != http.NoBody
+	if unknown || r.ContentLength > maxInlineBody || len(r.TransferEncoding) > 0 {
 		return t.rest.RoundTrip(r)
 	}
+	out := outgoings.Get().(*outgoing)
+	defer out.release()
+	if err := out.fill(r); err != nil {
+		return nil, err
+	}
+	repeatable := r.Method == http.MethodGet || r.Method == http.MethodHead
 	for {
-		l, used, err := t.take(r.Context())
+		l, used, err := t.take(r.Context(), !repeatable)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := t.exchange(l, r)
+		resp, err := t.exchange(l, r, out.b)
 		if err == nil {
 			return resp, nil
 		}
@@ -53,29 +64,26 @@ func (t *inline) RoundTrip(r *http.Request) (*http.Response, error) {
 		if cause := context.Cause(r.Context()); cause != nil {
 			return nil, cause
 		}
-		if !used || l.head.N < maxResponseHeader {
+		if !used || !repeatable || l.head.N < maxResponseHeader {
 			return nil, err
 		}
 	}
 }
 
-func (t *inline) exchange(l *line, r *http.Request) (*http.Response, error) {
+func (t *inline) exchange(l *line, r *http.Request, out []byte) (*http.Response, error) {
 	stop := context.AfterFunc(r.Context(), func() { l.Close() })
 	l.head.N = maxResponseHeader
-	err := r.Write(l.bw)
-	if err == nil {
-		err = l.bw.Flush()
-	}
+	_, err := l.Write(out)
 	var resp *http.Response
 	for first := true; err == nil && (first || resp.StatusCode < 200); first = false {
-		resp, err = http.ReadResponse(l.br, r)
+		resp, err = l.readAnswer(r)
 	}
 	if err != nil {
 		stop()
 		return nil, err
 	}
 	l.head.N = math.MaxInt64
-	body := &lineBody{ReadCloser: resp.Body, transport: t, line: l, stop: stop, ctx: r.Context(), keep: !resp.Close}
+	body := &lineBody{reader: resp.Body, transport: t, line: l, stop: stop, ctx: r.Context(), keep: !resp.Close}
 	if resp.Body == http.NoBody || r.Method == http.MethodHead {
 		body.end(true)
 	}
@@ -85,7 +93,7 @@ func (t *inline) exchange(l *line, r *http.Request) (*http.Response, error) {
 
 // lineBody is the body of an answer; at its end the connection is free again.
 type lineBody struct {
-	io.ReadCloser
+	reader    io.Reader
 	transport *inline
 	line      *line
 	stop      func() bool
@@ -98,7 +106,7 @@ func (b *lineBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return 0, io.EOF
 	}
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.reader.Read(p)
 	if err != nil {
 		b.end(errors.Is(err, io.EOF))
 		if cause := context.Cause(b.ctx); cause != nil && !errors.Is(err, io.EOF) {
@@ -126,23 +134,31 @@ func (b *lineBody) end(whole bool) {
 	b.line.Close()
 }
 
-func (t *inline) take(ctx context.Context) (l *line, used bool, err error) {
-	t.mu.Lock()
-	if n := len(t.idle); n > 0 {
-		l, t.idle = t.idle[n-1], t.idle[:n-1]
+// take returns a connection, one that was used before if there is one; with
+// alive only one that the other side has not closed.
+func (t *inline) take(ctx context.Context, alive bool) (l *line, used bool, err error) {
+	for {
+		t.mu.Lock()
+		l = nil
+		if n := len(t.idle); n > 0 {
+			l, t.idle = t.idle[n-1], t.idle[:n-1]
+		}
+		t.mu.Unlock()
+		switch {
+		case l == nil:
+			conn, err := t.dial(ctx)
+			if err != nil {
+				return nil, false, err
+			}
+			l = &line{Conn: conn}
+			l.head.R = conn
+			l.br = bufio.NewReaderSize(&l.head, headBytes)
+			return l, false, nil
+		case !alive || stillOpen(l.Conn):
+			return l, true, nil
+		}
+		l.Close()
 	}
-	t.mu.Unlock()
-	if l != nil {
-		return l, true, nil
-	}
-	conn, err := t.dial(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	l = &line{Conn: conn, bw: bufio.NewWriterSize(conn, 4<<10)}
-	l.head.R = conn
-	l.br = bufio.NewReaderSize(&l.head, headBytes)
-	return l, false, nil
 }
 
 func (t *inline) put(l *line) {
@@ -173,5 +189,7 @@ func (t *inline) CloseIdleConnections() {
 	for _, l := range idle {
 		l.Close()
 	}
-	t.rest.CloseIdleConnections()
+	if c, ok := t.rest.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }

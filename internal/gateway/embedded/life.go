@@ -53,7 +53,7 @@ func newLife(socket string) *life {
 		socket:      socket,
 		accessKeyID: rand.Text(),
 		secret:      identity.Secret(rand.Text() + rand.Text()),
-		transport: &inline{dial: dial, rest: &http.Transport{
+		transport: &inline{dial: dial, rest: addressed{&http.Transport{
 			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 			DisableCompression:     true,
 			ReadBufferSize:         headBytes,
@@ -63,7 +63,7 @@ func newLife(socket string) *life {
 			IdleConnTimeout:        idleTimeout,
 			ExpectContinueTimeout:  continueTimeout,
 			MaxResponseHeaderBytes: maxResponseHeader,
-		}},
+		}}},
 	}
 }
 
@@ -86,10 +86,11 @@ func (l *life) signedElsewhere(r *http.Request) bool {
 	return authorization != "" && !strings.Contains(authorization, "Credential="+l.accessKeyID+"/")
 }
 
-// address returns a copy of r for this store. All requests share one pool of
-// connections, so the URL's host is fixed; the Host header, which is signed,
-// stays what it was.
-func (l *life) address(r *http.Request) *http.Request {
+// addressed gives every request the same URL's host, so that all share one pool
+// of connections; the Host header, which is signed, stays what it was.
+type addressed struct{ *http.Transport }
+
+func (t addressed) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := r.WithContext(r.Context())
 	u := *r.URL
 	if out.Host == "" {
@@ -97,7 +98,7 @@ func (l *life) address(r *http.Request) *http.Request {
 	}
 	u.Scheme, u.Host = "http", "objectstore"
 	out.URL = &u
-	return out
+	return t.Transport.RoundTrip(out)
 }
 
 type roundTripper struct{ store *Store }
@@ -116,7 +117,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := l.transport.RoundTrip(l.address(r))
+	resp, err := l.transport.RoundTrip(r)
 	if err == nil {
 		return resp, nil
 	}
