@@ -54,8 +54,8 @@ func WriteResponse(w http.ResponseWriter, svc QueryService, action, requestID st
 	x.Elem("RequestId", requestID)
 	x.Close("ResponseMetadata")
 	x.Close(action + "Response")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set(requestIDHeader, requestID)
+	h, values := w.Header(), []string{"no-store", requestID}
+	h["Cache-Control"], h[requestIDHeader] = values[:1:1], values[1:2:2]
 	send(w, http.StatusOK, "text/xml", x.b)
 }
 

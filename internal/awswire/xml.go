@@ -185,9 +185,8 @@ const xmlDeclaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 // send is the one place that writes an answer. A failed write means that the
 // client is gone, which nobody can be told.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h, values := w.Header(), []string{contentType, strconv.Itoa(len(body))}
+	h["Content-Type"], h["Content-Length"] = values[:1:1], values[1:2:2]
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -96,19 +96,24 @@ func (s *Signer) sign(r *http.Request, payloadHash string, at time.Time) error {
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}
-	r.Header.Del("Authorization")
-	r.Header.Set("X-Amz-Date", stamp)
-	r.Header.Del("X-Amz-Security-Token")
+	// One array holds the values; the names are in canonical spelling.
+	values := make([]string, 0, 5)
+	set := func(name, value string) {
+		values = append(values, value)
+		r.Header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	for _, name := range []string{"Authorization", "X-Amz-Security-Token", regionSetHeader, "X-Amz-Content-Sha256"} {
+		delete(r.Header, name)
+	}
+	set("X-Amz-Date", stamp)
 	if s.cred.SessionToken != "" {
-		r.Header.Set("X-Amz-Security-Token", s.cred.SessionToken)
+		set("X-Amz-Security-Token", s.cred.SessionToken)
 	}
-	r.Header.Del(regionSetHeader)
 	if s.private != nil {
-		r.Header.Set(regionSetHeader, s.regionSet)
+		set(regionSetHeader, s.regionSet)
 	}
-	r.Header.Del("X-Amz-Content-Sha256")
 	if s.service == "s3" {
-		r.Header.Set("X-Amz-Content-Sha256", payloadHash)
+		set("X-Amz-Content-Sha256", payloadHash)
 	}
 	m, err := s.outgoing(r)
 	if err != nil {
@@ -118,8 +123,16 @@ func (s *Signer) sign(r *http.Request, payloadHash string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", s.algorithm()+" Credential="+s.credential(stamp)+
-		", SignedHeaders="+strings.Join(m.names, ";")+", Signature="+signature)
+	b := make([]byte, 0, 512)
+	b = append(append(append(append(b, s.algorithm()...), " Credential="...), s.cred.AccessKeyID...), '/')
+	b = append(appendScope(b, stamp[:8], s.region, s.service), ", SignedHeaders="...)
+	for i, name := range m.names {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	set("Authorization", string(append(append(b, ", Signature="...), signature...)))
 	return nil
 }
 
@@ -237,9 +250,9 @@ func (s *Signer) outgoing(r *http.Request) (*message, error) {
 	if m.host = cmp.Or(r.Host, r.URL.Host); m.host == "" {
 		return nil, errors.New("sigv4: a request without a host cannot be signed")
 	}
-	m.names = append(m.names, "host")
+	m.names = append(make([]string, 0, 12), "host")
 	for key := range r.Header {
-		name := strings.ToLower(key)
+		name := lowerName(key)
 		if name != "content-type" && name != "content-md5" && !strings.HasPrefix(name, "x-amz-") {
 			continue
 		}
@@ -250,4 +263,23 @@ func (s *Signer) outgoing(r *http.Request) (*message, error) {
 	}
 	slices.Sort(m.names)
 	return m, nil
+}
+
+// ordinaryNames are headers that are signed again and again.
+var ordinaryNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range []string{
+		"content-type", "content-md5", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token",
+		"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-checksum-mode", "x-amz-sdk-checksum-algorithm",
+	} {
+		names[http.CanonicalHeaderKey(name)] = name
+	}
+	return names
+}()
+
+func lowerName(key string) string {
+	if name, ok := ordinaryNames[key]; ok {
+		return name
+	}
+	return strings.ToLower(key)
 }

@@ -188,9 +188,8 @@ func (x *exchange) copyHeaders(resp *http.Response) {
 
 // identify sets the headers that every answer carries.
 func (x *exchange) identify() {
-	h := x.w.Header()
-	h["X-Amz-Request-Id"] = []string{x.id}
-	h["X-Amz-Id-2"] = []string{HostID}
+	h, values := x.w.Header(), []string{x.id, HostID}
+	h["X-Amz-Request-Id"], h["X-Amz-Id-2"] = values[:1:1], values[1:2:2]
 }
 
 // stream copies the body of an answer. Its headers are out, so that a failure
