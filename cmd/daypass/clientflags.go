@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,6 +151,9 @@ func (f *clientFlags) cacheless() bool { return f.noCache || os.Getenv(envNoCach
 func (f *clientFlags) openStore(c *cobra.Command) (*client.Store, error) {
 	if f.cacheless() {
 		return nil, nil
+	}
+	if f.backend != "" && !slices.Contains(client.Backends(), f.backend) {
+		return nil, &usageError{c.CommandPath(), fmt.Errorf("--backend: %q is none of %s", f.backend, strings.Join(client.Backends(), ", "))}
 	}
 	dir, err := client.CacheDir()
 	if err != nil {

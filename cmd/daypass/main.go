@@ -122,7 +122,11 @@ func usageArgs(c *cobra.Command) {
 		check = noArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
+		err := check(c, args)
+		if err == nil {
+			err = c.ValidateFlagGroups() // cobra's own turn comes later, and is no usage error
+		}
+		if err != nil {
 			return &usageError{c.CommandPath(), err}
 		}
 		return nil

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +59,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "status": status, "mode": mode, "member": member, "write": write,
+			"await": await, "status": status, "mode": mode, "member": member, "write": write, "append": appendLine, "until": untilStatus, "together": together,
 		},
 	})
 }
@@ -140,4 +143,70 @@ func write(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: write FILE TEXT")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(args[1]+"\n"), 0o600))
+}
+
+// append FILE TEXT adds a line to a file.
+func appendLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: append FILE TEXT")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]+"\n"), 0o600))
+}
+
+// until CODE COMMAND… runs a command again and again until it ends with an exit
+// status.
+func untilStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until CODE COMMAND…")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var exit *exec.ExitError
+		err := ts.Exec(args[1], args[2:]...)
+		if errors.As(err, &exit) && fmt.Sprint(exit.ExitCode()) == args[0] || err == nil && args[0] == "0" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// together N COMMAND… runs a command N times at once. All must succeed and
+// print the same, which is then the standard output.
+func together(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	if neg || len(args) < 2 || err != nil {
+		ts.Fatalf("usage: together N COMMAND…")
+	}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	type result struct {
+		out []byte
+		err error
+	}
+	results := make(chan result)
+	for range n {
+		c := exec.Command(path, args[2:]...)
+		c.Dir = ts.MkAbs(".")
+		for _, name := range []string{"HOME", "PATH", "DAYPASS_KEYRING"} {
+			c.Env = append(c.Env, name+"="+ts.Getenv(name))
+		}
+		go func() {
+			out, err := c.CombinedOutput()
+			results <- result{out, err}
+		}()
+	}
+	var first []byte
+	for i := range n {
+		r := <-results
+		if i == 0 {
+			first = r.out
+		}
+		if r.err != nil || !bytes.Equal(r.out, first) {
+			ts.Fatalf("%v: %s, and another %s", r.err, r.out, first)
+		}
+	}
+	fmt.Fprintf(ts.Stdout(), "%s", first)
 }

@@ -77,7 +77,7 @@ func LoadConfig(path string) (*Config, error) {
 	for _, name := range c.Names() {
 		p := c.profiles[name]
 		if !ValidProfileName(name) {
-			return nil, doc.Errorf("profiles."+name, "not a name of letters, digits and ._@-")
+			return nil, doc.Errorf("profiles", "%q is not a name of letters, digits and ._@-", name)
 		}
 		if key, complaint := p.check(); key != "" {
 			return nil, doc.Errorf("profiles."+name+"."+key, "%s", complaint)
@@ -172,17 +172,18 @@ func withProfile(data []byte, p *Profile) ([]byte, error) {
 	if err := yaml.Unmarshal(data, &root); err != nil {
 		return nil, fmt.Errorf("the file of profiles: %w", err)
 	}
-	if root.Kind == 0 {
+	var out bytes.Buffer
+	if root.Kind == 0 { // at most comments, which no node holds
+		out.Write(data)
 		root = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
 	}
-	if root.Content[0].Kind != yaml.MappingNode { // null: a file of comments
-		root.Content[0].Kind, root.Content[0].Tag, root.Content[0].Value = yaml.MappingNode, "", ""
+	if root.Content[0].Kind != yaml.MappingNode { // null
+		root.Content[0] = &yaml.Node{Kind: yaml.MappingNode}
 	}
 	profile := mapping(mapping(root.Content[0], "profiles"), p.Name)
 	for _, pair := range p.keys() {
 		set(profile, pair[0], pair[1])
 	}
-	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(&root); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"daypass/internal/identity"
@@ -61,7 +62,7 @@ func (w *wire) token(ctx context.Context, doing string, form url.Values) (*realm
 
 // notOurs is an answer that no Daypass gives.
 func (w *wire) notOurs(doing string, a *answer) error {
-	return w.failed(identity.KindUnavailable, doing, "the answer ("+http.StatusText(a.status)+", "+a.header.Get("Content-Type")+") is not one of Daypass",
+	return w.failed(identity.KindUnavailable, doing, "the answer ("+strconv.Itoa(a.status)+" "+http.StatusText(a.status)+", "+a.header.Get("Content-Type")+") is not one of Daypass",
 		"check the endpoint of the profile", a.requestID, nil)
 }
 

@@ -32,7 +32,8 @@ type StoreOptions struct {
 	// Backend is one of Backends; "" for the one that this machine remembers,
 	// else the keyring if there is one, else files.
 	Backend string
-	// Remember makes a named Backend the one of this machine.
+	// Remember makes a named Backend the one of this machine, once it has kept a
+	// session.
 	Remember bool
 	// Passphrase yields the passphrase of BackendAge, "" for none.
 	Passphrase func() (identity.Secret, error)
@@ -77,11 +78,6 @@ func OpenStore(o StoreOptions) (*Store, error) {
 	if s.backend == nil {
 		return nil, identity.NewError(identity.KindValidation, "client.store",
 			fmt.Sprintf("there is no backend %q: name one of %s", o.Backend, strings.Join(Backends(), ", ")))
-	}
-	if o.Remember && s.chosen {
-		if err := s.remember(); err != nil {
-			return nil, err
-		}
 	}
 	return s, nil
 }
@@ -171,7 +167,9 @@ func (s *Store) Put(profile string, session *Session) error {
 	if err != nil {
 		return s.failed("written", err)
 	}
-	if s.name == BackendKeyring { // it works: no later failure moves sessions elsewhere
+	// A keyring that works is remembered, so that no later failure moves sessions
+	// elsewhere.
+	if s.options.Remember || s.name == BackendKeyring {
 		return s.remember()
 	}
 	return nil
