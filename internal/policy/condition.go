@@ -120,13 +120,14 @@ func (c *condition) metWithout(v *view) bool {
 
 // metBy judges one value: a positive comparison wants one operand to match, a
 // negated one none.
-func (c *condition) metBy(v *view, value string) bool {
+func (c *condition) metBy(v *view, text string) bool {
+	var x reading
+	x.read(c.op.compare, text)
+	if !x.fits && v.allow {
+		return false
+	}
 	for i := range c.operands {
-		match, fits := c.holds(&c.operands[i], v, value)
-		if !fits && v.allow {
-			return false
-		}
-		if match {
+		if c.holds(&c.operands[i], v, &x) {
 			return !c.op.negated
 		}
 	}

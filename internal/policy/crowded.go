@@ -17,6 +17,13 @@ type places struct {
 	is    map[rune][]uint64 // bit i: character i is this one
 }
 
+func (p *pattern) matchesCrowded(values []string, s string) bool {
+	if places, ok := p.places(values); ok {
+		return places.match(s, p.fold)
+	}
+	return p.search(values, s)
+}
+
 // places writes the pattern out; ok is false when it is too long for that.
 func (p *pattern) places(values []string) (out places, ok bool) {
 	texts := make([]string, len(p.tokens))

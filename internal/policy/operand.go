@@ -63,33 +63,62 @@ func (o *operand) vars(compare comparison) []variable {
 	return o.text.vars
 }
 
-// holds compares one value of the request. fits is false when the value is not
-// of the operator's type.
-func (c *condition) holds(o *operand, v *view, value string) (match, fits bool) {
+// reading is a value of the request, read as the operator's type; only the
+// field of that type is set. fits is false when it is not of the type.
+type reading struct {
+	text   subject
+	number number
+	date   time.Time
+	truth  bool
+	ip     netip.Addr
+	binary string
+	fits   bool
+}
+
+func (x *reading) read(compare comparison, text string) {
+	x.text.text, x.fits = text, true
+	switch compare {
+	case arnLike:
+		x.text.split()
+		x.fits = x.text.isARN
+	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
+		x.number, x.fits = parseNumber(text)
+	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
+		x.date, x.fits = parseDate(text)
+	case boolean:
+		x.truth, x.fits = parseBool(text)
+	case binaryEquals:
+		x.binary, x.fits = parseBinary(text)
+	case ipAddress:
+		ip, err := netip.ParseAddr(text)
+		x.ip, x.fits = ip.Unmap().WithZone(""), err == nil
+	}
+}
+
+// holds compares one value of the request.
+func (c *condition) holds(o *operand, v *view, x *reading) bool {
 	switch c.op.compare {
 	case stringEquals, stringLike, stringEqualsIgnoreCase:
-		return c.holdsText(o, v, value), true
+		return c.holdsText(o, v, x.text.text)
 	case arnLike:
-		s := subject{text: value}
-		s.split()
-		return c.holdsARN(o, v, &s), s.isARN
-	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
-		n, ok := parseNumber(value)
-		return ok && ordered(c.op.compare-numericEquals, n.compare(o.number)), ok
-	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
-		t, ok := parseDate(value)
-		return ok && ordered(c.op.compare-dateEquals, t.Compare(o.date)), ok
-	case boolean:
-		b, ok := parseBool(value)
-		return ok && b == o.truth, ok
-	case binaryEquals:
-		b, ok := parseBinary(value)
-		return ok && b == o.binary, ok
-	case ipAddress:
-		ip, err := netip.ParseAddr(value)
-		return err == nil && o.network.Contains(ip.Unmap().WithZone("")), err == nil
+		return c.holdsARN(o, v, &x.text)
 	}
-	return false, false
+	if !x.fits {
+		return false
+	}
+	switch c.op.compare {
+	case numericEquals, numericLess, numericLessEquals, numericGreater, numericGreaterEquals:
+		return ordered(c.op.compare-numericEquals, x.number.compare(o.number))
+	case dateEquals, dateLess, dateLessEquals, dateGreater, dateGreaterEquals:
+		return ordered(c.op.compare-dateEquals, x.date.Compare(o.date))
+	case boolean:
+		return x.truth == o.truth
+	case binaryEquals:
+		return x.binary == o.binary
+	case ipAddress:
+		return o.network.Contains(x.ip)
+	}
+	return false
 }
 
 func (c *condition) holdsText(o *operand, v *view, value string) bool {

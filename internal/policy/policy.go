@@ -66,7 +66,6 @@ type Statement struct {
 
 	policy      *Policy
 	start, end  int
-	from, to    Position
 	principals  *principalSet
 	actions     []pattern
 	notAction   bool
@@ -74,6 +73,7 @@ type Statement struct {
 	notResource bool
 	conditions  []condition
 	never       bool // matches nothing: it would trust all customers of a shared issuer
+	from, to    Position
 }
 
 // Parse compiles a document that is about to be stored or used for one call.

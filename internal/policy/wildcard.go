@@ -45,8 +45,6 @@ type pattern struct {
 	fold   bool // ASCII letters match without regard to case
 	shape  shape
 	first  string // the text of the shapes exact and prefixed
-	// written is first before its case was folded: most requests have that case.
-	written string
 }
 
 // shape tells the commonest patterns, which are matched without a loop.
@@ -122,10 +120,6 @@ func compilePattern(text string, mode patternMode) (pattern, error) {
 	}
 	flush()
 	p.setShape()
-	p.written = p.first
-	if p.fold && len(text) >= len(p.first) && lowered(text[:len(p.first)]) == p.first {
-		p.written = text[:len(p.first)]
-	}
 	return p, nil
 }
 
@@ -172,13 +166,11 @@ func (p *pattern) matches(values []string, s string) bool {
 	case everything:
 		return true
 	case exact:
-		return s == p.written || (p.fold && len(s) == len(p.first) && p.hasPrefix(s, p.first))
+		return len(s) == len(p.first) && p.hasPrefix(s, p.first)
 	case prefixed:
-		return strings.HasPrefix(s, p.written) || (p.fold && p.hasPrefix(s, p.first))
+		return p.hasPrefix(s, p.first)
 	case crowded:
-		if places, ok := p.places(values); ok {
-			return places.match(s, p.fold)
-		}
+		return p.matchesCrowded(values, s)
 	}
 	return p.search(values, s)
 }
