@@ -85,11 +85,10 @@ func (a *Access) accept(ctx context.Context, s *sigv4.Signed, bodySHA256 string,
 	if err != nil {
 		return Authenticated{}, withKeyID(err, s.AccessKeyID)
 	}
-	switch {
-	case !c.Temporary:
+	if c.Temporary {
+		a.usedSession(cred, now, s.Region)
+	} else {
 		a.used(c.AccessKeyID, now, s)
-	case c.Kind == identity.RoleSession:
-		a.usedRole(cred, now, s.Region)
 	}
 	out := Authenticated{Caller: *c, Signed: s}
 	out.Caller.Request = identity.RequestOf(ctx)

@@ -29,7 +29,7 @@ type credential struct {
 	derived    atomic.Pointer[[]derivedKey]
 	asymmetric atomic.Pointer[sigv4.AsymmetricKey]
 	resolved   atomic.Pointer[resolved]
-	noted      atomic.Int64 // Unix nanoseconds of the last note of a role's use
+	noted      atomic.Int64 // Unix nanoseconds of the last note of its use
 }
 
 // derivedKey is a signing key for one scope. A credential is used under few.

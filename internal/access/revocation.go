@@ -6,11 +6,15 @@ import (
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
+	"daypass/internal/token"
 )
 
 // sessionLife is the longest that session keys live (36 h of GetSessionToken)
 // with the longest clock skew.
 const sessionLife = 36*time.Hour + 15*time.Minute
+
+// IsSessionKeyID tells the access key IDs of sessions from all others.
+func IsSessionKeyID(id string) bool { return token.ValidSessionKeyID(id) }
 
 // target is the key of a revocation that would end a credential, and when what
 // it names was issued (Unix ms): that ancestor, or the credential itself.
@@ -192,10 +196,11 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 }
 
 // LineageLive checks a lineage that is about to be extended: of a JWT, of a
-// refresh family. KindExpiredToken when any of it was revoked after the
-// position or belongs to another incarnation of the feed.
-func (a *Access) LineageLive(r store.Reader, l identity.Lineage, at identity.Position, issued time.Time) error {
-	d := descent{issuedMS: issued.UnixMilli(), lineage: l}
+// refresh family. The account is that of the user, or the one in which it is
+// used. KindExpiredToken when any of it was revoked after the position or
+// belongs to another incarnation of the feed.
+func (a *Access) LineageLive(r store.Reader, account string, l identity.Lineage, at identity.Position, issued time.Time) error {
+	d := descent{account: account, issuedMS: issued.UnixMilli(), lineage: l}
 	if at.Incarnation != a.db.Snapshot().Position().Incarnation || revoked(r, d.targets(), at.N) {
 		return errExpired
 	}

@@ -2,6 +2,9 @@ package access
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +20,12 @@ const usePrecision = time.Minute
 type lastUses struct {
 	keys   map[string]identity.KeyUse // by key ID
 	others map[string]identity.Use    // by unique ID of a role or user
+	// sessions are when sessions were seen, by access key ID: for people.
+	sessions map[string]time.Time
 }
 
 func newLastUses() lastUses {
-	return lastUses{keys: map[string]identity.KeyUse{}, others: map[string]identity.Use{}}
+	return lastUses{keys: map[string]identity.KeyUse{}, others: map[string]identity.Use{}, sessions: map[string]time.Time{}}
 }
 
 // used notes the use of a long-term key.
@@ -33,14 +38,29 @@ func (a *Access) used(keyID string, now time.Time, s *sigv4.Signed) {
 	a.uses.keys[keyID] = identity.KeyUse{KeyID: keyID, At: now.UTC(), Service: strings.Clone(s.Service), Region: strings.Clone(s.Region)}
 }
 
-// usedRole notes the use of a role by a session. Sessions are many and check
-// themselves when they last did so, before they come to the common lock.
-func (a *Access) usedRole(c *credential, now time.Time, region string) {
+const (
+	// maxSeen bounds the sessions whose use waits to be written.
+	maxSeen = 8192
+	// seenBatch is how many of them one transaction writes.
+	seenBatch = 256
+)
+
+// usedSession notes the use of a session, and of its role. Sessions are many
+// and check themselves when they last did so, before they come to the common
+// lock; beyond a bound the index of sessions does without.
+func (a *Access) usedSession(c *credential, now time.Time, region string) {
 	last := c.noted.Load()
 	if at := now.UnixNano(); at-last < int64(usePrecision) || !c.noted.CompareAndSwap(last, at) {
 		return
 	}
-	a.note(identity.Use{ID: c.claims.PrincipalID, At: now.UTC(), Region: strings.Clone(region)})
+	a.usesMu.Lock()
+	if len(a.uses.sessions) < maxSeen {
+		a.uses.sessions[c.keyID] = now.UTC()
+	}
+	a.usesMu.Unlock()
+	if c.claims.Kind == identity.RoleSession {
+		a.note(identity.Use{ID: c.claims.PrincipalID, At: now.UTC(), Region: strings.Clone(region)})
+	}
 }
 
 // PasswordUsed notes that a user logged in by password.
@@ -56,15 +76,42 @@ func (a *Access) note(u identity.Use) {
 	}
 }
 
-// FlushUses writes the last uses of long-term keys, roles and passwords. The
-// server calls it now and then, and once before it ends.
+// flushSeen writes when sessions were seen last; those that the index does not
+// know are left out.
+func (a *Access) flushSeen(ctx context.Context, all map[string]time.Time) error {
+	ids := slices.Collect(maps.Keys(all))
+	for batch := range slices.Chunk(ids, seenBatch) {
+		_, err := a.db.Update(ctx, func(tx store.Tx) error {
+			for _, id := range batch {
+				have, err := store.SessionRecords.Get(tx, id)
+				if err != nil || !have.LastSeen.Before(all[id]) {
+					continue
+				}
+				v := *have
+				v.LastSeen = all[id]
+				if err := store.SessionRecords.Put(tx, &v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FlushUses writes the last uses of long-term keys, roles, passwords and
+// sessions. The server calls it now and then, and once before it ends.
 func (a *Access) FlushUses(ctx context.Context) error {
 	a.usesMu.Lock()
 	batch := a.uses
 	a.uses = newLastUses()
 	a.usesMu.Unlock()
+	seenErr := a.flushSeen(ctx, batch.sessions)
 	if len(batch.keys)+len(batch.others) == 0 {
-		return nil
+		return seenErr
 	}
 	_, err := a.db.Update(ctx, func(tx store.Tx) error {
 		for id, use := range batch.keys {
@@ -87,5 +134,5 @@ func (a *Access) FlushUses(ctx context.Context) error {
 		}
 		return nil
 	})
-	return err
+	return errors.Join(err, seenErr)
 }

@@ -37,12 +37,12 @@ func (i *Issuer) ownToken(ctx context.Context, realm string, raw identity.Secret
 	if c.Issuer != r.IssuerURL(i.external) || c.Type != "Bearer" || !i.clock.Now().Before(c.Expiry.Time()) {
 		return nil, nil, bad(nil)
 	}
-	lineage := identity.Lineage{{Kind: identity.LineagePrincipal, ID: c.UserID}, {Kind: identity.LineageLogin, ID: c.SessionID}}
-	if err := i.access.LineageLive(snap, lineage, identity.Position{Incarnation: c.Incarnation, N: c.Position}, time.UnixMilli(c.IssuedMS)); err != nil {
-		return nil, nil, bad(err)
-	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
 	if err != nil || permitUser(u, false) != nil || u.Realm != realm {
+		return nil, nil, bad(err)
+	}
+	lineage := identity.Lineage{{Kind: identity.LineagePrincipal, ID: c.UserID}, {Kind: identity.LineageLogin, ID: c.SessionID}}
+	if err := i.access.LineageLive(snap, u.AccountID, lineage, identity.Position{Incarnation: c.Incarnation, N: c.Position}, time.UnixMilli(c.IssuedMS)); err != nil {
 		return nil, nil, bad(err)
 	}
 	return c, u, nil
@@ -92,7 +92,11 @@ func (i *Issuer) introspectRefresh(ctx context.Context, realm string, c *identit
 		if err != nil || !tok.UsedAt.IsZero() {
 			return err
 		}
-		if i.access.LineageLive(rd, f.Lineage, f.Position, f.LoginAt) != nil {
+		u, err := store.Users.Get(rd, f.UserID)
+		if err != nil {
+			return orAbsent(err)
+		}
+		if i.access.LineageLive(rd, u.AccountID, f.Lineage, f.Position, f.LoginAt) != nil {
 			return nil
 		}
 		out = Introspection{
@@ -105,6 +109,14 @@ func (i *Issuer) introspectRefresh(ctx context.Context, realm string, c *identit
 		return Introspection{}, nil
 	}
 	return out, err
+}
+
+// orAbsent passes on only errors of the store.
+func orAbsent(err error) error {
+	if identity.KindOf(err) == identity.KindNotFound {
+		return nil
+	}
+	return err
 }
 
 // client checks a client of a realm for an endpoint that is no grant.

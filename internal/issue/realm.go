@@ -206,7 +206,7 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 	ev.Issued("accessToken", set.AccessToken)
 	ev.Issued("refreshToken", set.RefreshToken)
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
-		if err := i.access.LineageLive(tx, l.lineage, l.pos, l.at); err != nil {
+		if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
 			return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.login", Err: err}
 		}
 		if err := store.RefreshFamilies.Insert(tx, family); err != nil {

@@ -77,7 +77,7 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 		if err := i.permitLogin(l); err != nil {
 			return &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh", Err: err}
 		}
-		if err := i.access.LineageLive(tx, family.Lineage, family.Position, family.LoginAt); err != nil {
+		if err := i.access.LineageLive(tx, l.user.AccountID, family.Lineage, family.Position, family.LoginAt); err != nil {
 			return &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh", Err: err}
 		}
 		// 3 bound, 4 mint: the access token is signed after the commit.

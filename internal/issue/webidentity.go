@@ -110,7 +110,7 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 	if err != nil || acc.Disabled || acc.Partition != arn.Partition {
 		return nil, notTrusted(err)
 	}
-	lineage, err := i.ownLineage(ctx, snap, w)
+	lineage, err := i.ownLineage(ctx, snap, w, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -261,8 +261,9 @@ func mapped(mappings []identity.RoleMapping, c *authn.Claims, role string) bool 
 }
 
 // ownLineage is where the lineage of a token of our own realms goes on from: it
-// must be alive, and so must its user. Foreign tokens have none of ours.
-func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity) (identity.Lineage, error) {
+// must be alive, also for the account that it is used in, and so must its user.
+// Foreign tokens have none of ours.
+func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity, arn identity.ARN) (identity.Lineage, error) {
 	c := w.Claims
 	if w.OwnRealm == nil {
 		return nil, nil
@@ -277,18 +278,25 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 		{Kind: identity.LineageLogin, ID: c.SessionID, IssuedMS: ms},
 	}
 	revoked := &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
-	full, err := lineage.Extend(identity.Ancestor{Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, c.Subject)})
+	full, err := lineage.Extend(
+		identity.Ancestor{Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, c.Subject)},
+		identity.Ancestor{Kind: identity.LineageProvider, ID: identity.ProviderARN(arn.Partition, arn.Account, w.Issuer)})
 	if err != nil {
 		return nil, err
-	}
-	if err := i.access.LineageLive(snap, full, identity.Position{Incarnation: c.Incarnation, N: c.Position}, issued); err != nil {
-		return nil, revoked
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
 	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u, false) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
 		return nil, revoked
 	}
-	return lineage, err
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range []string{u.AccountID, arn.Account} {
+		if i.access.LineageLive(snap, account, full, identity.Position{Incarnation: c.Incarnation, N: c.Position}, issued) != nil {
+			return nil, revoked
+		}
+	}
+	return lineage, nil
 }
 
 func notTrusted(err error) error {

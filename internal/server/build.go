@@ -43,6 +43,7 @@ type core struct {
 	issuers   *egress.Issuers
 	access    *access.Access
 	directory *directory.Directory
+	sessions  *directory.SessionIndex
 	issuer    *issue.Issuer
 	operate   *operate.Operations
 	gateway   *s3.Gateway
@@ -129,9 +130,11 @@ func (c *core) openLogic(s *server) error {
 		DB: c.db, Keyring: c.keys, Authn: proofs, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
 		ExternalURL: s.externalURL, ReservedBuckets: ControlSegments(),
 	})
+	c.sessions = directory.NewSessionIndex(c.db, s.Clock)
 	c.issuer = issue.New(issue.Options{
 		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: proofs, Access: c.access,
 		Audit: c.audit, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL, MinDurationSeconds: s.Config.STS.MinDurationSeconds,
+		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 	})
 	c.operate = operate.New(c.keys, c.access, c.audit)
 	return nil
@@ -158,6 +161,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
+		Sessions: c.directory,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})
@@ -207,6 +211,8 @@ func (c *core) meter(m *Metrics) {
 		}
 		return 0
 	})
+	m.Counter("daypass_session_index_dropped_total", "Sessions that were issued without an entry in the index of sessions.",
+		func() float64 { return float64(c.sessions.Dropped()) })
 	for _, t := range []struct {
 		name, help string
 		value      func(audit.Stats) uint64

@@ -43,6 +43,7 @@ type Config struct {
 	TLS         TLSConfig         `yaml:"tls"`
 	STS         STSConfig         `yaml:"sts"`
 	S3          S3Config          `yaml:"s3"`
+	AccessKeys  AccessKeysConfig  `yaml:"access_keys"`
 	Cache       CacheConfig       `yaml:"cache"`
 	Store       StoreConfig       `yaml:"store"`
 	Audit       AuditConfig       `yaml:"audit"`
@@ -78,6 +79,13 @@ type S3Config struct {
 	// MaxRequestsPerPrincipal is how many requests of one principal may be under
 	// way; more wait for a while, and are then told to slow down.
 	MaxRequestsPerPrincipal int `yaml:"max_requests_per_principal"`
+}
+
+// AccessKeysConfig is about long-term access keys.
+type AccessKeysConfig struct {
+	// MaxAgeDays is how many days new keys live; 0: until they are deleted. An
+	// account may have a shorter time (daypass access-keys max-age).
+	MaxAgeDays int `yaml:"max_age_days"`
 }
 
 // CacheConfig bounds what is held in memory.
@@ -283,6 +291,9 @@ func (c *Config) checkValues(complain complainer) {
 	}
 	if n := c.S3.MaxRequestsPerPrincipal; n < 1 {
 		complain("s3.max_requests_per_principal", "%d is less than 1", n)
+	}
+	if n := c.AccessKeys.MaxAgeDays; n < 0 || n > 3660 {
+		complain("access_keys.max_age_days", "%d is not within 0 (no end) to 3660", n)
 	}
 	if c.Cache.Principals < 1000 {
 		complain("cache.principals", "%d is less than 1000", c.Cache.Principals)

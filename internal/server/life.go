@@ -20,6 +20,7 @@ const (
 	keyringEvery = time.Minute
 	auditEvery   = 30 * time.Second
 	usesEvery    = 15 * time.Second
+	indexEvery   = 500 * time.Millisecond
 	pruneEvery   = 10 * time.Minute
 	bucketsEvery = 2 * time.Second
 )
@@ -56,6 +57,8 @@ func (c *core) tend(ctx context.Context) {
 		}},
 		{"audit", auditEvery, func(ctx context.Context) error { return c.audit.Deliver(ctx, c.db) }},
 		{"uses", usesEvery, c.access.FlushUses},
+		{"session index", indexEvery, c.sessions.Flush},
+		{"old sessions", pruneEvery, c.sessions.Prune},
 		{"revocations", pruneEvery, c.access.PruneRevocations},
 		{"buckets", bucketsEvery, c.settleBuckets},
 		{"sessions", pruneEvery, c.issuer.Prune},
@@ -86,6 +89,9 @@ func (c *core) close() error {
 	var errs []error
 	if c.access != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), usesEvery)
+		if c.sessions != nil { // first: last uses are written to what is there
+			errs = append(errs, c.sessions.Flush(ctx))
+		}
 		errs = append(errs, c.access.FlushUses(ctx))
 		cancel()
 	}

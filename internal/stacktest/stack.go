@@ -79,6 +79,7 @@ type Stack struct {
 	Access    *access.Access
 	Directory *directory.Directory
 	Issuer    *issue.Issuer
+	Index     *directory.SessionIndex
 	Operate   *operate.Operations
 	Audit     *audit.Log
 	AuditDir  string
@@ -159,9 +160,16 @@ func New(t testing.TB, opts ...Option) *Stack {
 		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
 		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,
 	})
+	s.Index = directory.NewSessionIndex(s.DB, s.Clock)
 	s.Issuer = issue.New(issue.Options{
 		DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, JWTs: s.JWTs, Authn: s.Authn, Access: s.Access, Audit: s.Audit,
-		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random, Minted: set.minted,
+		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random,
+		Minted: func(r store.SessionRecord) {
+			s.Index.Add(r)
+			if set.minted != nil {
+				set.minted(r)
+			}
+		},
 	})
 	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
 	spec := Site()

@@ -160,6 +160,17 @@ type OutboxEvent struct {
 	Line []byte `json:"line"`
 }
 
+// SessionIndexValue is where a session stands in an index of SessionRecords.
+func SessionIndexValue(s *SessionRecord, index string) string {
+	switch index {
+	case "principal":
+		return Join(s.PrincipalID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)
+	case "account":
+		return Join(s.AccountID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)
+	}
+	return s.ExpiresAt.UTC().Format(time.RFC3339)
+}
+
 // EpochKey is the key of an epoch's row: numbers that sort as text.
 func EpochKey(n uint32) string { return fmt.Sprintf("%010d", n) }
 
@@ -301,11 +312,13 @@ var (
 	SessionRecords = newTable("sessions", onDisk, func(s *SessionRecord) string { return s.AccessKeyID },
 		func(s *SessionRecord) []IndexEntry {
 			return []IndexEntry{
-				many("principal", Join(s.PrincipalID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)),
-				many("account", Join(s.AccountID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)),
-				many("expires", s.ExpiresAt.UTC().Format(time.RFC3339)),
+				many("principal", SessionIndexValue(s, "principal")),
+				many("account", SessionIndexValue(s, "account")),
+				many("expires", SessionIndexValue(s, "expires")),
 			}
 		})
 	// LoginsSeen are read when a key made through a foreign provider is used.
-	LoginsSeen = newTable("logins_seen", bounded, func(l *LoginSeen) string { return l.Identity }, nil)
+	// They are indexed by time ("at").
+	LoginsSeen = newTable("logins_seen", bounded, func(l *LoginSeen) string { return l.Identity },
+		func(l *LoginSeen) []IndexEntry { return []IndexEntry{many("at", l.At.UTC().Format(time.RFC3339))} })
 )

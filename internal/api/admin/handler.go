@@ -24,6 +24,8 @@ type Config struct {
 	// as JSON.
 	KeyStatus  func(ctx context.Context, c *identity.Caller) (any, error)
 	RotateKeys func(ctx context.Context, c *identity.Caller, what string, now, compromised bool) (any, error)
+	// Sessions is nil where there are none to manage.
+	Sessions Sessions
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger
@@ -42,6 +44,9 @@ func New(c Config) *Handler {
 	h.handle("POST /v1/apply", h.apply)
 	h.handle("GET /v1/keyring", h.keyStatus)
 	h.handle("POST /v1/keyring/rotate", h.rotateKeys)
+	if c.Sessions != nil {
+		h.handleSessions(c.Sessions)
+	}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, identity.NewError(identity.KindInvalidAction, "admin", "There is no such call: "+r.Method+" "+r.URL.Path))
 	})
