@@ -1,9 +1,6 @@
 package s3
 
-import (
-	"daypass/internal/access"
-	"daypass/internal/identity"
-)
+import "daypass/internal/identity"
 
 const opAuthorise = "s3.authorise"
 
@@ -11,47 +8,44 @@ const opAuthorise = "s3.authorise"
 // for the extras that headers ask for, and for reading the source of a copy;
 // then it compares the expected owners.
 func (x *exchange) authorise() error {
+	if err := x.checkJudged(); err != nil {
+		return err
+	}
 	actions := x.op.actions
 	if x.version != "" && x.op.versionActions != nil {
 		actions = x.op.versionActions
 	}
-	res := x.resource()
-	for _, a := range actions {
-		if err := x.ask(a, res); err != nil {
-			return err
-		}
-	}
-	for _, a := range x.extras() {
-		if err := x.ask(a, res); err != nil {
-			return err
+	extras := x.extras()
+	x.dropIdleTags()
+	s := x.subject(x.target.Key, x.version)
+	for _, list := range [...][]string{actions, extras} {
+		for _, a := range list {
+			if err := x.ask(a, s); err != nil {
+				return err
+			}
 		}
 	}
 	if err := x.loadBucket(); err != nil {
 		return err
 	}
 	if x.source != nil {
-		return x.authoriseSource()
+		return x.authoriseSource(s)
 	}
 	return nil
 }
 
-func (x *exchange) ask(action string, res access.Resource) error {
-	d := x.g.access.Authorize(&x.caller, action, res)
+// ask asks for one right. What was allowed without tags that a policy wanted to
+// see, because they could not be read, is refused.
+func (x *exchange) ask(action string, s *subject) error {
+	s.action = action
+	d := x.g.access.Authorize(&x.caller, action, s.resource)
 	if d.Allowed() {
-		return nil
+		return s.existing.err
 	}
 	if d.Err != nil {
 		return d.Err
 	}
 	return identity.NewError(identity.KindAccessDenied, opAuthorise, "")
-}
-
-func (x *exchange) resource() access.Resource {
-	arn := identity.BucketARN(x.caller.Partition, x.target.Bucket)
-	if x.target.Key != "" {
-		arn = identity.ObjectARN(x.caller.Partition, x.target.Bucket, x.target.Key)
-	}
-	return access.Resource{ARN: arn, Bucket: x.target.Bucket, Keys: x.conditionKeys()}
 }
 
 // loadBucket reads the bucket's entry and compares the owner that the client
@@ -87,42 +81,41 @@ func (x *exchange) expectOwner(header string, b identity.Bucket) error {
 	return nil
 }
 
-func (x *exchange) authoriseSource() error {
-	s := x.source
+func (x *exchange) authoriseSource(target *subject) error {
+	source := x.touched(x.source.Bucket, x.source.Key, x.source.VersionID)
 	action := actionGetObject
-	res := access.Resource{ARN: identity.ObjectARN(x.caller.Partition, s.Bucket, s.Key), Bucket: s.Bucket}
-	if s.VersionID != "" {
+	if source.version != "" {
 		action = actionGetObjectVersion
-		res.Keys = keySet{"s3:VersionId": {s.VersionID}}
 	}
-	if err := x.ask(action, res); err != nil {
+	if err := x.ask(action, source); err != nil {
 		return err
 	}
-	b, err := x.g.owned(s.Bucket)
+	b, err := x.g.owned(source.bucket)
 	if err != nil {
 		return err
 	}
-	return x.expectOwner(headerSourceOwner, b)
+	if err := x.expectOwner(headerSourceOwner, b); err != nil {
+		return err
+	}
+	return x.judgeTagging(target, source)
 }
 
 // extras are the rights that headers ask for on top of the operation's own.
 func (x *exchange) extras() []string {
 	var out []string
 	has := func(name string) bool { return len(x.given[name]) > 0 }
+	if has(headerTagging) {
+		out = append(out, actionPutObjectTagging)
+	}
 	writes := x.op.body == bodyObject || x.op.copies || x.op.Name == "CreateMultipartUpload"
-	if writes {
-		if has(headerTagging) {
-			out = append(out, actionPutObjectTagging)
-		}
-		if x.acl != "" || x.grants {
-			out = append(out, actionPutObjectAcl)
-		}
-		if has(headerLockMode) || has(headerLockUntil) {
-			out = append(out, actionPutRetention)
-		}
-		if has(headerLockHold) {
-			out = append(out, actionPutLegalHold)
-		}
+	if writes && (x.acl != "" || x.grants) {
+		out = append(out, actionPutObjectAcl)
+	}
+	if has(headerLockMode) || has(headerLockUntil) {
+		out = append(out, actionPutRetention)
+	}
+	if has(headerLockHold) {
+		out = append(out, actionPutLegalHold)
 	}
 	if has(headerBypassGovernance) {
 		out = append(out, actionBypassGovernance)

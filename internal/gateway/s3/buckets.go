@@ -11,10 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"daypass/internal/access"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
-	"daypass/internal/sigv4"
 	"daypass/internal/upstream"
 )
 
@@ -25,11 +23,6 @@ const (
 	maxListed     = 10000
 	settleTimeout = time.Minute
 )
-
-// bucketResource is a bucket as the subject of a further question.
-func (x *exchange) bucketResource(name string) access.Resource {
-	return access.Resource{ARN: identity.BucketARN(x.caller.Partition, name), Bucket: name, Keys: baseKeys[sigv4.MechanismHeader][0]}
-}
 
 // listBuckets answers from the registry: the caller's account only. What the
 // upstream lists is never shown.
@@ -199,9 +192,8 @@ func (s *nameSet) leave(name string) {
 }
 
 func (x *exchange) mayCreate() error {
-	res := access.Resource{
-		ARN: identity.BucketARN(x.caller.Partition, x.target.Bucket), AccountID: x.caller.AccountID, Keys: x.conditionKeys(),
-	}
+	s := x.subject("", "")
+	s.resource.Bucket, s.resource.AccountID = "", x.caller.AccountID
 	actions := []string{actionCreateBucket}
 	if strings.EqualFold(x.r.Header.Get(headerLockEnabled), "true") {
 		actions = append(actions, actionPutLockConfig, actionPutVersioning)
@@ -210,7 +202,7 @@ func (x *exchange) mayCreate() error {
 		actions = append(actions, actionPutBucketAcl)
 	}
 	for _, a := range actions {
-		if err := x.ask(a, res); err != nil {
+		if err := x.ask(a, s); err != nil {
 			return err
 		}
 	}

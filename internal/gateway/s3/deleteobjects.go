@@ -5,11 +5,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 
-	"daypass/internal/access"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
 )
@@ -159,19 +157,17 @@ func (x *exchange) deleteObjects() error {
 }
 
 func (x *exchange) judgeDeletes(list DeleteList) (allowed []deleteEntry, result deleteResult) {
-	base := x.conditionKeys()
 	bypass := len(x.r.Header[headerBypassGovernance]) > 0
 	for _, o := range list.Objects {
-		res := access.Resource{ARN: identity.ObjectARN(x.caller.Partition, x.target.Bucket, o.Key), Bucket: x.target.Bucket, Keys: base, Brief: true}
+		s := x.subject(o.Key, o.VersionID)
+		s.resource.Brief = true // there may be a thousand of them
 		action := actionDeleteObject
 		if o.VersionID != "" {
 			action = actionDeleteVersion
-			res.Keys = maps.Clone(base)
-			res.Keys["s3:VersionId"] = []string{o.VersionID}
 		}
-		err := x.ask(action, res)
+		err := x.ask(action, s)
 		if err == nil && bypass {
-			err = x.ask(actionBypassGovernance, res)
+			err = x.ask(actionBypassGovernance, s)
 		}
 		if err != nil {
 			f := awswire.S3Failure(err)

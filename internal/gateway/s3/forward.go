@@ -124,14 +124,10 @@ func (x *exchange) hideMissing(err error) error {
 	if x.source != nil {
 		bucket = x.source.Bucket
 	}
-	d := x.g.access.Authorize(&x.caller, actionListBucket, x.bucketResource(bucket))
-	if d.Allowed() {
-		return err
+	if denied := x.ask(actionListBucket, x.touched(bucket, "", "")); denied != nil {
+		return denied
 	}
-	if d.Err != nil {
-		return d.Err
-	}
-	return identity.NewError(identity.KindAccessDenied, opAuthorise, "")
+	return err
 }
 
 // forwardQuery encodes the parameters that are the upstream's to see.

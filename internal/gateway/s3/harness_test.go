@@ -41,6 +41,27 @@ type fakeAccess struct {
 	deny  map[string]bool // "action" or "action resource-suffix"
 	asked []string
 	keys  []map[string][]string
+	// reads is a tag that stored objects must have with the value "yes", unless
+	// lenient: then it is read and does not count.
+	reads   string
+	lenient bool
+}
+
+// keysOf are the values of all condition keys but those of stored objects.
+func keysOf(res access.Resource) map[string][]string {
+	m := map[string][]string{}
+	for name := range strings.FieldsSeq(`s3:authType s3:signatureversion s3:signatureAge s3:TlsVersion s3:prefix s3:delimiter s3:max-keys
+		s3:VersionId s3:x-amz-acl s3:x-amz-grant-read s3:x-amz-copy-source s3:x-amz-metadata-directive s3:x-amz-server-side-encryption
+		s3:x-amz-server-side-encryption-customer-algorithm s3:x-amz-server-side-encryption-aws-kms-key-id s3:x-amz-storage-class
+		s3:x-amz-content-sha256 s3:x-amz-object-ownership s3:if-match s3:if-none-match s3:locationconstraint
+		s3:object-lock-mode s3:object-lock-retain-until-date s3:object-lock-remaining-retention-days s3:object-lock-legal-hold
+		s3:RequestObjectTagKeys s3:RequestObjectTag/a s3:RequestObjectTag/b s3:RequestObjectTag/d aws:TagKeys aws:RequestTag/a
+		s3:DataAccessPointAccount s3:DataAccessPointArn aws:ResourceTag/a`) {
+		if v := res.Later(lowered(name)); v != nil {
+			m[name] = v
+		}
+	}
+	return m
 }
 
 func (a *fakeAccess) Authenticate(r *http.Request, svc access.Service, _ string) (access.Authenticated, error) {
@@ -88,7 +109,12 @@ func (a *fakeAccess) Authorize(_ *identity.Caller, action string, res access.Res
 	defer a.mu.Unlock()
 	short := strings.TrimPrefix(res.ARN, "arn:aws:s3:::")
 	a.asked = append(a.asked, action+" "+short)
-	a.keys = append(a.keys, res.Keys)
+	a.keys = append(a.keys, keysOf(res))
+	if tag := a.reads; tag != "" {
+		if got := res.Later("s3:existingobjecttag/" + tag); !a.lenient && (len(got) != 1 || got[0] != "yes") {
+			return access.Decision{Effect: access.ImplicitDeny, Err: identity.NewError(identity.KindAccessDenied, "test", "tag")}
+		}
+	}
 	if a.deny[action] || a.deny[action+" "+short] {
 		return access.Decision{Effect: access.ImplicitDeny, Err: identity.NewError(identity.KindAccessDenied, "test", "not allowed: "+action+" on "+short)}
 	}

@@ -27,6 +27,7 @@ const (
 	opBody        = "s3.body"
 	// opComplete carries the checksum of the object, not of its document.
 	opComplete = "CompleteMultipartUpload"
+	opCopy     = "CopyObject"
 )
 
 // uploadBody is a body on its way to the upstream. It remembers why reading

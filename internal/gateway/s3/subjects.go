@@ -22,6 +22,7 @@ type lockDocument struct{ Mode, Until, Hold string }
 // for the upstream, which so reads what was judged.
 var judgedDocuments = map[string]func(*exchange, []byte) ([]byte, error){
 	"PutObjectTagging":   (*exchange).readTagging,
+	"PutBucketTagging":   (*exchange).readTagging,
 	"PutObjectRetention": (*exchange).readRetention,
 	"PutObjectLegalHold": (*exchange).readLegalHold,
 }

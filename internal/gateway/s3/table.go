@@ -55,6 +55,8 @@ const (
 	actionDeleteVersion     = "s3:DeleteObjectVersion"
 	actionPutObjectAcl      = "s3:PutObjectAcl"
 	actionPutObjectTagging  = "s3:PutObjectTagging"
+	actionGetTagging        = "s3:GetObjectTagging"
+	actionGetVersionTagging = "s3:GetObjectVersionTagging"
 	actionPutRetention      = "s3:PutObjectRetention"
 	actionPutLegalHold      = "s3:PutObjectLegalHold"
 	actionBypassGovernance  = "s3:BypassGovernanceRetention"
@@ -66,6 +68,8 @@ const (
 	headerBypassGovernance  = "X-Amz-Bypass-Governance-Retention"
 	headerACL               = "X-Amz-Acl"
 	headerTagging           = "X-Amz-Tagging"
+	headerTaggingDirective  = "X-Amz-Tagging-Directive"
+	headerMetadataDirective = "X-Amz-Metadata-Directive"
 	headerLockMode          = "X-Amz-Object-Lock-Mode"
 	headerLockUntil         = "X-Amz-Object-Lock-Retain-Until-Date"
 	headerLockHold          = "X-Amz-Object-Lock-Legal-Hold"
@@ -139,7 +143,7 @@ var operations = []Operation{
 	{Name: "HeadObject", method: "HEAD", level: levelObject, actions: []string{"s3:GetObject"}, versionActions: []string{"s3:GetObjectVersion"}, params: readParams},
 	{Name: "GetObjectAttributes", method: "GET", level: levelObject, markers: []string{"attributes"}, actions: []string{"s3:GetObject", "s3:GetObjectAttributes"}, versionActions: []string{"s3:GetObjectVersion", "s3:GetObjectVersionAttributes"}, params: versionParams},
 	{Name: "PutObject", method: "PUT", level: levelObject, actions: []string{"s3:PutObject"}, body: bodyObject},
-	{Name: "CopyObject", method: "PUT", level: levelObject, copies: true, actions: []string{"s3:PutObject"}},
+	{Name: opCopy, method: "PUT", level: levelObject, copies: true, actions: []string{"s3:PutObject"}},
 	{Name: "DeleteObject", method: "DELETE", level: levelObject, actions: []string{"s3:DeleteObject"}, versionActions: []string{"s3:DeleteObjectVersion"}, params: versionParams},
 	{Name: "CreateMultipartUpload", method: "POST", level: levelObject, markers: []string{"uploads"}, actions: []string{"s3:PutObject"}},
 	{Name: "UploadPart", method: "PUT", level: levelObject, markers: []string{"partNumber", "uploadId"}, actions: []string{"s3:PutObject"}, body: bodyObject},
@@ -213,7 +217,7 @@ var handlers = map[string]func(*exchange) error{
 	"GetBucketOwnershipControls":    (*exchange).getOwnershipControls,
 	"PutBucketOwnershipControls":    (*exchange).putOwnershipControls,
 	"DeleteBucketOwnershipControls": (*exchange).cannotDelete,
-	"CopyObject":                    (*exchange).copyObject,
+	opCopy:                          (*exchange).copyObject,
 	"UploadPartCopy":                (*exchange).copyPart,
 	"ListObjects":                   (*exchange).forwardListing,
 	"ListObjectsV2":                 (*exchange).forwardListing,

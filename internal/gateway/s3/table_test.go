@@ -63,7 +63,10 @@ func TestEveryActionExists(t *testing.T) {
 	used := []string{
 		actionGetObject, actionGetObjectVersion, actionListBucket, actionCreateBucket, actionDeleteObject, actionDeleteVersion,
 		actionPutObjectAcl, actionPutObjectTagging, actionPutRetention, actionPutLegalHold, actionBypassGovernance,
-		actionPutLockConfig, actionPutVersioning, actionPutBucketAcl,
+		actionPutLockConfig, actionPutVersioning, actionPutBucketAcl, actionGetTagging, actionGetVersionTagging,
+	}
+	for a := range tagConditioned {
+		used = append(used, a)
 	}
 	for i := range operations {
 		used = append(used, operations[i].actions...)
