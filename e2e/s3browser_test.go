@@ -167,7 +167,13 @@ func TestStoredPages(t *testing.T) {
 	if len(cookies) != 0 {
 		t.Errorf("pages for people would get %+v", cookies)
 	}
-	s3OnPagesHost(t, s, config, api)
+	resp, err := chromedp.RunResponse(ctx, chromedp.Navigate(onPagesHost(t, config, api, "profile").String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Status != http.StatusForbidden {
+		t.Errorf("on the host of pages for people a browser gets a stored page: %d", resp.Status)
+	}
 }
 
 // opened is what a browser made of a page.
@@ -208,14 +214,13 @@ func storedPage(t *testing.T, ctx context.Context, config aws.Config, bucket str
 	return out
 }
 
-// s3OnPagesHost asks for a stored page on the host name of pages for people,
-// with a signature that is good for it. As long as there are no such pages, it
-// only says what came.
-func s3OnPagesHost(t *testing.T, s *Server, config aws.Config, api *url.URL) {
+// onPagesHost presigns a GET of a stored page for the host name of pages for
+// people.
+func onPagesHost(t *testing.T, config aws.Config, api *url.URL, bucket string) *url.URL {
 	t.Helper()
 	config.BaseEndpoint = aws.String("http://" + pagesHost + ":" + api.Port())
 	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
-	signed, err := s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("profile"), Key: aws.String("index.html")})
+	signed, err := s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("index.html")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +228,29 @@ func s3OnPagesHost(t *testing.T, s *Server, config aws.Config, api *url.URL) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return target
+}
+
+// TestPagesHost asks for a stored page on the host name of pages for people,
+// with a signature that is good for it: S3 refuses, and says where it is.
+func TestPagesHost(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	api, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := aws.Config{Region: s.Region, BaseEndpoint: aws.String(s.URL), Credentials: s.RootSession(t).provider()}
+	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
+	bucket := aws.String("profile")
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: aws.String("index.html"), Body: strings.NewReader("<title>stored</title>"), ContentType: aws.String("text/html")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := onPagesHost(t, config, api, *bucket)
 	hosts := []string{s.URL}
 	if s.ConsoleURL != "" {
 		hosts = append(hosts, strings.TrimSuffix(s.ConsoleURL, "/"))
@@ -239,13 +267,11 @@ func s3OnPagesHost(t *testing.T, s *Server, config aws.Config, api *url.URL) {
 		}
 		body, _ := io.ReadAll(r.Body)
 		r.Body.Close()
-		if r.StatusCode != http.StatusOK || !strings.Contains(string(body), "<title>stored</title>") {
-			continue
+		if r.StatusCode == http.StatusOK || strings.Contains(string(body), "<title>stored</title>") {
+			t.Errorf("%s answers for %s, the host of pages for people, with a stored page", at, target.Host)
 		}
-		if s.ConsoleURL == "" {
-			t.Logf("%s answers for %s with a stored page; once pages for people are there it must not", at, target.Host)
-			continue
+		if at == s.URL && (!strings.Contains(string(body), "<Code>AccessDenied</Code>") || !strings.Contains(string(body), s.URL)) {
+			t.Errorf("%s for %s: %d %s, want a refusal that names %s", at, target.Host, r.StatusCode, body, s.URL)
 		}
-		t.Errorf("%s answers for %s, the host of pages for people, with a stored page", at, target.Host)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ type Config struct {
 	// AllowPlainHTTP permits plain HTTP on addresses other than loopback.
 	AllowPlainHTTP bool     `yaml:"allow_plain_http"`
 	BaseDomains    []string `yaml:"base_domains"`
+	// PageHosts are host names that are kept for pages for people: no API
+	// answers there. --dev adds localhost.
+	PageHosts []string `yaml:"page_hosts"`
 	// TrustedProxies are addresses or networks whose forwarded headers count.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	// RootKeyFile and PassphraseFile: at most one is given. The root key opens
@@ -267,6 +271,17 @@ func (c *Config) checkAddresses(complain complainer) {
 			complain(fmt.Sprintf("base_domains[%d]", i), "%q is not a domain name in lower case without port", d)
 		}
 	}
+	hosts := NewHosts(c.BaseDomains, func(string) (string, bool) { return "", false })
+	for i, h := range c.PageHosts {
+		switch key := fmt.Sprintf("page_hosts[%d]", i); {
+		case !domainName(h):
+			complain(key, "%q is not a host name in lower case without port", h)
+		case hosts.Lookup(h).Service != "":
+			complain(key, "%s is a host of %s by base_domains: pages for people need one of their own", h, hosts.Lookup(h).Service)
+		case onPageHost(c.ExternalURL, c.PageHosts[i:i+1]):
+			complain(key, "%s is the host of external_url: pages for people need one of their own", h)
+		}
+	}
 	for i, p := range c.TrustedProxies {
 		if _, err := parsePrefix(p); err != nil {
 			complain(fmt.Sprintf("trusted_proxies[%d]", i), "%q is neither an address nor a network", p)
@@ -341,6 +356,12 @@ func (c *Config) checkFiles(complain complainer) {
 			complain(f.key, "%s: %s", f.path, bare(err))
 		}
 	}
+}
+
+// onPageHost reports whether the host of a URL is kept for pages.
+func onPageHost(address string, hosts []string) bool {
+	u, err := url.Parse(address)
+	return err == nil && slices.Contains(hosts, hostOnly(u.Hostname()))
 }
 
 // mainIsTLS reports whether the main port speaks TLS.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"daypass/internal/api/oidc"
@@ -25,14 +26,31 @@ type Router struct {
 	hosts *Hosts
 	// localOnly refuses host names that are not of this machine.
 	localOnly bool
+	pages     Pages
 	// targets maps the prefix of X-Amz-Target (before the dot) to a service.
 	targets map[string]services
 }
 
 // NewRouter makes a Router. With localOnly, as under --dev, host names must be
 // loopback ones or below a base domain.
-func NewRouter(hosts *Hosts, localOnly bool) *Router {
-	return &Router{hosts: hosts, localOnly: localOnly, targets: map[string]services{}}
+func NewRouter(hosts *Hosts, localOnly bool, pages Pages) *Router {
+	return &Router{hosts: hosts, localOnly: localOnly, pages: pages, targets: map[string]services{}}
+}
+
+// Pages are the host names that are kept for pages for people. No API answers
+// there: an object that is a page would be of one origin with them.
+type Pages struct {
+	// Hosts are lower case, without port.
+	Hosts []string
+	// API is the URL under which the APIs are, for the refusal.
+	API string
+}
+
+func (p *Pages) refuse(host string) *identity.Error {
+	if !slices.Contains(p.Hosts, hostOnly(host)) {
+		return nil
+	}
+	return identity.NewError(identity.KindAccessDenied, "server.Route", "This host name is kept for pages for people; the APIs are at "+p.API+".")
 }
 
 // stsActions are all of the model, served or not: an action that is not served
@@ -106,7 +124,7 @@ func (t *Router) Route(r *http.Request) Route {
 	if t.localOnly && !t.hosts.Local(r.Host) {
 		service := first(byHost, byPath)
 		return Route{Service: service, Err: identity.NewError(identity.KindAccessDenied, "server.Route",
-			"This host name is not served here; use 127.0.0.1, localhost, or a configured base domain.")}
+			"This host name is not served here; use 127.0.0.1 or a configured base domain.")}
 	}
 	byTarget := t.target(r)
 	byAction, action, err := actionSelector(r, path, host.Bucket != "")
@@ -120,6 +138,10 @@ func (t *Router) Route(r *http.Request) Route {
 	route.Service = agreed
 	if !ok {
 		route.Service = first(byHost, byTarget, byAction, byPath)
+	}
+	if refused := t.pages.refuse(r.Host); refused != nil {
+		route.Err = refused
+		return route
 	}
 	switch {
 	case err != nil:

@@ -145,7 +145,7 @@ func TestRoute(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := request(t, tc.line, tc.host, tc.body, tc.headers...)
-			route := NewRouter(testHosts(), false).Route(r)
+			route := NewRouter(testHosts(), false, Pages{}).Route(r)
 			got := route.Service
 			if route.Err != nil {
 				got = "!" + got
@@ -198,7 +198,7 @@ func TestRouteDisagreementMatrix(t *testing.T) {
 					headers = append(headers, h)
 				}
 			}
-			route := NewRouter(testHosts(), false).Route(request(t, "GET "+path+a.query+b.query, host, "", headers...))
+			route := NewRouter(testHosts(), false, Pages{}).Route(request(t, "GET "+path+a.query+b.query, host, "", headers...))
 			name := fmt.Sprintf("%s %s against %s %s", a.kind, a.service, b.kind, b.service)
 			if a.service == b.service || a.kind == "host" && a.service == "iam" && b.service == "sts" {
 				if route.Err != nil || route.Service != b.service {
@@ -237,7 +237,7 @@ func TestRouteBodyBounds(t *testing.T) {
 		if tc.chunked {
 			r.ContentLength = -1
 		}
-		route := NewRouter(testHosts(), false).Route(r)
+		route := NewRouter(testHosts(), false, Pages{}).Route(r)
 		got := route.Service
 		if route.Err != nil {
 			got = "!" + got
@@ -256,7 +256,7 @@ func TestRouteBodyBounds(t *testing.T) {
 
 func TestRouteLocalOnly(t *testing.T) {
 	t.Parallel()
-	router := NewRouter(testHosts(), true)
+	router := NewRouter(testHosts(), true, Pages{})
 	for host, want := range map[string]bool{
 		"127.0.0.1:8080": true, "localhost": true, "b.s3.localhost:1": true, "[::1]:80": true, "x.test": true, "b.s3.x.test": true,
 		"LOCALHOST.": true, "127.9.9.9": true,
@@ -266,6 +266,42 @@ func TestRouteLocalOnly(t *testing.T) {
 		r.Host, r.RequestURI = host, "/"
 		if route := router.Route(r); (route.Err == nil) != want {
 			t.Errorf("host %q: %v", host, route.Err)
+		}
+	}
+}
+
+// TestRoutePageHosts: no API answers on a host of pages, whatever names it, and
+// each refuses in its own words.
+func TestRoutePageHosts(t *testing.T) {
+	t.Parallel()
+	router := NewRouter(testHosts(), true, Pages{Hosts: []string{"localhost", "console.x.test"}, API: "http://127.0.0.1:8080"})
+	for _, tc := range []struct {
+		host, target string
+		headers      []string
+		service      string
+		served       bool
+	}{
+		{"localhost", "/console/index.html", nil, "s3", false},
+		{"localhost:8080", "/profile/index.html?X-Amz-Credential=AKIA%2F20260102%2Fr%2Fs3%2Faws4_request", nil, "s3", false},
+		{"LOCALHOST.:8080", "/", nil, "s3", false},
+		{"localhost", "/", []string{"Authorization", signedFor("sts")}, "sts", false},
+		{"localhost", "/?Action=ListUsers&Version=2010-05-08", nil, "iam", false},
+		{"localhost", "/auth/realms/shasta/.well-known/openid-configuration", nil, "oidc", false},
+		{"console.x.test", "/b/k", nil, "s3", false},
+		{"127.0.0.1:8080", "/console/index.html", nil, "s3", true},
+		{"b.s3.x.test", "/k", nil, "s3", true},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host, r.RequestURI = tc.host, tc.target
+		for i := 0; i < len(tc.headers); i += 2 {
+			r.Header.Set(tc.headers[i], tc.headers[i+1])
+		}
+		route := router.Route(r)
+		if route.Service != tc.service || (route.Err == nil) != tc.served {
+			t.Errorf("%s%s: %s, %v", tc.host, tc.target, route.Service, route.Err)
+		}
+		if !tc.served && (route.Err.Kind != identity.KindAccessDenied || !strings.Contains(route.Err.Public, "http://127.0.0.1:8080")) {
+			t.Errorf("%s%s: %q does not say where to go", tc.host, tc.target, route.Err.Public)
 		}
 	}
 }
@@ -315,7 +351,7 @@ func FuzzRoute(f *testing.F) {
 	f.Add("GET", "/b/k?X-Amz-Credential=a%2Fb%2Fc", "h", "", "", "", "")
 	f.Add("POST", "/", "b.s3.x.test", formType, signedFor("s3"), "", webIdentity)
 	f.Add("POST", "/?Action=%zz&&=&Version", "demo.iam.x.test:1", formType, "AWS4-HMAC-SHA256 Credential=////,", "A.B", "Action")
-	router := NewRouter(testHosts(), false)
+	router := NewRouter(testHosts(), false, Pages{})
 	f.Fuzz(func(t *testing.T, method, target, host, contentType, authorization, amzTarget, body string) {
 		r := &http.Request{
 			Method: method, RequestURI: target, Host: host, Header: http.Header{},
@@ -344,7 +380,7 @@ func BenchmarkRoute(b *testing.B) {
 	r := httptest.NewRequest("GET", "/bucket/key?x-id=GetObject", nil)
 	r.RequestURI = "/bucket/key?x-id=GetObject"
 	r.Header.Set("Authorization", signedFor("s3"))
-	router := NewRouter(testHosts(), false)
+	router := NewRouter(testHosts(), false, Pages{})
 	b.ReportAllocs()
 	for b.Loop() {
 		if router.Route(r).Err != nil {

@@ -46,6 +46,7 @@ const (
 	defaultAccountID = "123456789012"
 	devTLSListen     = "127.0.0.1:8443"
 	devDomain        = "localhost"
+	devPageHost      = "localhost"
 	devAlias         = "demo"
 )
 
@@ -139,7 +140,17 @@ func (s *server) devDefaults() error {
 	if s.AccountID == "" {
 		s.AccountID = defaultAccountID
 	}
-	// A copy: the slice may be shared with the caller's configuration.
+	// localhost is for pages for people, so the APIs are at its address.
+	for _, address := range []*string{&c.Listen, &c.TLS.Listen} {
+		if host, port, _ := net.SplitHostPort(*address); host == devPageHost {
+			*address = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	// Copies: the slices may be shared with the caller's configuration.
+	c.PageHosts = append([]string{devPageHost}, c.PageHosts...)
+	if onPageHost(c.ExternalURL, c.PageHosts) {
+		return invalid("--dev keeps localhost for pages for people: give external_url another host, such as 127.0.0.1")
+	}
 	c.BaseDomains = append([]string{devDomain}, c.BaseDomains...)
 	return nil
 }
@@ -224,7 +235,7 @@ func (s *server) serve() error {
 		return err
 	}
 	front := &Front{
-		Router: NewRouter(s.hosts, s.Dev), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
+		Router: NewRouter(s.hosts, s.Dev, Pages{s.Config.PageHosts, s.externalURL}), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
 		Metrics: s.metrics, Clock: s.Clock,
 	}
 	if s.Config.Log.Access {
