@@ -143,8 +143,8 @@ func limitedSession(c *identity.Caller, service, action string) bool {
 	switch {
 	case c.Kind == identity.Federated:
 		return service == "iam" || service == "sts"
-	case !c.Temporary || c.Kind == identity.RoleSession || c.ProviderARN != "":
-		return false
+	case !c.Temporary || c.Kind == identity.RoleSession || c.ProviderARN != "" || c.SessionPolicy != "":
+		return false // the last: AssumeRoot's, which its task policy bounds
 	case service == "iam":
 		return !c.MFA
 	}

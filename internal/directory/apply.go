@@ -60,9 +60,13 @@ func (d *Directory) Apply(ctx context.Context, c *identity.Caller, spec SiteSpec
 	return changes, d.ensureSigningKeys(ctx)
 }
 
-// ensureSigningKeys makes the first key of every realm that has none.
+// ensureSigningKeys makes the first keys of every issuer that has none.
 func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 	realms, err := store.Realms.List(d.db.Snapshot(), "", "", store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	accounts, err := store.Accounts.List(d.db.Snapshot(), "", "", store.After{}, 0)
 	if err != nil {
 		return err
 	}
@@ -70,6 +74,11 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 	for i, r := range realms {
 		specs[i] = keyring.SetSpec{
 			Set: r.KeySet(), Algorithm: r.Algorithm, MaxTokenLife: time.Duration(r.AccessTokenSeconds) * time.Second,
+		}
+	}
+	for _, acc := range accounts {
+		if acc.OutboundFederation {
+			specs = append(specs, outboundSets(acc)...)
 		}
 	}
 	return d.keys.EnsureSets(ctx, specs)
@@ -262,10 +271,16 @@ func upsert[T any](a *applying, t *store.Table[T], kind, name string, have *T, e
 }
 
 func (a *applying) account(s AccountSpec) error {
-	want := &identity.Account{ID: s.ID, Partition: s.Partition, Name: s.Name, Alias: s.Alias, CreatedAt: a.now}
+	want := &identity.Account{ID: s.ID, Partition: s.Partition, Name: s.Name, Alias: s.Alias, AssumeRootIn: s.AssumeRootIn, CreatedAt: a.now}
+	if s.OutboundFederation != nil {
+		want.OutboundFederation = *s.OutboundFederation
+	}
 	have, err := store.Accounts.Get(a.tx, s.ID)
 	err = upsert(a, store.Accounts, "account", s.ID, have, err, func(have, want *identity.Account) {
 		want.CreatedAt, want.Disabled, want.AccessKeyMaxAgeDays = have.CreatedAt, have.Disabled, have.AccessKeyMaxAgeDays
+		if s.OutboundFederation == nil {
+			want.OutboundFederation = have.OutboundFederation
+		}
 	}, want)
 	if err != nil {
 		return named("account "+s.ID, err)
@@ -406,7 +421,7 @@ func (a *applying) provider(s ProviderSpec) error {
 	}
 	want := &identity.Provider{
 		AccountID: s.AccountID, URL: s.URL, OwnRealm: s.OwnRealm, ClientIDs: s.ClientIDs,
-		Thumbprints: s.Thumbprints, CABundle: s.CABundle, CreatedAt: a.now,
+		Thumbprints: s.Thumbprints, CABundle: s.CABundle, RoleMappings: s.RoleMappings, CreatedAt: a.now,
 	}
 	have, err := store.Providers.Get(a.tx, want.Key())
 	if err == nil {

@@ -135,9 +135,29 @@ func checkProviderSpec(p ProviderSpec) error {
 	case len(p.ClientIDs) == 0 || len(p.ClientIDs) > maxClientIDs:
 		return invalid("provider %s%s: give 1 to %d client_ids", p.URL, p.OwnRealm, maxClientIDs)
 	}
+	if err := checkMappings(p); err != nil {
+		return err
+	}
 	for _, id := range p.ClientIDs {
 		if id == "" || len(id) > maxProviderID {
 			return invalid("provider %s%s: a client ID has 1 to %d characters", p.URL, p.OwnRealm, maxProviderID)
+		}
+	}
+	return nil
+}
+
+const maxRoleMappings = 100
+
+func checkMappings(p ProviderSpec) error {
+	if len(p.RoleMappings) > maxRoleMappings {
+		return invalid("provider %s%s: up to %d role_mappings", p.URL, p.OwnRealm, maxRoleMappings)
+	}
+	for _, m := range p.RoleMappings {
+		if m.Claim == "" || m.Value == "" || len(m.Value) > policy.MaxPattern {
+			return invalid("provider %s%s: a role mapping has a claim, and a value of up to %d characters", p.URL, p.OwnRealm, policy.MaxPattern)
+		}
+		if err := checkName("roleName", m.Role, maxRoleName); err != nil {
+			return prefixed("provider "+p.URL+p.OwnRealm, err)
 		}
 	}
 	return nil

@@ -19,6 +19,10 @@ type AccountSpec struct {
 	RootEmail                  string
 	// RootPassword is nil to leave the password alone.
 	RootPassword *identity.Secret
+	// OutboundFederation is nil to leave it as the IAM API has it.
+	OutboundFederation *bool
+	// AssumeRootIn are the accounts whose root it may assume for a task.
+	AssumeRootIn []string
 }
 
 // RealmSpec is a realm with its clients.
@@ -66,6 +70,7 @@ type ProviderSpec struct {
 	AccountID, URL, OwnRealm string
 	ClientIDs, Thumbprints   []string
 	CABundle                 string
+	RoleMappings             []identity.RoleMapping
 }
 
 // Change is one line of an apply's diff. Values of secrets never appear: From

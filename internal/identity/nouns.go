@@ -13,9 +13,25 @@ type Account struct {
 	// AccessKeyMaxAgeDays is how long new long-term keys of the account live; 0:
 	// as the installation says.
 	AccessKeyMaxAgeDays int `json:"access_key_max_age_days,omitempty"`
+	// OutboundFederation lets its principals ask for JWTs that others accept (STS
+	// GetWebIdentityToken).
+	OutboundFederation bool `json:"outbound_federation,omitempty"`
+	// AssumeRootIn are the accounts whose root it may assume for a task (STS
+	// AssumeRoot): an operator's grant.
+	AssumeRootIn []string `json:"assume_root_in,omitempty"`
 	// PasswordPolicy is nil for the default one.
 	PasswordPolicy *PasswordPolicy `json:"password_policy,omitempty"`
 }
+
+// OutboundPath is the path that the issuers of accounts begin with; the
+// account's ID follows.
+const OutboundPath = "/auth/accounts/"
+
+// OutboundIssuer is the issuer of an account's JWTs for others.
+func (a *Account) OutboundIssuer(external string) string { return external + OutboundPath + a.ID }
+
+// OutboundKeySet is the name of the signing set of that issuer.
+func (a *Account) OutboundKeySet() string { return "outbound/" + a.ID }
 
 // User is a principal that people or programs log in as. One record serves
 // IAM, realms and (later) user pools. The root user of an account is a User

@@ -30,6 +30,7 @@ import (
 const (
 	RS256 = "RS256" // RSA-2048, with a self-signed certificate as x5c
 	ES256 = "ES256" // P-256
+	ES384 = "ES384" // P-384
 )
 
 const rsaBits = 2048
@@ -50,7 +51,7 @@ type SetSpec struct {
 type SigningKey struct {
 	ID        string // kid: the key's RFC 7638 thumbprint
 	Algorithm string
-	// Signer signs a SHA-256 digest. With RSA it waits in a bounded queue, and
+	// Signer signs a SHA-256 digest, with ES384 a SHA-384 one. With RSA it waits in a bounded queue, and
 	// fails with KindUnavailable when that is full. ECDSA answers are ASN.1.
 	Signer crypto.Signer
 }
@@ -95,7 +96,7 @@ func (k *Keyring) Signer(set, algorithm string) (SigningKey, error) {
 // a set that are named no longer are retired by Tick.
 func (k *Keyring) EnsureSets(ctx context.Context, specs []SetSpec) error {
 	for _, s := range specs {
-		if s.Set == "" || s.Algorithm != RS256 && s.Algorithm != ES256 {
+		if s.Set == "" || s.Algorithm != RS256 && s.Algorithm != ES256 && s.Algorithm != ES384 {
 			return invalid("keyring.ensure", fmt.Sprintf("No signing keys of algorithm %q for %q.", s.Algorithm, s.Set))
 		}
 	}
@@ -213,9 +214,12 @@ func newSigningRow(root tink.AEAD, spec SetSpec, now time.Time) (*store.SigningK
 	const op = "keyring.generate"
 	var private crypto.Signer
 	var err error
-	if spec.Algorithm == RS256 {
+	switch spec.Algorithm {
+	case RS256:
 		private, err = rsa.GenerateKey(rand.Reader, rsaBits)
-	} else {
+	case ES384:
+		private, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	default:
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	}
 	if err != nil {

@@ -61,8 +61,9 @@ var stsActions = []string{
 	"GetWebIdentityToken",
 }
 
-// realmPrefixes are the control paths of realms; a realm's name follows.
-var realmPrefixes = oidc.Prefixes()
+// issuerPrefixes are the control paths of issuers; the name of a realm or the
+// ID of an account follows.
+var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix)
 
 // ControlSegments are the first path segments of control dialects, served or
 // promised. No bucket may have such a name, or its objects could not be
@@ -230,7 +231,7 @@ func pathSelector(path string) services {
 	if path == "/" {
 		return setNone
 	}
-	for _, prefix := range realmPrefixes {
+	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {
 			return setOIDC
 		}

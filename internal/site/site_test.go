@@ -191,3 +191,30 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestGrantsAndMappings(t *testing.T) {
+	t.Parallel()
+	got, err := Read(Source{"site.yaml", noEnv}, []byte(`
+accounts:
+  - {id: "1", root: {email: a@example.com}, outbound_federation: true, assume_root_in: ["2"]}
+providers:
+  - account: "1"
+    url: https://idp.example.com
+    client_ids: [app]
+    role_mappings:
+      - {claim: groups, value: "eng-*", role: engineer}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := got.Accounts[0]; a.OutboundFederation == nil || !*a.OutboundFederation || len(a.AssumeRootIn) != 1 || a.AssumeRootIn[0] != "2" {
+		t.Errorf("account: %+v", a)
+	}
+	if m := got.Providers[0].RoleMappings; len(m) != 1 || m[0] != (identity.RoleMapping{Claim: "groups", Value: "eng-*", Role: "engineer"}) {
+		t.Errorf("mappings: %+v", m)
+	}
+	_, err = Read(Source{"site.yaml", noEnv}, []byte("providers:\n  - {account: \"1\", url: \"https://idp.example.com\", role_mappings: [{claim: groups, role: x}]}\n"))
+	if err == nil || !strings.Contains(err.Error(), "role_mappings[0].value: must be given") {
+		t.Errorf("a mapping without a value: %v", err)
+	}
+}

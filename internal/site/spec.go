@@ -29,6 +29,9 @@ type (
 		Name      string `yaml:"name"`
 		Alias     string `yaml:"alias"`
 		Root      *root  `yaml:"root"`
+
+		OutboundFederation *bool    `yaml:"outbound_federation"`
+		AssumeRootIn       []string `yaml:"assume_root_in"`
 	}
 	root struct {
 		Email    string  `yaml:"email"`
@@ -86,6 +89,13 @@ type (
 		ClientIDs   []string `yaml:"client_ids"`
 		Thumbprints []string `yaml:"thumbprints"`
 		CABundle    *Secret  `yaml:"ca_bundle"`
+
+		RoleMappings []roleMapping `yaml:"role_mappings"`
+	}
+	roleMapping struct {
+		Claim string `yaml:"claim"`
+		Value string `yaml:"value"`
+		Role  string `yaml:"role"`
 	}
 )
 
@@ -198,7 +208,7 @@ func (b *builder) account(path string, a *account) directory.AccountSpec {
 	b.require(path, "id", a.ID)
 	b.once(path+".id", "account", a.ID)
 	b.once(path+".alias", "alias", a.Alias)
-	out := directory.AccountSpec{ID: a.ID, Partition: orDefault(a.Partition, defaultPartition), Name: a.Name, Alias: a.Alias}
+	out := directory.AccountSpec{ID: a.ID, Partition: orDefault(a.Partition, defaultPartition), Name: a.Name, Alias: a.Alias, OutboundFederation: a.OutboundFederation, AssumeRootIn: a.AssumeRootIn}
 	if a.Root != nil {
 		b.require(path+".root", "email", a.Root.Email)
 		b.once(path+".root.email", "e-mail address", strings.ToLower(a.Root.Email))
@@ -282,6 +292,13 @@ func (b *builder) provider(path string, p *provider) directory.ProviderSpec {
 	}
 	out := directory.ProviderSpec{
 		AccountID: p.Account, URL: p.URL, OwnRealm: p.Realm, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints,
+	}
+	for i, m := range p.RoleMappings {
+		at := fmt.Sprintf("%s.role_mappings[%d]", path, i)
+		b.require(at, "claim", m.Claim)
+		b.require(at, "value", m.Value)
+		b.require(at, "role", m.Role)
+		out.RoleMappings = append(out.RoleMappings, identity.RoleMapping(m))
 	}
 	if bundle := b.secret(path+".ca_bundle", p.CABundle); bundle != nil {
 		out.CABundle = bundle.Reveal()

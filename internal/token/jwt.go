@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -53,13 +54,18 @@ func (j *JWTs) Sign(set, alg string, claims []byte, typ string) (string, error) 
 	b = base64.RawURLEncoding.AppendEncode(b, header)
 	b = append(b, '.')
 	b = base64.RawURLEncoding.AppendEncode(b, plainASCII(claims))
-	digest := sha256.Sum256(b)
-	sig, err := key.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	hash, digest := crypto.SHA256, sha256.Sum256(b)
+	sum := digest[:]
+	if key.Algorithm == keyring.ES384 {
+		digest := sha512.Sum384(b)
+		hash, sum = crypto.SHA384, digest[:]
+	}
+	sig, err := key.Signer.Sign(rand.Reader, sum, hash)
 	if err != nil {
 		return "", asInternal(op, err)
 	}
 	if _, ok := key.Signer.Public().(*ecdsa.PublicKey); ok {
-		if sig, err = rawES256(sig); err != nil {
+		if sig, err = rawECDSA(sig, hash.Size()); err != nil {
 			return "", asInternal(op, err)
 		}
 	}
@@ -75,18 +81,18 @@ func asInternal(op string, err error) error {
 	return &identity.Error{Kind: identity.KindInternal, Op: op, Err: err}
 }
 
-// rawES256 turns an ASN.1 signature into r‖s of 32 bytes each (RFC 7518 §3.4).
-func rawES256(der []byte) ([]byte, error) {
+// rawECDSA turns an ASN.1 signature into r‖s of size bytes each (RFC 7518 §3.4).
+func rawECDSA(der []byte, size int) ([]byte, error) {
 	var inner cryptobyte.String
 	var r, s []byte
 	in := cryptobyte.String(der)
 	if !in.ReadASN1(&inner, asn1.SEQUENCE) || !in.Empty() ||
-		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() || len(r) > 32 || len(s) > 32 {
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() || len(r) > size || len(s) > size {
 		return nil, errors.New("malformed ECDSA signature")
 	}
-	out := make([]byte, 64)
-	copy(out[32-len(r):], r)
-	copy(out[64-len(s):], s)
+	out := make([]byte, 2*size)
+	copy(out[size-len(r):], r)
+	copy(out[2*size-len(s):], s)
 	return out, nil
 }
 
@@ -129,5 +135,5 @@ func (j *JWTs) Verify(set, raw string) (payload []byte, header Header, err error
 	return verify(raw, func(h Header) (crypto.PublicKey, bool) {
 		key, alg, ok := j.keys.PublicKey(set, h.KeyID)
 		return key, ok && alg == h.Algorithm
-	}, []string{keyring.ES256, keyring.RS256})
+	}, []string{keyring.ES256, keyring.ES384, keyring.RS256})
 }

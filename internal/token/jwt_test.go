@@ -44,7 +44,7 @@ const awkward = `{"iss":"https://x/~a?b>c","name":"Žofie 😀 \u00e9","sub":"1"
 func TestSignAndVerify(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, alg := range []string{keyring.ES256, keyring.RS256} {
+	for _, alg := range []string{keyring.ES256, keyring.ES384, keyring.RS256} {
 		set := "realm/" + alg
 		ensure(t, f, set, alg)
 		for i := range 30 { // ECDSA signatures have halves of varying length
@@ -374,7 +374,7 @@ func FuzzVerify(f *testing.F) {
 func BenchmarkSign(b *testing.B) {
 	f := setup(b)
 	claims := []byte(`{"iss":"https://idp.example.com/auth/realms/demo","sub":"0b9bd1b0-3a0f-4f2a-8a3e-6a1d2c3b4a5f","aud":"root-client","exp":1900000000,"iat":1899999700,"jti":"0b9bd1b0-3a0f-4f2a-8a3e-6a1d2c3b4a5f","typ":"Bearer","scope":"email","email":"a@example.com","email_verified":true}`)
-	for _, alg := range []string{keyring.ES256, keyring.RS256} {
+	for _, alg := range []string{keyring.ES256, keyring.ES384, keyring.RS256} {
 		ensure(b, f, alg, alg)
 		b.Run(alg, func(b *testing.B) {
 			b.ReportAllocs()

@@ -45,9 +45,9 @@ func start(t *testing.T, c Config) (*Client, string) {
 
 func TestApplyTravelsWhole(t *testing.T) {
 	t.Parallel()
-	password := identity.Secret("s3cret")
+	password, yes := identity.Secret("s3cret"), true
 	spec := directory.SiteSpec{
-		Accounts: []directory.AccountSpec{{ID: "1", Partition: "aws", Name: "n", Alias: "a", RootEmail: "e", RootPassword: &password}},
+		Accounts: []directory.AccountSpec{{ID: "1", Partition: "aws", Name: "n", Alias: "a", RootEmail: "e", RootPassword: &password, OutboundFederation: &yes, AssumeRootIn: []string{"2"}}},
 		Realms: []directory.RealmSpec{{
 			Realm:   identity.Realm{Name: "r", AccountID: "1", Issuer: "i", Algorithm: "ES256", AccessTokenSeconds: 1, RefreshTokenSeconds: 2, Scope: "s", SupportContact: "c", RootLoginDisabled: true},
 			Clients: []directory.ClientSpec{{ID: "c", Public: true, Grants: []string{"g"}, Audience: []string{"x"}, ServiceAccount: "sa", Secret: &password}},
@@ -57,7 +57,7 @@ func TestApplyTravelsWhole(t *testing.T) {
 			ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password,
 		}},
 		Roles:     []directory.RoleSpec{{AccountID: "1", Name: "r", Path: "/", Description: "d", Trust: "{}", MaxSessionDuration: 3600, ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}}},
-		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b"}},
+		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b", RoleMappings: []identity.RoleMapping{{Claim: "groups", Value: "dev-*", Role: "dev"}}}},
 	}
 	var got directory.SiteSpec
 	changes := []directory.Change{{Kind: "account", Name: "1"}}

@@ -22,6 +22,9 @@ type (
 		Alias        string  `json:"alias,omitempty"`
 		RootEmail    string  `json:"root_email,omitempty"`
 		RootPassword *string `json:"root_password,omitempty"`
+
+		OutboundFederation *bool    `json:"outbound_federation,omitempty"`
+		AssumeRootIn       []string `json:"assume_root_in,omitempty"`
 	}
 	wireRealm struct {
 		identity.Realm
@@ -67,6 +70,8 @@ type (
 		ClientIDs   []string `json:"client_ids,omitempty"`
 		Thumbprints []string `json:"thumbprints,omitempty"`
 		CABundle    string   `json:"ca_bundle,omitempty"`
+
+		RoleMappings []identity.RoleMapping `json:"role_mappings,omitempty"`
 	}
 )
 
@@ -118,7 +123,7 @@ func secret(s *string) *identity.Secret {
 func encodeSpec(s directory.SiteSpec) wireSpec {
 	var w wireSpec
 	for _, a := range s.Accounts {
-		w.Accounts = append(w.Accounts, wireAccount{a.ID, a.Partition, a.Name, a.Alias, a.RootEmail, reveal(a.RootPassword)})
+		w.Accounts = append(w.Accounts, wireAccount{a.ID, a.Partition, a.Name, a.Alias, a.RootEmail, reveal(a.RootPassword), a.OutboundFederation, a.AssumeRootIn})
 	}
 	for _, r := range s.Realms {
 		out := wireRealm{Realm: r.Realm}
@@ -147,6 +152,7 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	for _, a := range w.Accounts {
 		s.Accounts = append(s.Accounts, directory.AccountSpec{
 			ID: a.ID, Partition: a.Partition, Name: a.Name, Alias: a.Alias, RootEmail: a.RootEmail, RootPassword: secret(a.RootPassword),
+			OutboundFederation: a.OutboundFederation, AssumeRootIn: a.AssumeRootIn,
 		})
 	}
 	for _, r := range w.Realms {

@@ -39,6 +39,7 @@ type Directory interface {
 	PolicyVersions
 	Attachments
 	Groups
+	OutboundFederation
 }
 
 var (
@@ -84,7 +85,7 @@ var actions = func() map[string]action {
 	all := map[string]action{}
 	for _, area := range []map[string]action{
 		userActions, userTagActions, accessKeyActions, roleActions, roleTagActions, providerActions, simulationActions,
-		inlinePolicyActions, managedPolicyActions, policyVersionActions, attachmentActions, groupActions,
+		inlinePolicyActions, managedPolicyActions, policyVersionActions, attachmentActions, groupActions, outboundActions,
 	} {
 		maps.Copy(all, area)
 	}

@@ -41,6 +41,14 @@ func (issuer) JWKS(realm string) ([]byte, error) {
 	return []byte(`{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"k1","n":"AQ","e":"AQAB"}]}`), nil
 }
 
+func (issuer) Outbound(account string) (issue.OutboundFacts, []byte, error) {
+	if account != "123456789012" {
+		return issue.OutboundFacts{}, nil, identity.NewError(identity.KindNotFound, "fake", "no such account")
+	}
+	return issue.OutboundFacts{Issuer: "https://idp.example.com/auth/accounts/123456789012", Algorithms: []string{"RS256", "ES384"}},
+		[]byte(`{"keys":[{"kty":"EC","use":"sig","alg":"ES384","kid":"k1","crv":"P-384","x":"AQ","y":"AQ"}]}`), nil
+}
+
 func checkClient(c issue.ClientProof) error {
 	switch {
 	case c.ID == "root-client" && !c.HasSecret:

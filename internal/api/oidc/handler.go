@@ -26,6 +26,8 @@ type Issuer interface {
 	Realm(name string) (issue.RealmFacts, error)
 	// JWKS is the realm's public key set, as JSON.
 	JWKS(realm string) ([]byte, error)
+	// Outbound is the issuer of an account with its key set.
+	Outbound(accountID string) (issue.OutboundFacts, []byte, error)
 }
 
 var _ Issuer = (*issue.Issuer)(nil)
@@ -56,6 +58,10 @@ func Prefixes() []string {
 	return []string{"/auth/realms/", "/realms/", "/keycloak/realms/"}
 }
 
+// OutboundPrefix is the path that the issuers of accounts begin with; the
+// account's ID follows.
+const OutboundPrefix = identity.OutboundPath
+
 // call is one request to an endpoint of a realm that exists.
 type call struct {
 	w     http.ResponseWriter
@@ -84,6 +90,12 @@ var endpoints = map[string]endpoint{
 // ServeHTTP answers for any path under one of Prefixes; the path is taken as
 // sent, never cleaned.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if account, found := strings.CutPrefix(r.URL.EscapedPath(), OutboundPrefix); found {
+		if err := h.outbound(w, r, account); err != nil {
+			h.refuse(w, r, "", err)
+		}
+		return
+	}
 	realm, rest, ok := splitPath(r.URL.EscapedPath())
 	if !ok {
 		h.refuse(w, r, "", refusal(codeNotFound, "No such endpoint"))

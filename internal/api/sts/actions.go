@@ -112,6 +112,50 @@ func (h *Handler) getFederationToken(c *call) (func(*awswire.XML), error) {
 	}, nil
 }
 
+func (h *Handler) assumeRoot(c *call) (func(*awswire.XML), error) {
+	in := fields{form: c.form}
+	req := issue.AssumeRootRequest{TargetPrincipal: in.required("TargetPrincipal", 12, 2048), DurationSeconds: in.duration(0, maxRootSeconds)}
+	req.TaskPolicyARN = in.required("TaskPolicyArn.arn", 20, 2048) // a structure of one member
+	if in.err != nil {
+		return nil, in.err
+	}
+	res, err := h.issuer.AssumeRoot(c.ctx, c.caller, req)
+	if err != nil {
+		return nil, err
+	}
+	return func(x *awswire.XML) {
+		writeCredentials(x, res.Keys)
+		x.OptElem("SourceIdentity", res.SourceIdentity)
+	}, nil
+}
+
+func (h *Handler) getWebIdentityToken(c *call) (func(*awswire.XML), error) {
+	in := fields{form: c.form}
+	req := issue.OutboundTokenRequest{
+		Audience:        in.list("Audience", 10, 1, 1000),
+		Algorithm:       in.required("SigningAlgorithm", 5, 5),
+		DurationSeconds: in.duration(60, 3600),
+		Tags:            in.tags(),
+	}
+	if req.Audience == nil {
+		in.fail(awswire.MissingParameter("Audience"))
+	}
+	if req.Algorithm != "RS256" && req.Algorithm != "ES384" {
+		in.fail(awswire.Constraint("SigningAlgorithm", req.Algorithm, "Member must satisfy enum value set: [RS256, ES384]"))
+	}
+	if in.err != nil {
+		return nil, in.err
+	}
+	res, err := h.issuer.OutboundToken(c.ctx, c.caller, req)
+	if err != nil {
+		return nil, err
+	}
+	return func(x *awswire.XML) {
+		x.Elem("WebIdentityToken", res.Token.Reveal())
+		x.Time("Expiration", res.Expiration)
+	}, nil
+}
+
 func (h *Handler) getAccessKeyInfo(c *call) (func(*awswire.XML), error) {
 	in := fields{form: c.form}
 	const name = "AccessKeyId"

@@ -137,6 +137,20 @@ func (issuer) FederationToken(_ context.Context, c *identity.Caller, r issue.Fed
 	}, nil
 }
 
+func (issuer) AssumeRoot(_ context.Context, c *identity.Caller, r issue.AssumeRootRequest) (issue.AssumedRoot, error) {
+	if r.TaskPolicyARN != "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy" {
+		return issue.AssumedRoot{}, identity.NewError(identity.KindAccessDenied, "fake", "User: "+c.ARN+" is not authorized to perform: sts:AssumeRoot on resource: "+r.TargetPrincipal)
+	}
+	return issue.AssumedRoot{Keys: fakeKeys(r.DurationSeconds, 900), SourceIdentity: "alice"}, nil
+}
+
+func (issuer) OutboundToken(_ context.Context, _ *identity.Caller, r issue.OutboundTokenRequest) (issue.OutboundToken, error) {
+	if r.Audience[0] == "escalate" {
+		return issue.OutboundToken{}, &identity.Error{Kind: identity.KindAccessDenied, Op: "fake", Public: "too long", Detail: []identity.Detail{{Name: "QueryCode", Value: "SessionDurationEscalationException"}}}
+	}
+	return issue.OutboundToken{Token: identity.Secret("eyJ." + r.Algorithm + "." + r.Audience[0]), Expiration: fakeKeys(r.DurationSeconds, 300).Expiration}, nil
+}
+
 func (issuer) AccessKeyAccount(_ context.Context, _ *identity.Caller, keyID string) (string, error) {
 	if keyID != "AKIAIOSFODNN7EXAMPLE" {
 		return "", identity.NewError(identity.KindValidation, "fake", "There is no access key "+keyID+".")

@@ -14,6 +14,7 @@ const (
 	maxDurationSeconds = 43200
 	maxTokenSeconds    = 129600
 	maxTags            = 50
+	maxRootSeconds     = 900
 	maxPolicyARNs      = 10
 	maxPolicyLength    = 2048
 	maxEncodedMessage  = 10240

@@ -24,6 +24,8 @@ type Issuer interface {
 	AssumeRole(ctx context.Context, c *identity.Caller, r issue.AssumeRoleRequest) (issue.AssumedRole, error)
 	SessionToken(ctx context.Context, c *identity.Caller, r issue.SessionTokenRequest) (identity.SessionKeys, error)
 	FederationToken(ctx context.Context, c *identity.Caller, r issue.FederationTokenRequest) (issue.FederationToken, error)
+	AssumeRoot(ctx context.Context, c *identity.Caller, r issue.AssumeRootRequest) (issue.AssumedRoot, error)
+	OutboundToken(ctx context.Context, c *identity.Caller, r issue.OutboundTokenRequest) (issue.OutboundToken, error)
 	AccessKeyAccount(ctx context.Context, c *identity.Caller, keyID string) (string, error)
 }
 
@@ -97,11 +99,13 @@ type action struct {
 var actions = map[string]action{
 	"AssumeRole":                 {signed, (*Handler).assumeRole},
 	"AssumeRoleWithWebIdentity":  {unsigned, (*Handler).assumeRoleWithWebIdentity},
+	"AssumeRoot":                 {signed, (*Handler).assumeRoot},
 	"DecodeAuthorizationMessage": {signed, (*Handler).decodeAuthorizationMessage},
 	"GetAccessKeyInfo":           {signed, (*Handler).getAccessKeyInfo},
 	"GetCallerIdentity":          {signedOrPresigned, (*Handler).getCallerIdentity},
 	"GetFederationToken":         {signed, (*Handler).getFederationToken},
 	"GetSessionToken":            {signed, (*Handler).getSessionToken},
+	"GetWebIdentityToken":        {signed, (*Handler).getWebIdentityToken},
 }
 
 // Actions are the names of the actions served, sorted, for the router and the
