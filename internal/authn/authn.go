@@ -12,11 +12,11 @@ import (
 	"daypass/internal/store"
 )
 
-// KeySource finds the public key of a foreign issuer by key ID (package egress
-// does). KindProviderUnreachable when it cannot, KindInvalidIdentity when the
+// KeySource finds the public key of a provider's issuer by key ID (package
+// egress does). KindProviderUnreachable when it cannot, KindInvalidIdentity when the
 // issuer has no such key.
 type KeySource interface {
-	Key(ctx context.Context, issuer, caBundle, kid, alg string) (crypto.PublicKey, error)
+	Key(ctx context.Context, p *identity.Provider, kid, alg string) (crypto.PublicKey, error)
 }
 
 // Options of an Authn.

@@ -126,7 +126,7 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		}
 		w.Provider = p
 		w.Claims, err = a.verify(unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
-			return a.issuers.Key(ctx, p.URL, p.CABundle, kid, alg)
+			return a.issuers.Key(ctx, p, kid, alg)
 		})
 	}
 	if err != nil {

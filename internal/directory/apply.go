@@ -421,11 +421,11 @@ func (a *applying) provider(s ProviderSpec) error {
 	}
 	want := &identity.Provider{
 		AccountID: s.AccountID, URL: s.URL, OwnRealm: s.OwnRealm, ClientIDs: s.ClientIDs,
-		Thumbprints: s.Thumbprints, CABundle: s.CABundle, RoleMappings: s.RoleMappings, CreatedAt: a.now,
+		Thumbprints: s.Thumbprints, CABundle: s.CABundle, JWKS: s.JWKS, BearerTokenFile: s.BearerTokenFile,
+		RoleMappings: s.RoleMappings, CreatedAt: a.now,
 	}
 	have, err := store.Providers.Get(a.tx, want.Key())
 	if err == nil {
-		want.JWKS = have.JWKS
 		if err := a.d.providerChanged(a.tx, have, want); err != nil {
 			return err
 		}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"daypass/internal/authn"
+	"daypass/internal/egress"
 	"daypass/internal/identity"
 	"daypass/internal/policy"
 )
@@ -141,6 +143,23 @@ func checkProviderSpec(p ProviderSpec) error {
 	for _, id := range p.ClientIDs {
 		if id == "" || len(id) > maxProviderID {
 			return invalid("provider %s%s: a client ID has 1 to %d characters", p.URL, p.OwnRealm, maxProviderID)
+		}
+	}
+	return checkProviderKeys(p)
+}
+
+// checkProviderKeys judges where the issuer's keys come from.
+func checkProviderKeys(p ProviderSpec) error {
+	switch {
+	case p.OwnRealm != "" && (p.CABundle != "" || p.JWKS != "" || p.BearerTokenFile != ""):
+		return invalid("provider %s: the keys of a realm of this installation are its own", p.OwnRealm)
+	case p.JWKS != "" && (p.CABundle != "" || p.BearerTokenFile != ""):
+		return invalid("provider %s: with jwks nothing is fetched, so leave ca_bundle and bearer_token_file out", p.URL)
+	case p.BearerTokenFile != "" && !filepath.IsAbs(p.BearerTokenFile):
+		return invalid("provider %s: bearer_token_file is no absolute path", p.URL)
+	case p.JWKS != "":
+		if err := egress.CheckKeySet(p.JWKS); err != nil {
+			return prefixed("provider "+p.URL, err)
 		}
 	}
 	return nil

@@ -263,6 +263,10 @@ func TestApplyRefusals(t *testing.T) {
 		"an unknown managed policy": func(sp *directory.SiteSpec) {
 			sp.Roles[0].ManagedPolicies = []string{"arn:aws:iam::aws:policy/Nothing"}
 		},
+		"a JWKS of a realm":         func(sp *directory.SiteSpec) { sp.Providers[0].JWKS = `{"keys":[]}` },
+		"a JWKS without keys":       func(sp *directory.SiteSpec) { sp.Providers[1].JWKS = `{"keys":[]}` },
+		"a relative bearer token":   func(sp *directory.SiteSpec) { sp.Providers[1].BearerTokenFile = "token" },
+		"a JWKS and a bearer token": func(sp *directory.SiteSpec) { sp.Providers[1].JWKS, sp.Providers[1].BearerTokenFile = "{}", "/token" },
 		"a public client with a secret": func(sp *directory.SiteSpec) {
 			pw := identity.Secret("x")
 			sp.Realms[0].Clients[0].Secret = &pw

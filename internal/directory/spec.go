@@ -70,7 +70,10 @@ type ProviderSpec struct {
 	AccountID, URL, OwnRealm string
 	ClientIDs, Thumbprints   []string
 	CABundle                 string
-	RoleMappings             []identity.RoleMapping
+	// JWKS are the issuer's keys, where they are not fetched. BearerTokenFile is
+	// an absolute path on the server. See identity.Provider.
+	JWKS, BearerTokenFile string
+	RoleMappings          []identity.RoleMapping
 }
 
 // Change is one line of an apply's diff. Values of secrets never appear: From

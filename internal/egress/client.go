@@ -125,12 +125,13 @@ func (c *Client) checkURL(u *url.URL) error {
 }
 
 // Get fetches a URL and returns the body of a 200 answer. caBundle (PEM) is
-// trusted in addition to the system's roots; "" adds nothing.
+// trusted in addition to the system's roots; "" adds nothing. With a bearer
+// token (RFC 6750 section 2.1) redirects are refused: it is for this URL.
 //
 // Whatever goes wrong is KindProviderUnreachable with the cause in Err, which
 // holds nothing of the answer but its status.
-func (c *Client) Get(ctx context.Context, rawURL, caBundle string) ([]byte, error) {
-	body, host, err := c.get(ctx, rawURL, caBundle)
+func (c *Client) Get(ctx context.Context, rawURL, caBundle string, bearer identity.Secret) ([]byte, error) {
+	body, host, err := c.get(ctx, rawURL, caBundle, bearer)
 	if err != nil {
 		return nil, &identity.Error{
 			Kind: identity.KindProviderUnreachable, Op: "egress.Get", Err: fmt.Errorf("fetch from %q: %w", host, cause(err)),
@@ -177,7 +178,7 @@ func cause(err error) error {
 	return errNotHTTP
 }
 
-func (c *Client) get(ctx context.Context, rawURL, caBundle string) (body []byte, host string, err error) {
+func (c *Client) get(ctx context.Context, rawURL, caBundle string, bearer identity.Secret) (body []byte, host string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, "", err
@@ -197,7 +198,12 @@ func (c *Client) get(ctx context.Context, rawURL, caBundle string) (body []byte,
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "daypass")
-	res, err := c.httpClient(roots).Do(req)
+	redirects := MaxRedirects
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer.Reveal())
+		redirects = 0
+	}
+	res, err := c.httpClient(roots, redirects).Do(req)
 	if err != nil {
 		return nil, u.Host, err
 	}
@@ -228,7 +234,7 @@ func rootsWith(caBundle string) (*x509.CertPool, error) {
 
 // httpClient is made per fetch: fetches are rare, and connections that are not
 // kept need no second thought about whose CA bundle checked them.
-func (c *Client) httpClient(roots *x509.CertPool) *http.Client {
+func (c *Client) httpClient(roots *x509.CertPool, redirects int) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil,
@@ -239,7 +245,7 @@ func (c *Client) httpClient(roots *x509.CertPool) *http.Client {
 			MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) > MaxRedirects {
+			if len(via) > redirects {
 				return errRedirects
 			}
 			req.Header.Del("Referer")

@@ -171,7 +171,7 @@ func TestGet(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			body, err := c.Get(context.Background(), tt.url, tt.ca)
+			body, err := c.Get(context.Background(), tt.url, tt.ca, "")
 			if tt.n > 0 {
 				if err != nil || len(body) != tt.n {
 					t.Fatalf("%d bytes, %v", len(body), err)
@@ -188,15 +188,15 @@ func TestGet(t *testing.T) {
 	}
 	strict := client(t, Config{Resolver: names})
 	before := hits.Load()
-	if _, err := strict.Get(context.Background(), srv.URL+"/ok", ca); !errors.Is(err, errAddress) || hits.Load() != before {
+	if _, err := strict.Get(context.Background(), srv.URL+"/ok", ca, ""); !errors.Is(err, errAddress) || hits.Load() != before {
 		t.Errorf("loopback without exemption: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := c.Get(ctx, srv.URL+"/ok", ca); !errors.Is(err, context.Canceled) {
+	if _, err := c.Get(ctx, srv.URL+"/ok", ca, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if tr := c.httpClient(nil).Transport.(*http.Transport); tr.Proxy != nil {
+	if tr := c.httpClient(nil, MaxRedirects).Transport.(*http.Transport); tr.Proxy != nil {
 		t.Error("proxy settings are followed")
 	}
 }
@@ -214,7 +214,7 @@ func TestRebinding(t *testing.T) {
 	})
 	_, port, _ := net.SplitHostPort(hp)
 	c := client(t, Config{Exempt: []string{"example.com:" + port}, Resolver: names}) // a name in httptest's certificate
-	_, err := c.Get(context.Background(), "https://example.com:"+port+"/", ca)
+	_, err := c.Get(context.Background(), "https://example.com:"+port+"/", ca, "")
 	if !errors.Is(err, errAddress) || inner.Load() != 0 {
 		t.Errorf("err = %v, inner server reached %d times", err, inner.Load())
 	}
@@ -246,16 +246,16 @@ func TestRedirects(t *testing.T) {
 	plain = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "plain") }))
 	t.Cleanup(plain.Close)
 	c := client(t, Config{Exempt: []string{hp}})
-	if b, err := c.Get(context.Background(), srv.URL+"/5", ca); string(b) != "end" {
+	if b, err := c.Get(context.Background(), srv.URL+"/5", ca, ""); string(b) != "end" {
 		t.Errorf("5 redirects: %q, %v", b, err)
 	}
 	for path, want := range map[string]error{"/6": errRedirects, "/plain": errScheme, "/user": errURL} {
-		if _, err := c.Get(context.Background(), srv.URL+path, ca); !errors.Is(err, want) {
+		if _, err := c.Get(context.Background(), srv.URL+path, ca, ""); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}
 	c = client(t, Config{Exempt: []string{hp, strings.TrimPrefix(plain.URL, "http://")}})
-	if b, err := c.Get(context.Background(), srv.URL+"/plain", ca); string(b) != "plain" {
+	if b, err := c.Get(context.Background(), srv.URL+"/plain", ca, ""); string(b) != "plain" {
 		t.Errorf("to an exempt http server: %q, %v", b, err)
 	}
 }

@@ -32,8 +32,9 @@ type IssuersConfig struct {
 }
 
 // Issuers holds the keys of foreign issuers. Issuers are told apart by their
-// URL and by the CA bundle that vouches for their server: the bundle of one
-// account must not decide what another believes.
+// URL and by all that says where their keys come from, such as the CA bundle
+// that vouches for their server: what one account settled must not decide what
+// another believes.
 type Issuers struct {
 	client *Client
 	clock  identity.Clock
@@ -48,7 +49,14 @@ type Issuers struct {
 	entries     map[entryKey]*entry
 }
 
-type entryKey struct{ issuer, caBundle string }
+type entryKey struct{ issuer, caBundle, tokenFile, jwks string }
+
+func keyOf(p *identity.Provider) entryKey {
+	if p.JWKS != "" {
+		return entryKey{issuer: p.URL, jwks: p.JWKS} // nothing is fetched
+	}
+	return entryKey{issuer: p.URL, caBundle: p.CABundle, tokenFile: p.BearerTokenFile}
+}
 
 type entry struct {
 	entryKey
@@ -98,26 +106,27 @@ type VerifyKey struct {
 }
 
 // Key is Lookup for callers that keep nothing.
-func (i *Issuers) Key(ctx context.Context, issuer, caBundle, kid, alg string) (crypto.PublicKey, error) {
-	k, err := i.Lookup(ctx, issuer, caBundle, kid, alg)
+func (i *Issuers) Key(ctx context.Context, p *identity.Provider, kid, alg string) (crypto.PublicKey, error) {
+	k, err := i.Lookup(ctx, p, kid, alg)
 	return k.Public, err
 }
 
 // Lookup returns the key of an issuer that verifies tokens with this key ID
 // and algorithm (RS256 to RS512, ES256 to ES512). Without a key ID the set must
 // hold exactly one key for the algorithm. A key ID that is not known causes a
-// fetch, at most every 30 s.
+// fetch, at most every 30 s. A provider with a JWKS of its own has those keys
+// and no others, and nothing is fetched.
 //
 // Errors: KindInvalidIdentity when there is no such key;
 // KindProviderUnreachable when there are no keys at most 1 h old and they
 // cannot be fetched. Failures are remembered for some seconds, so that retrying
 // callers do not reach the provider.
-func (i *Issuers) Lookup(ctx context.Context, issuer, caBundle, kid, alg string) (VerifyKey, error) {
+func (i *Issuers) Lookup(ctx context.Context, p *identity.Provider, kid, alg string) (VerifyKey, error) {
 	const op = "egress.Lookup"
 	if !knownAlgorithm(alg) {
 		return VerifyKey{}, identity.NewError(identity.KindInvalidIdentity, op, noKey)
 	}
-	e := i.entry(entryKey{issuer, caBundle})
+	e := i.entry(keyOf(p))
 	set, err := i.current(ctx, e)
 	if err != nil {
 		return VerifyKey{}, err
@@ -139,9 +148,9 @@ func (i *Issuers) Lookup(ctx context.Context, issuer, caBundle, kid, alg string)
 // generation g holds as long as Generation returns g. It changes when a key
 // vanishes from the issuer's set, and is 0 while there is no set at most 1 h
 // old. Asking keeps the set fresh, behind the answer.
-func (i *Issuers) Generation(issuer, caBundle string) uint64 {
+func (i *Issuers) Generation(p *identity.Provider) uint64 {
 	i.mu.RLock()
-	e := i.entries[entryKey{issuer, caBundle}]
+	e := i.entries[keyOf(p)]
 	i.mu.RUnlock()
 	if e == nil {
 		return 0
@@ -182,6 +191,10 @@ func (i *Issuers) entry(key entryKey) *entry {
 		if e = i.entries[key]; e == nil {
 			i.evict()
 			e = &entry{entryKey: key}
+			if key.jwks != "" {
+				keys, _ := parseKeySet([]byte(key.jwks)) // of what is none, no keys
+				e.keys.Store(&keySet{keys: keys, generation: i.generations.Add(1)})
+			}
 			i.entries[key] = e
 		}
 		i.mu.Unlock()
@@ -208,8 +221,8 @@ func (i *Issuers) evict() {
 // they are due.
 func (i *Issuers) usable(e *entry) *keySet {
 	set := e.keys.Load()
-	if set == nil {
-		return nil
+	if set == nil || e.jwks != "" {
+		return set
 	}
 	age := i.clock.Now().Sub(set.fetched)
 	if age > maxStale || age < -maxStale {
@@ -271,7 +284,7 @@ func wait(ctx context.Context, done <-chan struct{}) error {
 func (i *Issuers) start(e *entry, forced bool) <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.inflight != nil {
+	if e.inflight != nil || e.jwks != "" {
 		return e.inflight
 	}
 	now := i.clock.Now()
@@ -340,7 +353,11 @@ func vanished(old, now []jwk) bool {
 func (i *Issuers) fetch(e *entry) ([]jwk, error) {
 	ctx, cancel := context.WithTimeout(i.ctx, MaxTime)
 	defer cancel()
-	doc, err := i.client.Get(ctx, discoveryURL(e.issuer), e.caBundle)
+	token, err := readToken(e.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := i.client.Get(ctx, discoveryURL(e.issuer), e.caBundle, token)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +365,9 @@ func (i *Issuers) fetch(e *entry) ([]jwk, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := i.client.Get(ctx, uri, e.caBundle)
+	// Who wrote the document was shown the token already, so wherever it says
+	// the keys are may see it too.
+	set, err := i.client.Get(ctx, uri, e.caBundle, token)
 	if err != nil {
 		return nil, err
 	}

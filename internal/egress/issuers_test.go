@@ -135,13 +135,15 @@ func newRig(t *testing.T, keys ...jose.JSONWebKey) *rig {
 	return &rig{p: p, i: i, c: c, issuer: srv.URL + "/realms/a", ca: ca}
 }
 
+func (r *rig) idp() *identity.Provider { return &identity.Provider{URL: r.issuer, CABundle: r.ca} }
+
 func (r *rig) lookup(kid, alg string) (VerifyKey, error) {
-	return r.i.Lookup(context.Background(), r.issuer, r.ca, kid, alg)
+	return r.i.Lookup(context.Background(), r.idp(), kid, alg)
 }
 
 // settle waits for a refresh behind the answer, if one is running.
 func (r *rig) settle() {
-	e := r.i.entry(entryKey{r.issuer, r.ca})
+	e := r.i.entry(keyOf(r.idp()))
 	e.mu.Lock()
 	done := e.inflight
 	e.mu.Unlock()
@@ -192,7 +194,7 @@ func TestLookup(t *testing.T) {
 	if _, n := r.p.counts(); n != 1 {
 		t.Errorf("%d fetches of the key set", n)
 	}
-	if k, err := r.i.Key(context.Background(), r.issuer, r.ca, "a", "ES256"); err != nil || !p256.PublicKey.Equal(k) {
+	if k, err := r.i.Key(context.Background(), r.idp(), "a", "ES256"); err != nil || !p256.PublicKey.Equal(k) {
 		t.Errorf("Key: %v, %v", k, err)
 	}
 }
@@ -229,7 +231,7 @@ func TestSingleFlight(t *testing.T) {
 	r.p.set(func() { r.p.gate = gate })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.i.Lookup(ctx, r.issuer, r.ca, "a", "ES256"); !errors.Is(err, context.Canceled) || identity.KindOf(err) != identity.KindProviderUnreachable {
+	if _, err := r.i.Lookup(ctx, r.idp(), "a", "ES256"); !errors.Is(err, context.Canceled) || identity.KindOf(err) != identity.KindProviderUnreachable {
 		t.Errorf("gave up: %v", err)
 	}
 	var wg sync.WaitGroup
@@ -251,27 +253,27 @@ func TestRefreshAndVanishedKey(t *testing.T) {
 	t.Parallel()
 	a, b := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
 	r := newRig(t, jwkOf(a.Public(), "a"), jwkOf(b.Public(), "b"))
-	if g := r.i.Generation(r.issuer, r.ca); g != 0 {
+	if g := r.i.Generation(r.idp()); g != 0 {
 		t.Errorf("generation before any fetch: %d", g)
 	}
 	k, err := r.lookup("a", "ES256")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := r.i.Generation(r.issuer, r.ca); g != k.Generation || g == 0 {
+	if g := r.i.Generation(r.idp()); g != k.Generation || g == 0 {
 		t.Errorf("generation %d, key's %d", g, k.Generation)
 	}
 	r.p.set(func() { r.p.keys = r.p.keys[1:] })
 	r.c.advance(refreshAfter + time.Second)
-	_ = r.i.Generation(r.issuer, r.ca) // asking alone starts the refresh
+	_ = r.i.Generation(r.idp()) // asking alone starts the refresh
 	r.settle()
-	if g := r.i.Generation(r.issuer, r.ca); g == k.Generation || g == 0 {
+	if g := r.i.Generation(r.idp()); g == k.Generation || g == 0 {
 		t.Errorf("generation after a vanished key: %d", g)
 	}
 	if _, err := r.lookup("a", "ES256"); identity.KindOf(err) != identity.KindInvalidIdentity {
 		t.Errorf("vanished key: %v", err)
 	}
-	if g := r.i.Generation(r.issuer, ""); g != 0 {
+	if g := r.i.Generation(&identity.Provider{URL: r.issuer}); g != 0 {
 		t.Errorf("generation under another CA bundle: %d", g)
 	}
 }
@@ -287,7 +289,7 @@ func TestSameIDOtherKeyIsAVanishedKey(t *testing.T) {
 	r.c.advance(refreshAfter + time.Second)
 	_, _ = r.lookup("a", "ES256")
 	r.settle()
-	if g := r.i.Generation(r.issuer, r.ca); g == k.Generation {
+	if g := r.i.Generation(r.idp()); g == k.Generation {
 		t.Error("the generation did not change")
 	}
 }
@@ -305,7 +307,7 @@ func TestStaleAndBackOff(t *testing.T) {
 	}
 	r.settle()
 	r.c.advance(time.Second)
-	if g := r.i.Generation(r.issuer, r.ca); g != 0 {
+	if g := r.i.Generation(r.idp()); g != 0 {
 		t.Errorf("generation of stale keys: %d", g)
 	}
 	d0, _ := r.p.counts()
@@ -371,12 +373,12 @@ func TestCloseAndEviction(t *testing.T) {
 	}
 	for n := range maxIssuers {
 		r.c.advance(1)
-		r.i.entry(entryKey{fmt.Sprint("https://", n), ""})
+		r.i.entry(entryKey{issuer: fmt.Sprint("https://", n)})
 	}
 	if len(r.i.entries) != maxIssuers {
 		t.Errorf("%d entries", len(r.i.entries))
 	}
-	if g := r.i.Generation(r.issuer, r.ca); g != 0 {
+	if g := r.i.Generation(r.idp()); g != 0 {
 		t.Errorf("generation of an evicted issuer: %d", g)
 	}
 	r.i.Close()

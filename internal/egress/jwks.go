@@ -12,6 +12,8 @@ import (
 	// Unlike encoding/json this one minds the case of names and refuses
 	// duplicate members.
 	"github.com/go-jose/go-jose/v4/json"
+
+	"daypass/internal/identity"
 )
 
 // Bounds on a key set; keys beyond them are ignored, as keys of other kinds are.
@@ -98,6 +100,38 @@ func parseKeySet(b []byte) ([]jwk, error) {
 		}
 	}
 	return keys, nil
+}
+
+// CheckKeySet judges a JWK set that an operator gives in place of a URL: it
+// must hold a usable key, and no secret. KindValidation.
+func CheckKeySet(text string) error {
+	unfit := func(why string) error {
+		return identity.NewError(identity.KindValidation, "egress.CheckKeySet", why)
+	}
+	if len(text) > MaxBody {
+		return unfit("the JWK set is too large")
+	}
+	keys, err := parseKeySet([]byte(text))
+	if err != nil {
+		return unfit(err.Error())
+	}
+	var set struct {
+		Keys []map[string]json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal([]byte(text), &set) != nil {
+		return unfit("not a JWK set")
+	}
+	for _, k := range set.Keys {
+		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+			if _, ok := k[private]; ok {
+				return unfit("the JWK set holds a private key")
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return unfit("the JWK set holds no key that verifies signatures")
+	}
+	return nil
 }
 
 func parseKey(raw []byte) (jwk, bool) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	jose "github.com/go-jose/go-jose/v4"
+
+	"daypass/internal/identity"
 )
 
 func TestParseKeySet(t *testing.T) {
@@ -84,11 +86,11 @@ func FuzzParseKeySet(f *testing.F) {
 func BenchmarkLookup(b *testing.B) {
 	i := NewIssuers(IssuersConfig{})
 	defer i.Close()
-	e := i.entry(entryKey{"https://idp.example", ""})
+	e := i.entry(entryKey{issuer: "https://idp.example"})
 	e.keys.Store(&keySet{keys: []jwk{{kid: "a", key: ecKey(b, elliptic.P256()).Public()}}, fetched: time.Now(), generation: 1})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := i.Lookup(context.Background(), "https://idp.example", "", "a", "ES256"); err != nil {
+		if _, err := i.Lookup(context.Background(), &identity.Provider{URL: "https://idp.example"}, "a", "ES256"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -173,6 +173,10 @@ type Provider struct {
 	// JWKS are the issuer's keys (RFC 7517) where they are given once and for
 	// all instead of fetched.
 	JWKS string `json:"jwks,omitempty"`
+	// BearerTokenFile names the file on the server that holds the token without
+	// which the issuer does not show its keys (as Kubernetes API servers). It is
+	// read at each fetch: such tokens are replaced. Only operators set it.
+	BearerTokenFile string `json:"bearer_token_file,omitempty"`
 	// KeysSleepAfterDays is, when not 0, how many days after the last log-in by
 	// this provider the long-term keys made through it still work.
 	KeysSleepAfterDays int `json:"keys_sleep_after_days,omitempty"`

@@ -66,6 +66,9 @@ roles:
 providers:
   - {account: "123456789012", realm: shasta, client_ids: [shasta]}
   - {account: "123456789012", url: "https://idp.example.com", client_ids: [a, b]}
+  - {account: "123456789012", url: "https://keys.example.com", client_ids: [a], jwks: {file: root.txt}}
+  - {account: "123456789012", url: "https://k8s.example.com", client_ids: [a], bearer_token_file: tokens/k8s}
+  - {account: "123456789012", url: "https://k8s2.example.com", client_ids: [a], bearer_token_file: /run/token}
 `
 
 func TestReadWholeSite(t *testing.T) {
@@ -100,6 +103,9 @@ func TestReadWholeSite(t *testing.T) {
 		Providers: []directory.ProviderSpec{
 			{AccountID: "123456789012", OwnRealm: "shasta", ClientIDs: []string{"shasta"}},
 			{AccountID: "123456789012", URL: "https://idp.example.com", ClientIDs: []string{"a", "b"}},
+			{AccountID: "123456789012", URL: "https://keys.example.com", ClientIDs: []string{"a"}, JWKS: "s3cret"},
+			{AccountID: "123456789012", URL: "https://k8s.example.com", ClientIDs: []string{"a"}, BearerTokenFile: filepath.Join(dir, "tokens", "k8s")},
+			{AccountID: "123456789012", URL: "https://k8s2.example.com", ClientIDs: []string{"a"}, BearerTokenFile: "/run/token"},
 		},
 	}
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Transformer("reveal", identity.Secret.Reveal)); d != "" {

@@ -89,6 +89,9 @@ type (
 		ClientIDs   []string `yaml:"client_ids"`
 		Thumbprints []string `yaml:"thumbprints"`
 		CABundle    *Secret  `yaml:"ca_bundle"`
+		JWKS        *Secret  `yaml:"jwks"`
+
+		BearerTokenFile string `yaml:"bearer_token_file"`
 
 		RoleMappings []roleMapping `yaml:"role_mappings"`
 	}
@@ -303,7 +306,22 @@ func (b *builder) provider(path string, p *provider) directory.ProviderSpec {
 	if bundle := b.secret(path+".ca_bundle", p.CABundle); bundle != nil {
 		out.CABundle = bundle.Reveal()
 	}
+	if keys := b.secret(path+".jwks", p.JWKS); keys != nil {
+		out.JWKS = keys.Reveal()
+	}
+	if out.BearerTokenFile = p.BearerTokenFile; p.BearerTokenFile != "" && !filepath.IsAbs(p.BearerTokenFile) {
+		out.BearerTokenFile = b.absolute(path+".bearer_token_file", p.BearerTokenFile)
+	}
 	return out
+}
+
+// absolute makes a name relative to the site file one that the server finds too.
+func (b *builder) absolute(path, name string) string {
+	abs, err := filepath.Abs(filepath.Join(b.dir, name))
+	if err != nil {
+		b.complain(path, "%v", err)
+	}
+	return abs
 }
 
 func orDefault(s, d string) string {

@@ -270,13 +270,13 @@ func (f *ForeignKeys) Drop(issuer, kid string) {
 }
 
 // Key is authn.KeySource.
-func (f *ForeignKeys) Key(_ context.Context, issuer, _, kid, _ string) (crypto.PublicKey, error) {
+func (f *ForeignKeys) Key(_ context.Context, p *identity.Provider, kid, _ string) (crypto.PublicKey, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.Down {
 		return nil, &identity.Error{Kind: identity.KindProviderUnreachable, Op: "stacktest"}
 	}
-	k, ok := f.keys[issuer+"#"+kid]
+	k, ok := f.keys[p.URL+"#"+kid]
 	if !ok {
 		return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "stacktest"}
 	}

@@ -57,7 +57,7 @@ func TestApplyTravelsWhole(t *testing.T) {
 			ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password,
 		}},
 		Roles:     []directory.RoleSpec{{AccountID: "1", Name: "r", Path: "/", Description: "d", Trust: "{}", MaxSessionDuration: 3600, ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}}},
-		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b", RoleMappings: []identity.RoleMapping{{Claim: "groups", Value: "dev-*", Role: "dev"}}}},
+		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b", JWKS: "j", BearerTokenFile: "f", RoleMappings: []identity.RoleMapping{{Claim: "groups", Value: "dev-*", Role: "dev"}}}},
 	}
 	var got directory.SiteSpec
 	changes := []directory.Change{{Kind: "account", Name: "1"}}

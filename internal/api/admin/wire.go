@@ -71,7 +71,9 @@ type (
 		Thumbprints []string `json:"thumbprints,omitempty"`
 		CABundle    string   `json:"ca_bundle,omitempty"`
 
-		RoleMappings []identity.RoleMapping `json:"role_mappings,omitempty"`
+		JWKS            string                 `json:"jwks,omitempty"`
+		BearerTokenFile string                 `json:"bearer_token_file,omitempty"`
+		RoleMappings    []identity.RoleMapping `json:"role_mappings,omitempty"`
 	}
 )
 
