@@ -8,40 +8,41 @@ import (
 	"daypass/internal/store"
 )
 
-// Password checks a user's name (or e-mail) and password in a realm. A wrong
+// Password checks a user's name (or e-mail) and password in a realm, and says
+// since when the password is the user's. A wrong
 // password, an unknown and a disabled user give the same KindInvalidCredentials
 // after the same work; too many wrong ones give KindThrottled before any work.
 // What else stands in the way of a log-in is judged by issue.
-func (a *Authn) Password(ctx context.Context, realm, name string, password identity.Secret) (*identity.User, error) {
+func (a *Authn) Password(ctx context.Context, realm, name string, password identity.Secret) (*identity.User, time.Time, error) {
 	const op = "authn.password"
 	wrong := &identity.Error{Kind: identity.KindInvalidCredentials, Op: op}
 	if len(password) > MaxPassword || len(name) > 256 {
-		return nil, wrong
+		return nil, time.Time{}, wrong
 	}
 	try, err := a.guesses.begin(ctx, a.keys.Hash("guess", []byte(realm+"\x00"+store.Fold(name))), identity.RequestOf(ctx).SourceIP)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer try.end()
 	user, stored, err := a.passwordOf(ctx, realm, name)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	ok, err := a.verifyPHC(ctx, stored, password)
+	ok, err := a.verifyPHC(ctx, stored.PHC, password)
 	if err != nil {
 		try.giveBack(ctx)
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	if !ok || user == nil || user.Disabled {
-		return nil, wrong
+		return nil, time.Time{}, wrong
 	}
 	try.good(ctx)
-	return user, nil
+	return user, stored.ChangedAt, nil
 }
 
 // passwordOf returns the user and the hash to check against; an unknown user,
 // or one without a password, has a hash that nothing matches.
-func (a *Authn) passwordOf(ctx context.Context, realm, name string) (*identity.User, string, error) {
+func (a *Authn) passwordOf(ctx context.Context, realm, name string) (*identity.User, *store.Password, error) {
 	var user *identity.User
 	var pw *store.Password
 	err := a.db.View(ctx, func(r store.Reader) error {
@@ -54,11 +55,11 @@ func (a *Authn) passwordOf(ctx context.Context, realm, name string) (*identity.U
 	})
 	switch identity.KindOf(err) {
 	case "":
-		return user, pw.PHC, nil
+		return user, pw, nil
 	case identity.KindNotFound:
-		return nil, a.fakePHC(realm, store.Fold(name)), nil
+		return nil, &store.Password{PHC: a.fakePHC(realm, store.Fold(name))}, nil
 	default:
-		return nil, "", err
+		return nil, nil, err
 	}
 }
 
@@ -78,6 +79,52 @@ func (a *Authn) SamePassword(ctx context.Context, userID string, password identi
 	default:
 		return false, err
 	}
+}
+
+// CheckOldPassword checks the password of a user that is logged in, under the
+// same limits on guessing as a log-in. False when the user has none.
+func (a *Authn) CheckOldPassword(ctx context.Context, u *identity.User, password identity.Secret) (bool, error) {
+	if len(password) > MaxPassword {
+		return false, nil
+	}
+	try, err := a.guesses.begin(ctx, a.keys.Hash("guess", []byte(u.Realm+"\x00"+store.Fold(u.Name))), identity.RequestOf(ctx).SourceIP)
+	if err != nil {
+		return false, err
+	}
+	defer try.end()
+	ok, err := a.SamePassword(ctx, u.ID, password)
+	switch {
+	case err != nil:
+		try.giveBack(ctx)
+	case ok:
+		try.good(ctx)
+	}
+	return ok, err
+}
+
+// UsedBefore reports whether a password is one of the last n that a user had,
+// the present one included.
+func (a *Authn) UsedBefore(ctx context.Context, userID string, password identity.Secret, n int) (bool, error) {
+	var pw *store.Password
+	err := a.db.View(ctx, func(r store.Reader) (err error) {
+		pw, err = store.Passwords.Get(r, userID)
+		return err
+	})
+	if identity.KindOf(err) == identity.KindNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for i, hash := range append([]string{pw.PHC}, pw.History...) {
+		if i == n {
+			break
+		}
+		if same, err := a.verifyPHC(ctx, hash, password); same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
 }
 
 // NewPassword is a password ready to be stored: its argon2id hash, and the

@@ -90,14 +90,20 @@ func enabledSeed(r store.Reader, userID, serial string) (*store.MFASeed, error) 
 
 // matchTOTP finds the time step after the last used one whose code this is.
 func matchTOTP(seed []byte, code string, now time.Time, after int64) (step int64, ok bool) {
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
 	for n := now.Unix()/totpPeriod - totpSkew; n <= now.Unix()/totpPeriod+totpSkew; n++ {
-		want, err := hotp.GenerateCodeCustom(text, uint64(n), hotp.ValidateOpts{Digits: totpDigits, Algorithm: otp.AlgorithmSHA1})
-		if err == nil && len(seed) > 0 && n > after && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
+		if isTOTP(seed, code, n) && n > after {
 			step, ok = n, true
 		}
 	}
 	return step, ok
+}
+
+// isTOTP reports whether a code is that of a step. Nothing is the code of an
+// empty seed.
+func isTOTP(seed []byte, code string, step int64) bool {
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
+	want, err := hotp.GenerateCodeCustom(text, uint64(step), hotp.ValidateOpts{Digits: totpDigits, Algorithm: otp.AlgorithmSHA1})
+	return err == nil && len(seed) > 0 && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1
 }
 
 // Use uses the code up, as part of the transaction that yields what it was

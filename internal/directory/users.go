@@ -279,6 +279,13 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		if len(u.Groups) > 0 {
 			return conflicting("Cannot delete entity, must remove users from group first.")
 		}
+		devices, err := store.MFADevices.List(tx, "user", store.Join(u.ID, ""), store.After{}, 1)
+		if err != nil {
+			return err
+		}
+		if len(devices) > 0 {
+			return conflicting("Cannot delete entity, must delete MFA device first.")
+		}
 		if err := checkDetached(&u.Policies); err != nil {
 			return err
 		}

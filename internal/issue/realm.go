@@ -54,6 +54,9 @@ type login struct {
 	at      time.Time
 	lineage identity.Lineage
 	pos     identity.Position
+	// passwordSince is since when the password that was shown is the user's;
+	// zero for other proofs.
+	passwordSince time.Time
 }
 
 // Password is the password grant: KindInvalidCredentials for any wrong proof,
@@ -76,7 +79,7 @@ func (i *Issuer) password(ctx context.Context, g PasswordGrant, ev *audit.Event)
 	ev.UserIdentity.UserNameHash = i.keys.Hash("audit-user", []byte(store.Fold(g.Username)))
 	// 1 prove
 	l.pos = i.db.Snapshot().Position()
-	if l.user, err = i.authn.Password(ctx, g.Realm, g.Username, g.Password); err != nil {
+	if l.user, l.passwordSince, err = i.authn.Password(ctx, g.Realm, g.Username, g.Password); err != nil {
 		return TokenSet{}, err
 	}
 	describeUser(ev, l.user)
@@ -179,6 +182,10 @@ func (i *Issuer) permitLogin(l *login) error {
 	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)
 	if err != nil || acc.Disabled {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit", Err: err}
+	}
+	if p := acc.PasswordPolicy; p != nil && p.MaxAgeDays > 0 && !l.user.Root && !l.passwordSince.IsZero() &&
+		l.at.After(l.passwordSince.AddDate(0, 0, p.MaxAgeDays)) {
+		return &identity.Error{Kind: identity.KindPasswordExpired, Op: "issue.permit"}
 	}
 	if l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}

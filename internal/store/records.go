@@ -16,6 +16,8 @@ type Password struct {
 	SRPSalt   []byte    `json:"srp_salt,omitempty"`
 	SRP       []byte    `json:"srp,omitempty"` // sealed, column "srp"
 	ChangedAt time.Time `json:"changed_at"`
+	// History are the hashes of earlier passwords, newest first.
+	History []string `json:"history,omitempty"`
 }
 
 // KeySecret is the secret of a long-term access key, sealed (column "secret").
@@ -86,6 +88,12 @@ type SessionRecord struct {
 	IssuedAt  time.Time         `json:"issued_at"`
 	ExpiresAt time.Time         `json:"expires_at"`
 	LastSeen  time.Time         `json:"last_seen,omitzero"`
+}
+
+// CredentialReport notes when an account's report was asked for.
+type CredentialReport struct {
+	AccountID string    `json:"account_id"`
+	At        time.Time `json:"at"`
 }
 
 // LoginSeen is the last log-in by a foreign web identity.
@@ -304,9 +312,10 @@ var (
 		})
 	RefreshTokens = newTable("refresh_tokens", onDisk, func(t *RefreshToken) string { return t.Hash },
 		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
-	Outbox  = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
-	KeyUses = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
-	Uses    = newTable("uses", onDisk, func(u *identity.Use) string { return u.ID }, nil)
+	Outbox            = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
+	KeyUses           = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
+	Uses              = newTable("uses", onDisk, func(u *identity.Use) string { return u.ID }, nil)
+	CredentialReports = newTable("credential_reports", onDisk, func(c *CredentialReport) string { return c.AccountID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account
 	// ("account") and expiry ("expires").
 	SessionRecords = newTable("sessions", onDisk, func(s *SessionRecord) string { return s.AccessKeyID },

@@ -40,6 +40,10 @@ type Directory interface {
 	Attachments
 	Groups
 	OutboundFederation
+	Accounts
+	LoginProfiles
+	MFADevices
+	Authorizations
 }
 
 var (
@@ -86,6 +90,7 @@ var actions = func() map[string]action {
 	for _, area := range []map[string]action{
 		userActions, userTagActions, accessKeyActions, roleActions, roleTagActions, providerActions, simulationActions,
 		inlinePolicyActions, managedPolicyActions, policyVersionActions, attachmentActions, groupActions, outboundActions,
+		accountActions, loginProfileActions, mfaActions, authorizationActions,
 	} {
 		maps.Copy(all, area)
 	}

@@ -78,14 +78,18 @@ func (h *Handler) getRole(c *call) (func(*awswire.XML), error) {
 		writeRole(x, &role.Role, c.caller.Partition)
 		writeBoundary(x, role.Boundary)
 		writeTags(x, role.Tags)
-		x.Open("RoleLastUsed")
-		if use := role.LastUsed; !use.At.IsZero() {
-			x.Time("LastUsedDate", use.At)
-			x.OptElem("Region", use.Region)
-		}
-		x.Close("RoleLastUsed")
+		writeRoleLastUsed(x, role.LastUsed)
 		x.Close("Role")
 	}, nil
+}
+
+func writeRoleLastUsed(x *awswire.XML, use identity.Use) {
+	x.Open("RoleLastUsed")
+	if !use.At.IsZero() {
+		x.Time("LastUsedDate", use.At)
+		x.OptElem("Region", use.Region)
+	}
+	x.Close("RoleLastUsed")
 }
 
 // writeRole writes what every answer shows of a role.

@@ -1,0 +1,326 @@
+package directory
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"daypass/internal/access"
+	"daypass/internal/audit"
+	"daypass/internal/authn"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+// LoginProfile is what is known of a user's password (IAM LoginProfile).
+type LoginProfile struct {
+	UserName              string
+	CreatedAt             time.Time
+	PasswordResetRequired bool
+}
+
+func noLoginProfile(user string) error {
+	return &identity.Error{Kind: identity.KindNotFound, Op: "directory.loginprofile", Public: "Login Profile for User " + clip(user) + " cannot be found."}
+}
+
+// newPassword is a password on its way to a user: hashing is slow and happens
+// outside of the transaction, under the subject and realm that the user has
+// then.
+type newPassword struct {
+	user  identity.User
+	realm string // that the user joins, "" to stay as it is
+	row   *store.Password
+}
+
+// CreateLoginProfile gives a user a password (IAM CreateLoginProfile). A user
+// that is in no realm joins that of its account, where the account has just
+// one, so that there is a place to log in. KindAlreadyExists when the user has
+// a password, KindValidation ("PasswordPolicyViolation") for one that the
+// account's rule refuses.
+func (d *Directory) CreateLoginProfile(ctx context.Context, c *identity.Caller, userName string, password identity.Secret, mustChange bool) (LoginProfile, error) {
+	var out LoginProfile
+	made, err := d.preparePassword(ctx, c, "iam:CreateLoginProfile", userName, password)
+	if err != nil {
+		return out, err
+	}
+	ev := audit.Change(c, iamSource, "CreateLoginProfile", map[string]string{"userName": made.user.Name})
+	err = d.change(ctx, c, ev, func(tx store.Tx) error {
+		u, err := d.target(tx, c, "iam:CreateLoginProfile", userName)
+		if err != nil {
+			return err
+		}
+		if _, err := store.Passwords.Get(tx, u.ID); err == nil {
+			return &identity.Error{Kind: identity.KindAlreadyExists, Op: "directory.loginprofile", Public: "Login Profile for user " + u.Name + " already exists."}
+		}
+		out = LoginProfile{u.Name, made.row.ChangedAt, mustChange}
+		return d.putPassword(tx, u, made, mustChange)
+	})
+	return out, err
+}
+
+// UpdateLoginProfile gives a user another password, or the duty to change it;
+// an empty password leaves it (IAM UpdateLoginProfile). Earlier sessions end.
+func (d *Directory) UpdateLoginProfile(ctx context.Context, c *identity.Caller, userName string, password identity.Secret, mustChange *bool) error {
+	var made *newPassword
+	if password != "" {
+		var err error
+		if made, err = d.preparePassword(ctx, c, "iam:UpdateLoginProfile", userName, password); err != nil {
+			return err
+		}
+	}
+	ev := audit.Change(c, iamSource, "UpdateLoginProfile", map[string]string{"userName": userName})
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
+		u, err := d.target(tx, c, "iam:UpdateLoginProfile", userName)
+		if err != nil {
+			return err
+		}
+		if _, err := store.Passwords.Get(tx, u.ID); err != nil {
+			return ifAbsent(err, noLoginProfile(u.Name))
+		}
+		must := u.MustChangePassword
+		if mustChange != nil {
+			must = *mustChange
+		}
+		if made != nil {
+			return d.putPassword(tx, u, made, must)
+		}
+		v := *u
+		v.MustChangePassword = must
+		if err := store.Users.Put(tx, &v); err != nil {
+			return err
+		}
+		return d.userChanged(tx, u, &v, false)
+	})
+}
+
+// DeleteLoginProfile takes a user's password away and ends its sessions; its
+// access keys stay (IAM DeleteLoginProfile).
+func (d *Directory) DeleteLoginProfile(ctx context.Context, c *identity.Caller, userName string) error {
+	ev := audit.Change(c, iamSource, "DeleteLoginProfile", map[string]string{"userName": userName})
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
+		u, err := d.target(tx, c, "iam:DeleteLoginProfile", userName)
+		if err != nil {
+			return err
+		}
+		if err := store.Passwords.Delete(tx, u.ID); err != nil {
+			return ifAbsent(err, noLoginProfile(u.Name))
+		}
+		return d.userChanged(tx, u, u, true)
+	})
+}
+
+// LoginProfile tells whether a user has a password and since when (IAM
+// GetLoginProfile).
+func (d *Directory) LoginProfile(ctx context.Context, c *identity.Caller, userName string) (LoginProfile, error) {
+	var out LoginProfile
+	err := d.db.View(ctx, func(r store.Reader) error {
+		u, err := d.target(r, c, "iam:GetLoginProfile", userName)
+		if err != nil {
+			return err
+		}
+		p, err := store.Passwords.Get(r, u.ID)
+		if err != nil {
+			return ifAbsent(err, noLoginProfile(u.Name))
+		}
+		out = LoginProfile{u.Name, p.ChangedAt, u.MustChangePassword}
+		return nil
+	})
+	return out, err
+}
+
+// ChangePassword changes the caller's own password (IAM ChangePassword). It
+// needs iam:ChangePassword, or an account whose rule lets users change their
+// own. KindInvalidInput for a wrong old one, after the same delays as a log-in.
+func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old, password identity.Secret) error {
+	if c.Kind != identity.IAMUser {
+		if err := d.permit(c, "iam:ChangePassword", "*", c.AccountID); err != nil {
+			return err
+		}
+		return invalid("Only users can change their password.")
+	}
+	acc, err := store.Accounts.Get(d.db.Snapshot(), c.AccountID)
+	if err != nil {
+		return err
+	}
+	byRule := acc.PasswordPolicy != nil && acc.PasswordPolicy.AllowChange
+	may := d.access.Authorize(c, "iam:ChangePassword", access.Resource{ARN: c.OwnerARN, AccountID: c.AccountID})
+	if !may.Allowed() && (!byRule || may.Effect != access.ImplicitDeny) {
+		return may.Err
+	}
+	u, err := store.Lookup(ctx, d.db, store.Users, c.PrincipalID)
+	if err != nil {
+		return err
+	}
+	switch ok, err := d.authn.CheckOldPassword(ctx, u, old); {
+	case err != nil:
+		return err
+	case !ok:
+		return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.password", Public: "The old password was incorrect."}
+	}
+	made, err := d.makePassword(ctx, acc, *u, password)
+	if err != nil {
+		return err
+	}
+	ev := audit.Change(c, iamSource, "ChangePassword", nil)
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
+		now, err := store.Users.Get(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		return d.putPassword(tx, now, made, false)
+	})
+}
+
+// preparePassword asks for the action and makes the password.
+func (d *Directory) preparePassword(ctx context.Context, c *identity.Caller, action, userName string, password identity.Secret) (*newPassword, error) {
+	var u identity.User
+	err := d.db.View(ctx, func(r store.Reader) error {
+		found, err := d.target(r, c, action, userName)
+		if err != nil {
+			return err
+		}
+		if found.Root {
+			return invalid("The password of the root user is not set here.")
+		}
+		u = *found
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	acc, err := store.Accounts.Get(d.db.Snapshot(), u.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return d.makePassword(ctx, acc, u, password)
+}
+
+func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, u identity.User, password identity.Secret) (*newPassword, error) {
+	if err := checkPassword(acc.PasswordPolicy, password); err != nil {
+		return nil, err
+	}
+	if err := d.checkReuse(ctx, acc.PasswordPolicy, u.ID, password); err != nil {
+		return nil, err
+	}
+	made := &newPassword{user: u}
+	realm, err := d.realmOf(acc, &u)
+	if err != nil {
+		return nil, err
+	}
+	pool := ""
+	if realm != nil {
+		pool = realm.PoolName
+		if u.Realm == "" {
+			made.realm = realm.Name
+			if made.user.Subject, err = identity.NewUUID(d.random); err != nil {
+				return nil, err
+			}
+		}
+	}
+	made.row, err = d.authn.NewPassword(ctx, u.ID, pool, made.user.Subject, password, d.clock.Now().UTC())
+	return made, err
+}
+
+// realmOf is the realm that the user is in, or may join: the account's only
+// one; nil when there is none.
+func (d *Directory) realmOf(acc *identity.Account, u *identity.User) (*identity.Realm, error) {
+	realms, err := store.Realms.List(d.db.Snapshot(), "", "", store.After{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	var own []*identity.Realm
+	for _, r := range realms {
+		if u.Realm != "" && r.Name == u.Realm {
+			return r, nil
+		}
+		if r.AccountID == acc.ID {
+			own = append(own, r)
+		}
+	}
+	if u.Realm == "" && len(own) == 1 {
+		return own[0], nil
+	}
+	return nil, nil
+}
+
+// putPassword stores a password for the user as it was when it was made.
+// Earlier sessions of the user end.
+func (d *Directory) putPassword(tx store.Tx, u *identity.User, made *newPassword, mustChange bool) error {
+	if u.ID != made.user.ID || u.Realm != made.user.Realm {
+		return &identity.Error{Kind: identity.KindConflict, Op: "directory.password"}
+	}
+	v := *u
+	v.MustChangePassword = mustChange
+	if made.realm != "" {
+		v.Realm, v.Subject = made.realm, made.user.Subject
+	}
+	row := *made.row
+	have, err := store.Passwords.Get(tx, u.ID)
+	if err == nil {
+		row.History = append([]string{have.PHC}, have.History...)
+		row.History = row.History[:min(len(row.History), mostReuse)]
+	} else if identity.KindOf(err) != identity.KindNotFound {
+		return err
+	}
+	if err := store.Users.Put(tx, &v); err != nil {
+		return err
+	}
+	if err := store.Passwords.Put(tx, &row); err != nil {
+		return err
+	}
+	return d.userChanged(tx, u, &v, true)
+}
+
+func violation(sentence string) error {
+	return &identity.Error{
+		Kind: identity.KindValidation, Op: "directory.password", Public: sentence,
+		Detail: []identity.Detail{{Name: "QueryCode", Value: "PasswordPolicyViolation"}},
+	}
+}
+
+const symbols = "!@#$%^&*()_+-=[]{}|'"
+
+// checkPassword applies the account's rule, or the default one: eight
+// characters.
+func checkPassword(p *identity.PasswordPolicy, password identity.Secret) error {
+	if p == nil {
+		p = &identity.PasswordPolicy{MinimumLength: defaultPassword}
+	}
+	text := password.Reveal()
+	switch {
+	case len(text) > authn.MaxPassword || !utf8.ValidString(text):
+		return violation("The password is too long, or not text.")
+	case utf8.RuneCountInString(text) < p.MinimumLength:
+		return violation("Password should have a minimum length of " + strconv.Itoa(p.MinimumLength))
+	case p.RequireSymbols && !strings.ContainsAny(text, symbols):
+		return violation("Password should have at least one symbol")
+	case p.RequireNumbers && !strings.ContainsAny(text, "0123456789"):
+		return violation("Password should have at least one number")
+	case p.RequireUppercase && !strings.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+		return violation("Password should have at least one uppercase letter")
+	case p.RequireLowercase && !strings.ContainsAny(text, "abcdefghijklmnopqrstuvwxyz"):
+		return violation("Password should have at least one lowercase letter")
+	}
+	return nil
+}
+
+func (d *Directory) checkReuse(ctx context.Context, p *identity.PasswordPolicy, userID string, password identity.Secret) error {
+	if p == nil || p.ReusePrevention == 0 {
+		return nil
+	}
+	used, err := d.authn.UsedBefore(ctx, userID, password, p.ReusePrevention)
+	if err == nil && used {
+		return violation("Password was used before and cannot be used again yet")
+	}
+	return err
+}
+
+// ifAbsent puts an error in place of KindNotFound.
+func ifAbsent(err, absent error) error {
+	if identity.KindOf(err) == identity.KindNotFound {
+		return absent
+	}
+	return err
+}
