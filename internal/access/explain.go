@@ -2,9 +2,12 @@ package access
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"daypass/internal/identity"
@@ -16,13 +19,13 @@ const (
 	// messageLife is how long an encoded message can be opened.
 	messageLife = 24 * time.Hour
 	// maxEncoded is the most characters of an encoded message (STS
-	// DecodeAuthorizationMessage takes no more), maxMessage the bytes of what is
-	// sealed in it.
+	// DecodeAuthorizationMessage takes no more), maxMessage the bytes of its JSON,
+	// which is sealed compressed.
 	maxEncoded = 10240
 	maxMessage = 7168
 	// messageStep is what messages are padded to a multiple of, so that their
 	// length tells little about what they say.
-	messageStep = 512
+	messageStep = 256
 	// maxNamed bounds names of callers and resources in a message.
 	maxNamed = 1200
 )
@@ -83,10 +86,11 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 	}
 	e := policy.Explain(&q.request, &q.set)
 	m := Message{
+		MatchedStatements: items[matched]{[]matched{}}, Failures: items[string]{[]string{}},
 		ExplicitDeny: e.Decision.Effect == policy.ExplicitDeny,
 		Context: messageContext{
 			Principal: messagePrincipal{ID: cut(c.UserID), Name: cut(c.Name), ARN: cut(c.ARN)},
-			Action:    q.request.Action, Resource: cut(q.request.Resource),
+			Action:    q.request.Action, Resource: cut(q.request.Resource), Conditions: items[contextValue]{[]contextValue{}},
 		},
 		Hint: e.Hint(), RequestID: c.Request.ID, At: q.request.Time.UTC(),
 	}
@@ -119,16 +123,13 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 func (a *Access) encode(c *identity.Caller, m Message) string {
 	text, err := json.Marshal(m)
 	if err == nil && len(text) > maxMessage { // long names: the explanation is what matters
-		m.MatchedStatements.Items, m.Context.Conditions.Items = nil, nil
+		m.MatchedStatements.Items, m.Context.Conditions.Items = []matched{}, []contextValue{}
 		text, err = json.Marshal(m)
 	}
 	if err != nil || len(text) > maxMessage {
 		return ""
 	}
-	if rest := len(text) % messageStep; rest > 0 {
-		text = append(text, bytes.Repeat([]byte{' '}, messageStep-rest)...)
-	}
-	sealed, err := a.keys.Box(keyring.BoxEncodedMessage).Seal(text, []byte(c.AccountID))
+	sealed, err := a.keys.Box(keyring.BoxEncodedMessage).Seal(deflate(text), []byte(c.AccountID))
 	if err != nil {
 		return ""
 	}
@@ -152,15 +153,39 @@ func (a *Access) OpenMessage(accountID, encoded string) (string, error) {
 	if err != nil {
 		return "", refused
 	}
-	text, err := a.keys.Box(keyring.BoxEncodedMessage).Open(sealed, []byte(accountID))
+	packed, err := a.keys.Box(keyring.BoxEncodedMessage).Open(sealed, []byte(accountID))
 	if identity.KindOf(err) == identity.KindUnavailable {
 		return "", err
 	}
+	if err != nil {
+		return "", refused
+	}
 	var m Message
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxMessage+1))
 	if err != nil || json.Unmarshal(text, &m) != nil || a.clock.Now().Sub(m.At) > messageLife {
 		return "", refused
 	}
-	return strings.TrimRight(string(text), " "), nil
+	return string(text), nil
+}
+
+// deflaters are kept: each holds half a megabyte of tables.
+var deflaters = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.BestSpeed) // fails for unknown levels only
+	return w
+}}
+
+// deflate compresses a text and pads it behind the end of the stream.
+func deflate(text []byte) []byte {
+	var b bytes.Buffer
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&b)
+	_, _ = w.Write(text) // a Buffer takes everything
+	_ = w.Close()
+	if rest := b.Len() % messageStep; rest > 0 {
+		b.Write(make([]byte, messageStep-rest))
+	}
+	return b.Bytes()
 }
 
 func compact(source string) json.RawMessage {
