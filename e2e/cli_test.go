@@ -49,14 +49,7 @@ func TestCredentialProcess(t *testing.T) {
 	aws := needAWS1(t)
 	s := Start(t)
 	c := newPerson(t, s)
-	c.Set("AWS_CONFIG_FILE", c.Write("aws-config", `[profile daypass]
-region = us-east-1
-endpoint_url = `+s.URL+`
-credential_process = "`+s.binary+`" credential-process
-s3 =
-  signature_version = s3v4
-  addressing_style = path
-`))
+	c.OK(s.binary, "configure", "--endpoint", s.URL)
 	// Not logged in: the user reads what to do.
 	if r := c.Run(aws, "s3", "ls", "--profile", "daypass"); r.Code == 0 || !strings.Contains(r.Stderr, "run: daypass login") {
 		t.Errorf("not logged in: got %d, %s", r.Code, r.Stderr)
@@ -86,11 +79,7 @@ func TestBotocoreOutlivesItsKeys(t *testing.T) {
 	s := StartWith(t, []string{"DAYPASS_STS_MIN_DURATION_SECONDS=1"})
 	c := newPerson(t, s)
 	s.logIn(c, "--duration", "4s")
-	c.Set("AWS_CONFIG_FILE", c.Write("aws-config", `[profile daypass]
-region = us-east-1
-endpoint_url = `+s.URL+`
-credential_process = "`+s.binary+`" credential-process
-`))
+	c.OK(s.binary, "configure")
 	got := c.OK(python, c.Write("outlive.py", `
 import boto3, time
 session = boto3.Session(profile_name="daypass")

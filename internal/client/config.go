@@ -156,7 +156,7 @@ func (c *Config) Save(p Profile) error {
 	if data, err = withProfile(data, &p); err != nil {
 		return err
 	}
-	if err := writeFile(target, data); err != nil {
+	if err := writeFile(target, data, 0o600); err != nil {
 		return unreadable(err)
 	}
 	if c.profiles == nil {

@@ -7,15 +7,17 @@ import (
 	"path/filepath"
 )
 
-// writeFile writes a whole file, for its owner alone, under a temporary name
-// and renames it: a reader sees the old one or the new one.
-func writeFile(path string, data []byte) error {
+// writeFile writes a whole file under a temporary name and renames it: a reader
+// sees the old one or the new one.
+func writeFile(path string, data []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails once renamed
-	_, err = f.Write(data)
+	if err = f.Chmod(mode); err == nil {
+		_, err = f.Write(data)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

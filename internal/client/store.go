@@ -110,7 +110,7 @@ func (s *Store) remember() error {
 	if s.remembered() == s.name {
 		return nil
 	}
-	if err := writeFile(filepath.Join(s.options.Dir, rememberedFile), []byte(s.name+"\n")); err != nil {
+	if err := writeFile(filepath.Join(s.options.Dir, rememberedFile), []byte(s.name+"\n"), 0o600); err != nil {
 		return unreadable(err)
 	}
 	return nil
@@ -236,6 +236,8 @@ func (b *fileBackend) get(profile string) ([]byte, error) {
 	return data, err
 }
 
-func (b *fileBackend) put(profile string, data []byte) error { return writeFile(b.path(profile), data) }
+func (b *fileBackend) put(profile string, data []byte) error {
+	return writeFile(b.path(profile), data, 0o600)
+}
 
 func (b *fileBackend) remove(profile string) error { return removeIfThere(b.path(profile)) }
