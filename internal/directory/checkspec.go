@@ -42,9 +42,6 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 		if u.Password != nil && (len(*u.Password) == 0 || len(*u.Password) > authn.MaxPassword) {
 			return invalid("user %s: a password has 1 to %d bytes", u.Name, authn.MaxPassword)
 		}
-		if err := checkPolicies("user "+u.Name, u.ManagedPolicies); err != nil {
-			return err
-		}
 	}
 	for _, r := range s.Roles {
 		if err := checkRoleSpec(r); err != nil {
@@ -125,7 +122,7 @@ func checkRoleSpec(r RoleSpec) error {
 	if err := checkTags(r.Tags); err != nil {
 		return prefixed("role "+r.Name, err)
 	}
-	return checkPolicies("role "+r.Name, r.ManagedPolicies)
+	return nil
 }
 
 func checkProviderSpec(p ProviderSpec) error {
@@ -177,15 +174,6 @@ func checkMappings(p ProviderSpec) error {
 		}
 		if err := checkName("roleName", m.Role, maxRoleName); err != nil {
 			return prefixed("provider "+p.URL+p.OwnRealm, err)
-		}
-	}
-	return nil
-}
-
-func checkPolicies(what string, arns []string) error {
-	for _, arn := range arns {
-		if _, ok := policy.CannedName(arn); !ok {
-			return invalid("%s: there is no managed policy %q", what, arn)
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import "daypass/internal/identity"
 type SiteSpec struct {
 	Accounts  []AccountSpec
 	Realms    []RealmSpec
+	Policies  []PolicySpec
+	Groups    []GroupSpec
 	Users     []UserSpec
 	Roles     []RoleSpec
 	Providers []ProviderSpec
@@ -43,12 +45,33 @@ type ClientSpec struct {
 	Secret         *identity.Secret
 }
 
+// PolicySpec is a managed policy. Another document becomes a new version, which
+// is in force at once.
+type PolicySpec struct {
+	AccountID, Name, Path, Description string
+	Document                           string // JSON
+	Tags                               map[string]string
+}
+
+// GroupSpec is a group; users name the groups that they are in. Of
+// ManagedPolicies (ARNs) and InlinePolicies (documents by name), here and
+// below, nil leaves alone what there is, and what is empty means none; likewise
+// of Groups, Tags and PermissionsBoundary.
+type GroupSpec struct {
+	AccountID, Name, Path string
+	ManagedPolicies       []string
+	InlinePolicies        map[string]string
+}
+
 // UserSpec is a user of an account, in a realm or not.
 type UserSpec struct {
 	AccountID, Name, Path, Realm, Email string
 	EmailVerified                       bool
 	ClientRoles                         map[string][]string
+	Groups                              []string // names
 	ManagedPolicies                     []string
+	InlinePolicies                      map[string]string
+	PermissionsBoundary                 *string // ARN of a managed policy
 	Tags                                map[string]string
 	Disabled                            bool
 	MustChangePassword                  bool
@@ -61,6 +84,8 @@ type RoleSpec struct {
 	AccountID, Name, Path, Description, Trust string
 	MaxSessionDuration                        int
 	ManagedPolicies                           []string
+	InlinePolicies                            map[string]string
+	PermissionsBoundary                       *string
 	Tags                                      map[string]string
 }
 
@@ -79,7 +104,7 @@ type ProviderSpec struct {
 // Change is one line of an apply's diff. Values of secrets never appear: From
 // and To then say "(secret)".
 type Change struct {
-	Kind  string `json:"kind"` // account, realm, client, user, role, provider
+	Kind  string `json:"kind"` // account, realm, client, policy, group, user, role, provider
 	Name  string `json:"name"`
 	Field string `json:"field"` // "" for a creation as a whole
 	From  string `json:"from,omitempty"`

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,6 +31,19 @@ func (b *builder) policy(path string, n *yaml.Node) string {
 		b.complain(path, "neither a mapping nor JSON")
 	}
 	return ""
+}
+
+// policies are documents by name; nil stays nil.
+func (b *builder) policies(path string, nodes map[string]yaml.Node) map[string]string {
+	if nodes == nil {
+		return nil
+	}
+	out := make(map[string]string, len(nodes))
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		n := nodes[name]
+		out[name] = b.policy(path+"."+name, &n)
+	}
+	return out
 }
 
 // writeJSON keeps the order of keys, so that a policy reads back as written.

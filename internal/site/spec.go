@@ -19,6 +19,8 @@ type (
 	file struct {
 		Accounts  []account  `yaml:"accounts"`
 		Realms    []realm    `yaml:"realms"`
+		Policies  []managed  `yaml:"policies"`
+		Groups    []group    `yaml:"groups"`
 		Users     []user     `yaml:"users"`
 		Roles     []role     `yaml:"roles"`
 		Providers []provider `yaml:"providers"`
@@ -57,30 +59,50 @@ type (
 		ServiceAccount string   `yaml:"service_account"`
 		Secret         *Secret  `yaml:"secret"`
 	}
+	managed struct {
+		Account     string            `yaml:"account"`
+		Name        string            `yaml:"name"`
+		Path        string            `yaml:"path"`
+		Description string            `yaml:"description"`
+		Document    yaml.Node         `yaml:"document"`
+		Tags        map[string]string `yaml:"tags"`
+	}
+	group struct {
+		Account         string               `yaml:"account"`
+		Name            string               `yaml:"name"`
+		Path            string               `yaml:"path"`
+		ManagedPolicies []string             `yaml:"managed_policies"`
+		InlinePolicies  map[string]yaml.Node `yaml:"inline_policies"`
+	}
 	user struct {
-		Account            string              `yaml:"account"`
-		Name               string              `yaml:"name"`
-		Path               string              `yaml:"path"`
-		Realm              string              `yaml:"realm"`
-		Email              string              `yaml:"email"`
-		EmailVerified      bool                `yaml:"email_verified"`
-		ClientRoles        map[string][]string `yaml:"client_roles"`
-		ManagedPolicies    []string            `yaml:"managed_policies"`
-		Tags               map[string]string   `yaml:"tags"`
-		Disabled           bool                `yaml:"disabled"`
-		MustChangePassword bool                `yaml:"must_change_password"`
-		MFARequired        bool                `yaml:"mfa_required"`
-		Password           *Secret             `yaml:"password"`
+		Account             string               `yaml:"account"`
+		Name                string               `yaml:"name"`
+		Path                string               `yaml:"path"`
+		Realm               string               `yaml:"realm"`
+		Email               string               `yaml:"email"`
+		EmailVerified       bool                 `yaml:"email_verified"`
+		ClientRoles         map[string][]string  `yaml:"client_roles"`
+		Groups              []string             `yaml:"groups"`
+		ManagedPolicies     []string             `yaml:"managed_policies"`
+		InlinePolicies      map[string]yaml.Node `yaml:"inline_policies"`
+		PermissionsBoundary *string              `yaml:"permissions_boundary"`
+		Tags                map[string]string    `yaml:"tags"`
+		Disabled            bool                 `yaml:"disabled"`
+		MustChangePassword  bool                 `yaml:"must_change_password"`
+		MFARequired         bool                 `yaml:"mfa_required"`
+		Password            *Secret              `yaml:"password"`
 	}
 	role struct {
-		Account            string            `yaml:"account"`
-		Name               string            `yaml:"name"`
-		Path               string            `yaml:"path"`
-		Description        string            `yaml:"description"`
-		Trust              yaml.Node         `yaml:"trust"`
-		MaxSessionDuration int               `yaml:"max_session_duration"`
-		ManagedPolicies    []string          `yaml:"managed_policies"`
-		Tags               map[string]string `yaml:"tags"`
+		Account             string               `yaml:"account"`
+		Name                string               `yaml:"name"`
+		Path                string               `yaml:"path"`
+		Description         string               `yaml:"description"`
+		Trust               yaml.Node            `yaml:"trust"`
+		MaxSessionDuration  int                  `yaml:"max_session_duration"`
+		ManagedPolicies     []string             `yaml:"managed_policies"`
+		InlinePolicies      map[string]yaml.Node `yaml:"inline_policies"`
+		PermissionsBoundary *string              `yaml:"permissions_boundary"`
+		Tags                map[string]string    `yaml:"tags"`
 	}
 	provider struct {
 		Account     string   `yaml:"account"`
@@ -195,6 +217,12 @@ func (b *builder) build(f *file) directory.SiteSpec {
 	for i := range f.Realms {
 		spec.Realms = append(spec.Realms, b.realm(fmt.Sprintf("realms[%d]", i), &f.Realms[i]))
 	}
+	for i := range f.Policies {
+		spec.Policies = append(spec.Policies, b.managed(fmt.Sprintf("policies[%d]", i), &f.Policies[i]))
+	}
+	for i := range f.Groups {
+		spec.Groups = append(spec.Groups, b.group(fmt.Sprintf("groups[%d]", i), &f.Groups[i]))
+	}
 	for i := range f.Users {
 		spec.Users = append(spec.Users, b.user(fmt.Sprintf("users[%d]", i), &f.Users[i]))
 	}
@@ -257,6 +285,26 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 	return out
 }
 
+func (b *builder) managed(path string, p *managed) directory.PolicySpec {
+	b.require(path, "account", p.Account)
+	b.require(path, "name", p.Name)
+	b.once(path+".name", "policy", p.Account, strings.ToLower(p.Name))
+	return directory.PolicySpec{
+		AccountID: p.Account, Name: p.Name, Path: orDefault(p.Path, "/"), Description: p.Description,
+		Document: b.policy(path+".document", &p.Document), Tags: p.Tags,
+	}
+}
+
+func (b *builder) group(path string, g *group) directory.GroupSpec {
+	b.require(path, "account", g.Account)
+	b.require(path, "name", g.Name)
+	b.once(path+".name", "group", g.Account, strings.ToLower(g.Name))
+	return directory.GroupSpec{
+		AccountID: g.Account, Name: g.Name, Path: orDefault(g.Path, "/"),
+		ManagedPolicies: g.ManagedPolicies, InlinePolicies: b.policies(path+".inline_policies", g.InlinePolicies),
+	}
+}
+
 func (b *builder) user(path string, u *user) directory.UserSpec {
 	b.require(path, "account", u.Account)
 	b.require(path, "name", u.Name)
@@ -267,7 +315,8 @@ func (b *builder) user(path string, u *user) directory.UserSpec {
 	return directory.UserSpec{
 		AccountID: u.Account, Name: u.Name, Path: orDefault(u.Path, "/"), Realm: u.Realm,
 		Email: u.Email, EmailVerified: u.EmailVerified, ClientRoles: u.ClientRoles,
-		ManagedPolicies: u.ManagedPolicies, Tags: u.Tags, Disabled: u.Disabled,
+		Groups: u.Groups, ManagedPolicies: u.ManagedPolicies, InlinePolicies: b.policies(path+".inline_policies", u.InlinePolicies),
+		PermissionsBoundary: u.PermissionsBoundary, Tags: u.Tags, Disabled: u.Disabled,
 		MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired,
 		Password: b.secret(path+".password", u.Password),
 	}
@@ -281,7 +330,8 @@ func (b *builder) role(path string, r *role) directory.RoleSpec {
 		AccountID: r.Account, Name: r.Name, Path: orDefault(r.Path, "/"), Description: r.Description,
 		Trust:              b.policy(path+".trust", &r.Trust),
 		MaxSessionDuration: positive(r.MaxSessionDuration, defaultSessionSeconds),
-		ManagedPolicies:    r.ManagedPolicies, Tags: r.Tags,
+		ManagedPolicies:    r.ManagedPolicies, InlinePolicies: b.policies(path+".inline_policies", r.InlinePolicies),
+		PermissionsBoundary: r.PermissionsBoundary, Tags: r.Tags,
 	}
 }
 

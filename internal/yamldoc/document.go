@@ -315,7 +315,7 @@ func columnOf(n *yaml.Node, line int, value string) int {
 }
 
 // goType is the Go type at the end of a complaint of the YAML package.
-var goType = regexp.MustCompile(` into [\w.]+$`)
+var goType = regexp.MustCompile(` into [\w.\[\]]+$`)
 
 func plainType(match string) string {
 	switch name := strings.TrimPrefix(match, " into "); {
@@ -325,6 +325,10 @@ func plainType(match string) string {
 		return " into a whole number"
 	case name == "string":
 		return " into text"
+	case strings.HasPrefix(name, "[]"):
+		return " into a list"
+	case strings.HasPrefix(name, "map["):
+		return " into a mapping"
 	case name != "time.Duration" && strings.Contains(name, "."): // a struct of this program
 		return " into a mapping"
 	}

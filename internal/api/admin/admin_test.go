@@ -52,11 +52,21 @@ func TestApplyTravelsWhole(t *testing.T) {
 			Realm:   identity.Realm{Name: "r", AccountID: "1", Issuer: "i", Algorithm: "ES256", AccessTokenSeconds: 1, RefreshTokenSeconds: 2, Scope: "s", SupportContact: "c", RootLoginDisabled: true},
 			Clients: []directory.ClientSpec{{ID: "c", Public: true, Grants: []string{"g"}, Audience: []string{"x"}, ServiceAccount: "sa", Secret: &password}},
 		}},
-		Users: []directory.UserSpec{{
+		Policies: []directory.PolicySpec{{AccountID: "1", Name: "p", Path: "/", Description: "d", Document: "{}", Tags: map[string]string{"k": "v"}}},
+		Groups: []directory.GroupSpec{
+			{AccountID: "1", Name: "g", Path: "/", ManagedPolicies: []string{"p"}, InlinePolicies: map[string]string{"i": "{}"}},
+			{AccountID: "1", Name: "left alone"},
+			{AccountID: "1", Name: "emptied", ManagedPolicies: []string{}, InlinePolicies: map[string]string{}},
+		},
+		Users: []directory.UserSpec{{AccountID: "1", Name: "left alone"}, {
 			AccountID: "1", Name: "u", Path: "/", Realm: "r", Email: "e", EmailVerified: true, ClientRoles: map[string][]string{"c": {"x"}},
-			ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password,
+			Groups: []string{"g"}, ManagedPolicies: []string{"p"}, InlinePolicies: map[string]string{"i": "{}"}, PermissionsBoundary: new(string),
+			Tags: map[string]string{"k": "v"}, Disabled: true, MustChangePassword: true, MFARequired: true, Password: &password,
 		}},
-		Roles:     []directory.RoleSpec{{AccountID: "1", Name: "r", Path: "/", Description: "d", Trust: "{}", MaxSessionDuration: 3600, ManagedPolicies: []string{"p"}, Tags: map[string]string{"k": "v"}}},
+		Roles: []directory.RoleSpec{{
+			AccountID: "1", Name: "r", Path: "/", Description: "d", Trust: "{}", MaxSessionDuration: 3600, ManagedPolicies: []string{},
+			InlinePolicies: map[string]string{"i": "{}"}, PermissionsBoundary: new(string), Tags: map[string]string{"k": "v"},
+		}},
 		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b", JWKS: "j", BearerTokenFile: "f", RoleMappings: []identity.RoleMapping{{Claim: "groups", Value: "dev-*", Role: "dev"}}}},
 	}
 	var got directory.SiteSpec

@@ -11,6 +11,8 @@ type (
 	wireSpec struct {
 		Accounts  []wireAccount  `json:"accounts,omitempty"`
 		Realms    []wireRealm    `json:"realms,omitempty"`
+		Policies  []wirePolicy   `json:"policies,omitempty"`
+		Groups    []wireGroup    `json:"groups,omitempty"`
 		Users     []wireUser     `json:"users,omitempty"`
 		Roles     []wireRole     `json:"roles,omitempty"`
 		Providers []wireProvider `json:"providers,omitempty"`
@@ -38,30 +40,52 @@ type (
 		ServiceAccount string   `json:"service_account,omitempty"`
 		Secret         *string  `json:"secret,omitempty"`
 	}
+	wirePolicy struct {
+		AccountID   string            `json:"account_id"`
+		Name        string            `json:"name"`
+		Path        string            `json:"path,omitempty"`
+		Description string            `json:"description,omitempty"`
+		Document    string            `json:"document"`
+		Tags        map[string]string `json:"tags"`
+	}
+	// Lists and maps without omitempty travel as null where the site leaves
+	// alone what there is.
+	wireGroup struct {
+		AccountID       string            `json:"account_id"`
+		Name            string            `json:"name"`
+		Path            string            `json:"path,omitempty"`
+		ManagedPolicies []string          `json:"managed_policies"`
+		InlinePolicies  map[string]string `json:"inline_policies"`
+	}
 	wireUser struct {
-		AccountID          string              `json:"account_id"`
-		Name               string              `json:"name"`
-		Path               string              `json:"path,omitempty"`
-		Realm              string              `json:"realm,omitempty"`
-		Email              string              `json:"email,omitempty"`
-		EmailVerified      bool                `json:"email_verified,omitempty"`
-		ClientRoles        map[string][]string `json:"client_roles,omitempty"`
-		ManagedPolicies    []string            `json:"managed_policies,omitempty"`
-		Tags               map[string]string   `json:"tags,omitempty"`
-		Disabled           bool                `json:"disabled,omitempty"`
-		MustChangePassword bool                `json:"must_change_password,omitempty"`
-		MFARequired        bool                `json:"mfa_required,omitempty"`
-		Password           *string             `json:"password,omitempty"`
+		AccountID           string              `json:"account_id"`
+		Name                string              `json:"name"`
+		Path                string              `json:"path,omitempty"`
+		Realm               string              `json:"realm,omitempty"`
+		Email               string              `json:"email,omitempty"`
+		EmailVerified       bool                `json:"email_verified,omitempty"`
+		ClientRoles         map[string][]string `json:"client_roles,omitempty"`
+		Groups              []string            `json:"groups"`
+		ManagedPolicies     []string            `json:"managed_policies"`
+		InlinePolicies      map[string]string   `json:"inline_policies"`
+		PermissionsBoundary *string             `json:"permissions_boundary"`
+		Tags                map[string]string   `json:"tags"`
+		Disabled            bool                `json:"disabled,omitempty"`
+		MustChangePassword  bool                `json:"must_change_password,omitempty"`
+		MFARequired         bool                `json:"mfa_required,omitempty"`
+		Password            *string             `json:"password,omitempty"`
 	}
 	wireRole struct {
-		AccountID          string            `json:"account_id"`
-		Name               string            `json:"name"`
-		Path               string            `json:"path,omitempty"`
-		Description        string            `json:"description,omitempty"`
-		Trust              string            `json:"trust"`
-		MaxSessionDuration int               `json:"max_session_duration,omitempty"`
-		ManagedPolicies    []string          `json:"managed_policies,omitempty"`
-		Tags               map[string]string `json:"tags,omitempty"`
+		AccountID           string            `json:"account_id"`
+		Name                string            `json:"name"`
+		Path                string            `json:"path,omitempty"`
+		Description         string            `json:"description,omitempty"`
+		Trust               string            `json:"trust"`
+		MaxSessionDuration  int               `json:"max_session_duration,omitempty"`
+		ManagedPolicies     []string          `json:"managed_policies"`
+		InlinePolicies      map[string]string `json:"inline_policies"`
+		PermissionsBoundary *string           `json:"permissions_boundary"`
+		Tags                map[string]string `json:"tags"`
 	}
 	wireProvider struct {
 		AccountID   string   `json:"account_id"`
@@ -134,10 +158,16 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 		}
 		w.Realms = append(w.Realms, out)
 	}
+	for _, p := range s.Policies {
+		w.Policies = append(w.Policies, wirePolicy(p))
+	}
+	for _, g := range s.Groups {
+		w.Groups = append(w.Groups, wireGroup(g))
+	}
 	for _, u := range s.Users {
 		w.Users = append(w.Users, wireUser{
-			u.AccountID, u.Name, u.Path, u.Realm, u.Email, u.EmailVerified, u.ClientRoles, u.ManagedPolicies,
-			u.Tags, u.Disabled, u.MustChangePassword, u.MFARequired, reveal(u.Password),
+			u.AccountID, u.Name, u.Path, u.Realm, u.Email, u.EmailVerified, u.ClientRoles, u.Groups, u.ManagedPolicies,
+			u.InlinePolicies, u.PermissionsBoundary, u.Tags, u.Disabled, u.MustChangePassword, u.MFARequired, reveal(u.Password),
 		})
 	}
 	for _, r := range s.Roles {
@@ -166,10 +196,17 @@ func (w *wireSpec) decode() directory.SiteSpec {
 		}
 		s.Realms = append(s.Realms, out)
 	}
+	for _, p := range w.Policies {
+		s.Policies = append(s.Policies, directory.PolicySpec(p))
+	}
+	for _, g := range w.Groups {
+		s.Groups = append(s.Groups, directory.GroupSpec(g))
+	}
 	for _, u := range w.Users {
 		s.Users = append(s.Users, directory.UserSpec{
 			AccountID: u.AccountID, Name: u.Name, Path: u.Path, Realm: u.Realm, Email: u.Email, EmailVerified: u.EmailVerified,
-			ClientRoles: u.ClientRoles, ManagedPolicies: u.ManagedPolicies, Tags: u.Tags, Disabled: u.Disabled,
+			ClientRoles: u.ClientRoles, Groups: u.Groups, ManagedPolicies: u.ManagedPolicies, InlinePolicies: u.InlinePolicies,
+			PermissionsBoundary: u.PermissionsBoundary, Tags: u.Tags, Disabled: u.Disabled,
 			MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired, Password: secret(u.Password),
 		})
 	}
