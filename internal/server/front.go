@@ -37,6 +37,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := f.Clock.Now()
 	facts := f.Proxies.facts(r, newRequestID())
 	rec := recorder{ResponseWriter: w, control: http.NewResponseController(w)}
+	rec.conn, _ = r.Context().Value(answerConnKey{}).(*answerConn)
 	defer rec.finish()
 	f.Metrics.inFlight.Inc()
 	defer f.Metrics.inFlight.Dec()

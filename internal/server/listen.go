@@ -74,6 +74,7 @@ func (l *listeners) serve(listener net.Listener, handler http.Handler, config *t
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true,
 		TLSConfig:                    config,
+		ConnContext:                  withAnswerConn,
 		ErrorLog:                     slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 	}
 	l.servers = append(l.servers, s)
@@ -82,7 +83,7 @@ func (l *listeners) serve(listener net.Listener, handler http.Handler, config *t
 		if config != nil {
 			err = s.ServeTLS(listener, "", "")
 		} else {
-			err = s.Serve(listener)
+			err = s.Serve(answerListener{listener})
 		}
 		if !errors.Is(err, http.ErrServerClosed) {
 			l.failed <- err

@@ -27,6 +27,7 @@ type recorder struct {
 	status  int
 	written int64
 	moved   time.Time // when the write deadline was moved on last
+	conn    *answerConn
 }
 
 // Unwrap is for http.ResponseController.
@@ -41,7 +42,7 @@ func (r *recorder) WriteHeader(status int) {
 
 func (r *recorder) Write(b []byte) (int, error) {
 	r.begin(len(b))
-	n, err := r.ResponseWriter.Write(b)
+	n, err := r.writeWhole(b)
 	r.written += int64(n)
 	return n, err
 }
