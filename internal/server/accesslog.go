@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"daypass/internal/identity"
@@ -44,8 +45,9 @@ func (a *accessLog) write(l *accessLine) {
 	if a == nil {
 		return
 	}
-	var room [1 << 10]byte
-	w := lineBuilder{b: room[:0], json: a.json}
+	w := lineBuilders.Get().(*lineBuilder)
+	defer lineBuilders.Put(w)
+	w.b, w.json = w.b[:0], a.json
 	w.begin(l.at)
 	w.text("id", l.facts.ID)
 	w.text("service", l.route.Service)
@@ -71,6 +73,8 @@ type lineBuilder struct {
 	json bool
 }
 
+var lineBuilders = sync.Pool{New: func() any { return &lineBuilder{b: make([]byte, 0, 1<<10)} }}
+
 func (w *lineBuilder) begin(at time.Time) {
 	if w.json {
 		w.b = append(at.AppendFormat(append(w.b, `{"time":"`...), time.RFC3339Nano), `","level":"INFO","msg":"`+accessMessage+`"`...)
@@ -83,7 +87,8 @@ func (w *lineBuilder) end() []byte {
 	if w.json {
 		w.b = append(w.b, '}')
 	}
-	return append(w.b, '\n')
+	w.b = append(w.b, '\n')
+	return w.b
 }
 
 func (w *lineBuilder) name(name string) {
@@ -102,13 +107,13 @@ func (w *lineBuilder) number(name string, n int64) {
 func (w *lineBuilder) text(name, s string) {
 	w.name(name)
 	switch {
-	case w.json && ordinary(s, true):
+	case !w.json && s != "" && ordinary(s, false):
+		w.b = append(w.b, s...)
+	case ordinary(s, true):
 		w.b = append(append(append(w.b, '"'), s...), '"')
 	case w.json:
 		quoted, _ := json.Marshal(s) // a string always has a form
 		w.b = append(w.b, quoted...)
-	case s != "" && ordinary(s, false):
-		w.b = append(w.b, s...)
 	default:
 		w.b = strconv.AppendQuote(w.b, s)
 	}
