@@ -46,7 +46,10 @@ type AssumedRole struct {
 // for what does not fit the role or the calling session; KindMalformedPolicy,
 // KindPolicyTooLarge; KindLimitExceeded for a chain that is too long.
 func (i *Issuer) AssumeRole(ctx context.Context, c *identity.Caller, r AssumeRoleRequest) (AssumedRole, error) {
-	ev := audit.Change(c, stsSource, "AssumeRole", map[string]string{"roleArn": r.RoleARN, "roleSessionName": r.RoleSessionName})
+	ev := audit.Change(c, stsSource, "AssumeRole", map[string]string{
+		"roleArn": r.RoleARN, "roleSessionName": r.RoleSessionName, "externalId": r.ExternalID, "sourceIdentity": r.SourceIdentity,
+		"serialNumber": r.MFA.SerialNumber,
+	})
 	out, err := i.assumeRole(ctx, c, r, &ev)
 	if err != nil {
 		i.refused(ctx, ev, err)

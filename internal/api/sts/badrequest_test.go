@@ -37,6 +37,11 @@ func with(pairs ...string) string {
 	return v.Encode()
 }
 
+// ask is with for another action.
+func ask(action string, pairs ...string) string {
+	return with(append([]string{"Action", action, "WebIdentityToken", "-"}, pairs...)...)
+}
+
 func policyARNs(n int, arn string) []string {
 	var pairs []string
 	for i := range n {
@@ -113,6 +118,34 @@ func TestBadRequests(t *testing.T) {
 		"policy without ARN":          {post("", with("PolicyArns.member.1.Arn", policy)), 400, "ValidationError", constraint("", "policyArns.1.member.arn", "Member must not be null")},
 		"policies with a gap":         {post("", with("PolicyArns.member.2.arn", policy)), 400, "ValidationError", constraint("", "policyArns", "Members must be numbered from 1 without a gap")},
 		"unknown role":                {post("", with("RoleArn", "arn:demo:iam::other:role/reader")), 403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
+		"role ARN of S3":              {post(signed, ask("AssumeRole", "RoleArn", "arn:demo:s3:::bucket/role/x")), 400, "ValidationError", "arn:demo:s3:::bucket/role/x is invalid"},
+		"role that is no ARN":         {post("", with("RoleArn", "role/of/twenty/letters")), 400, "ValidationError", "role/of/twenty/letters is invalid"},
+		"unsigned role":               {post("", ask("AssumeRole")), 403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
+		"presigned role":              {head("GET /?X-Amz-Signature=00&"+ask("AssumeRole")) + "\n", 403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
+		"presigned session":           {head("GET /?X-Amz-Signature=00&Action=GetSessionToken&Version=2011-06-15") + "\n", 403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
+		"short external ID":           {post(signed, ask("AssumeRole", "ExternalId", "a")), 400, "ValidationError", constraint("", "externalId", shortest+"2")},
+		"long external ID":            {post(signed, ask("AssumeRole", "ExternalId", strings.Repeat("a", 1225))), 400, "ValidationError", constraint("", "externalId", longest+"1224")},
+		"blank in the external ID":    {post(signed, ask("AssumeRole", "ExternalId", "a b")), 400, "ValidationError", constraint("", "externalId", `Member must satisfy regular expression pattern: [\w+=,.@:\/-]*`)},
+		"short serial number":         {post(signed, ask("AssumeRole", "SerialNumber", "12345678")), 400, "ValidationError", constraint("", "serialNumber", shortest+"9")},
+		"code of five":                {post(signed, ask("AssumeRole", "TokenCode", "12345")), 400, "ValidationError", constraint("", "tokenCode", shortest+"6")},
+		"code of letters":             {post(signed, ask("AssumeRole", "TokenCode", "12345a")), 400, "ValidationError", constraint("", "tokenCode", `Member must satisfy regular expression pattern: [\d]*`)},
+		"code of other digits":        {post(signed, ask("AssumeRole", "TokenCode", "12345６")), 400, "ValidationError", constraint("", "tokenCode", `Member must satisfy regular expression pattern: [\d]*`)},
+		"short source identity":       {post(signed, ask("AssumeRole", "SourceIdentity", "a")), 400, "ValidationError", constraint("", "sourceIdentity", shortest+"2")},
+		"ARN as source identity":      {post(signed, ask("AssumeRole", "SourceIdentity", "a:b")), 400, "ValidationError", constraint("a:b", "sourceIdentity", pattern)},
+		"tag without key":             {post(signed, ask("AssumeRole", "Tags.member.1.Value", "x")), 400, "ValidationError", constraint("", "tags.1.member.key", "Member must not be null")},
+		"tag without value":           {post(signed, ask("AssumeRole", "Tags.member.1.Key", "x")), 400, "ValidationError", constraint("", "tags.1.member.value", "Member must not be null")},
+		"long tag value":              {post(signed, ask("AssumeRole", "Tags.member.1.Key", "x", "Tags.member.1.Value", strings.Repeat("v", 257))), 400, "ValidationError", constraint("", "tags.1.member.value", longest+"256")},
+		"51 tags":                     {post(signed, ask("AssumeRole", "Tags.member.51.Key", "x")), 400, "ValidationError", constraint("", "tags", longest+"50")},
+		"51 transitive keys":          {post(signed, ask("AssumeRole", "TransitiveTagKeys.member.51", "x")), 400, "ValidationError", constraint("", "transitiveTagKeys", longest+"50")},
+		"empty transitive key":        {post(signed, ask("AssumeRole", "TransitiveTagKeys.member.1", "")), 400, "ValidationError", constraint("", "transitiveTagKeys.1.member", shortest+"1")},
+		"long session":                {post(signed, "Action=GetSessionToken&Version=2011-06-15&DurationSeconds=129601"), 400, "ValidationError", constraint("129601", "durationSeconds", "Member must have value less than or equal to 129600")},
+		"no name":                     {post(signed, "Action=GetFederationToken&Version=2011-06-15"), 400, "MissingParameter", missing + "Name."},
+		"long name":                   {post(signed, "Action=GetFederationToken&Version=2011-06-15&Name="+strings.Repeat("a", 33)), 400, "ValidationError", constraint("", "name", longest+"32")},
+		"slash in the name":           {post(signed, "Action=GetFederationToken&Version=2011-06-15&Name=a/b"), 400, "ValidationError", constraint("a/b", "name", pattern)},
+		"short key ID":                {post(signed, "Action=GetAccessKeyInfo&Version=2011-06-15&AccessKeyId=AKIA"), 400, "ValidationError", constraint("", "accessKeyId", shortest+"16")},
+		"markup in the key ID":        {post(signed, "Action=GetAccessKeyInfo&Version=2011-06-15&AccessKeyId=AKIA<>0123456789AB"), 400, "ValidationError", constraint("", "accessKeyId", `Member must satisfy regular expression pattern: [\w]*`)},
+		"eleven audiences":            {post(signed, "Action=GetWebIdentityToken&Version=2011-06-15&SigningAlgorithm=RS256&Audience.member.11=x"), 400, "ValidationError", constraint("", "audience", longest+"10")},
+		"long root task":              {post(signed, "Action=AssumeRoot&Version=2011-06-15&DurationSeconds=901&TargetPrincipal=123456789012&TaskPolicyArn.arn=arn:aws:iam::aws:policy/root-task/X"), 400, "ValidationError", constraint("901", "durationSeconds", "Member must have value less than or equal to 900")},
 		"no JWT":                      {post("", with("WebIdentityToken", "nonsense")), 400, "InvalidIdentityToken", "Missing a required claim: sub."},
 		"expired JWT":                 {post("", with("RoleSessionName", "fail-expired-identity")), 400, "ExpiredToken", "Token is expired"},
 	} {
