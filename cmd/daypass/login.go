@@ -100,7 +100,7 @@ func (f *loginFlags) held(c *cobra.Command, k *client.Keeper) (client.Keys, bool
 	if f.force {
 		return client.Keys{}, false, nil
 	}
-	keys, _, live, err := k.Held()
+	keys, live, err := k.Held()
 	if live || err != nil || f.check || k.Profile().WebIdentityTokenFile != "" {
 		return keys, live, err
 	}

@@ -38,12 +38,15 @@ same, and the exit status is 1.`,
 			if err != nil {
 				return err
 			}
-			var failed []error
+			var end error
 			for _, name := range config.Names() {
 				p, _ := config.Profile(name)
-				failed = append(failed, f.logOut(c, p))
+				if err := f.logOut(c, p); err != nil {
+					notices(c)(describe(err))
+					end = silent(exitFailure)
+				}
 			}
-			return errors.Join(failed...)
+			return end
 		},
 	}
 	f.add(c)

@@ -2,9 +2,11 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // writeFile writes a whole file under a temporary name and renames it: a reader
@@ -35,6 +37,34 @@ func private(path string, mode os.FileMode) (repaired bool, err error) {
 		return false, err
 	}
 	return true, os.Chmod(path, mode)
+}
+
+const (
+	// lockTimeout is more than two calls to the server can take.
+	lockTimeout = 75 * time.Second
+	lockPoll    = 10 * time.Millisecond
+)
+
+// lock waits for an exclusive lock, but not for a process that was stopped
+// while it held it. The file stays: others may be waiting on it.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockTimeout); ; time.Sleep(lockPoll) {
+		taken, err := tryLock(f)
+		if taken {
+			return func() { f.Close() }, nil
+		}
+		if err == nil && time.Now().After(end) {
+			err = fmt.Errorf("%s: another process has held this lock for %s; end it, and try again", path, lockTimeout)
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
 }
 
 func removeIfThere(path string) error {

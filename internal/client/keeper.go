@@ -59,15 +59,12 @@ func NewKeeper(p Profile, o Options) (*Keeper, error) {
 // Profile is the profile with its defaults.
 func (k *Keeper) Profile() Profile { return k.profile }
 
-// Held returns the keys that are there and live, without asking the server,
-// and who logged in for them.
-func (k *Keeper) Held() (Keys, string, bool, error) {
+// Held returns the keys that are kept, and whether they live, without asking
+// the server.
+func (k *Keeper) Held() (Keys, bool, error) {
 	session, err := k.session()
-	if err != nil {
-		return Keys{}, "", false, err
-	}
-	keys, ok := session.Keys[k.profile.keysName()]
-	return keys, session.Username, ok && keys.Alive(k.clock.Now(), 0), nil
+	keys := session.Keys[k.profile.keysName()]
+	return keys, keys.Alive(k.clock.Now(), 0), err
 }
 
 // session reads what is kept for the profile; what is of another endpoint,
@@ -269,11 +266,11 @@ func (k *Keeper) LogOut(ctx context.Context) (alive time.Time, err error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	ended := error(nil)
+	var ended error
 	if session.RefreshToken != "" {
 		ended = k.wire.logout(ctx, session.RefreshToken)
 	}
-	if last, ok := session.Latest(); ok && last.Alive(k.clock.Now(), 0) && (session.RefreshToken == "" || ended != nil) {
+	if last := session.latest(); last.Alive(k.clock.Now(), 0) && (session.RefreshToken == "" || ended != nil) {
 		alive = last.ExpiresAt
 	}
 	if err := k.store.Remove(k.profile.Name); err != nil {
@@ -282,18 +279,14 @@ func (k *Keeper) LogOut(ctx context.Context) (alive time.Time, err error) {
 	return alive, ended
 }
 
-// Kept returns the latest keys that are kept for a profile, and whether they
-// live, without asking the server. store may be nil.
+// Kept returns the keys that a store keeps for a profile, the latest when there
+// are none of its role, and whether they live. store may be nil.
 func Kept(store *Store, p Profile, now time.Time) (Keys, bool, error) {
-	p = p.WithDefaults()
-	k := Keeper{profile: p, store: store}
+	k := Keeper{profile: p.WithDefaults(), store: store}
 	session, err := k.session()
-	if err != nil {
-		return Keys{}, false, err
-	}
-	keys, ok := session.Keys[p.keysName()]
+	keys, ok := session.Keys[k.profile.keysName()]
 	if !ok {
-		keys, _ = session.Latest()
+		keys = session.latest()
 	}
-	return keys, keys.Alive(now, 0), nil
+	return keys, keys.Alive(now, 0), err
 }

@@ -223,7 +223,7 @@ func TestLogOut(t *testing.T) {
 	if err != nil || !alive.IsZero() || f.calls("logout") != 1 {
 		t.Errorf("got %v, %v and %d calls", alive, err, f.calls("logout"))
 	}
-	if _, _, live, err := p.keeper().Held(); live || err != nil {
+	if _, live, err := p.keeper().Held(); live || err != nil {
 		t.Errorf("held %t, %v after logging out", live, err)
 	}
 	keys := p.logIn()
@@ -232,7 +232,7 @@ func TestLogOut(t *testing.T) {
 	if identity.KindOf(err) != identity.KindUnavailable || !alive.Equal(keys.ExpiresAt) {
 		t.Errorf("server away: got %v, %v, want the keys' end and unavailable", alive, err)
 	}
-	if _, _, live, _ := p.keeper().Held(); live {
+	if _, live, _ := p.keeper().Held(); live {
 		t.Error("still held")
 	}
 }

@@ -134,13 +134,12 @@ func (s *Session) put(name string, k Keys, now time.Time) {
 	s.Keys = kept
 }
 
-// Latest returns the keys that live longest.
-func (s *Session) Latest() (Keys, bool) {
-	var best Keys
+// latest returns the keys that live longest, the zero value for none.
+func (s *Session) latest() (best Keys) {
 	for k := range maps.Values(s.Keys) {
 		if k.ExpiresAt.After(best.ExpiresAt) {
 			best = k
 		}
 	}
-	return best, best.AccessKeyID != ""
+	return best
 }
