@@ -27,7 +27,7 @@ func TestS3Policies(t *testing.T) {
 		{"read only", readOnly}, {"a prefix for each user", userPrefix}, {"MFA required", mfaRequired}, {"source address", sourceAddress},
 		{"tags", tagBased}, {"no unencrypted upload", unencrypted}, {"another account", crossAccount},
 		{"session policy", sessionPolicy}, {"boundary", boundary}, {"time window", timeWindow},
-		{"both ends of a copy", copyEnds}, {"existence", existence},
+		{"both ends of a copy", copyEnds}, {"existence", existence}, {"signature and region", signature},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			l.t = t
@@ -226,6 +226,45 @@ func copyEnds(l *policyLab) []s3Row {
 		{u, copying("lab/secret/a", "lab/copies/c").as("s3:GetObject", "lab/secret/a"), byIdentity, "NotSecret"},
 		{u, copying("lab/red", "lab/copies/red").as("s3:GetObjectTagging", "lab/red"), noIdentity, ""}, // its tags would come along
 		{u, put("lab/copies/d"), noIdentity, "Target"},
+	}
+}
+
+// signature holds the calls that the registry of buckets judges too.
+func signature(l *policyLab) []s3Row {
+	u := l.user(l.root, "modern", nil,
+		`{"Sid":"Signed","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}}`,
+		`{"Sid":"Region","Effect":"Allow","Action":"s3:CreateBucket","Resource":"*","Condition":{"StringEquals":{"s3:locationconstraint":"eu-west-1"}}}`,
+		`{"Sid":"Header","Effect":"Allow","Action":["s3:DeleteBucket","s3:PutBucketPolicy","s3:GetBucketPolicy","s3:ListAllMyBuckets"],"Resource":"*","Condition":{"StringEquals":{"s3:authType":"REST-HEADER"}}}`)
+	bucket := aws.String("lab-of-modern")
+	op := func(name, on string, run func(context.Context, *s3.Client) error) s3Op {
+		return s3Op{name, "s3:" + name, on, run}
+	}
+	create := func(region types.BucketLocationConstraint) s3Op {
+		return op("CreateBucket", *bucket, func(ctx context.Context, c *s3.Client) error {
+			in := &s3.CreateBucketInput{Bucket: bucket}
+			if region != "" {
+				in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: region}
+			}
+			_, err := c.CreateBucket(ctx, in)
+			return err
+		})
+	}
+	own := l.policyOf(`{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"*"}`)
+	return []s3Row{
+		{u, create(""), noIdentity, "Region"}, {u, create("us-west-2"), noIdentity, "Region"}, {u, create("eu-west-1"), "", ""},
+		{u, op("ListAllMyBuckets", "*", func(ctx context.Context, c *s3.Client) error { _, err := c.ListBuckets(ctx, nil); return err }), "", ""},
+		{u, op("PutBucketPolicy", *bucket, func(ctx context.Context, c *s3.Client) error {
+			_, err := c.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: own})
+			return err
+		}), "", ""},
+		{u, op("GetBucketPolicyStatus", *bucket, func(ctx context.Context, c *s3.Client) error {
+			_, err := c.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: bucket})
+			return err
+		}), noIdentity, ""},
+		{u, op("DeleteBucket", *bucket, func(ctx context.Context, c *s3.Client) error {
+			_, err := c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: bucket})
+			return err
+		}), "", ""},
 	}
 }
 

@@ -42,8 +42,11 @@ func (f *facts) Lookup(key string) policy.Values {
 	if key == "s3:resourceaccount" {
 		return text(f.owner)
 	}
-	if f.later != nil {
+	switch {
+	case f.later != nil:
 		return policy.Many(f.later(key))
+	case f.caller != nil && f.caller.Keys != nil:
+		return policy.Many(f.caller.Keys(key))
 	}
 	return policy.Values{}
 }

@@ -53,6 +53,10 @@ type Caller struct {
 	// Rights is what package access made of the policies that bear on the
 	// caller. Nobody else reads it.
 	Rights any
+	// Keys, when set, answers for the condition keys of the request that the
+	// service knows, in lower case, where a question brings no answers of its
+	// own.
+	Keys func(key string) []string
 	// ProviderARN is set for sessions by web identity.
 	ProviderARN string
 	IssuedAt    time.Time

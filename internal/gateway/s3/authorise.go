@@ -18,6 +18,9 @@ func (x *exchange) authorise() error {
 	extras := x.extras()
 	x.dropIdleTags()
 	s := x.subject(x.target.Key, x.version)
+	if x.op.level != levelObject { // the registry asks too
+		x.caller.Keys = s.resource.Later
+	}
 	for _, list := range [...][]string{actions, extras} {
 		for _, a := range list {
 			if err := x.ask(a, s); err != nil {

@@ -45,6 +45,7 @@ func (x *exchange) listBuckets() error {
 	}
 	prefix, _ := x.target.param("prefix")
 	region, byRegion := x.target.param("bucket-region")
+	x.caller.Keys = x.subject("", "").lookup
 	all, err := x.g.registry.ListBuckets(x.r.Context(), &x.caller)
 	if err != nil {
 		return err
@@ -194,6 +195,7 @@ func (s *nameSet) leave(name string) {
 func (x *exchange) mayCreate() error {
 	s := x.subject("", "")
 	s.resource.Bucket, s.resource.AccountID = "", x.caller.AccountID
+	x.caller.Keys = s.resource.Later // for the registry, which asks too
 	actions := []string{actionCreateBucket}
 	if strings.EqualFold(x.r.Header.Get(headerLockEnabled), "true") {
 		actions = append(actions, actionPutLockConfig, actionPutVersioning)
