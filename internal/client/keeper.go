@@ -236,7 +236,10 @@ func (k *Keeper) roleOf(c *claims) (string, error) {
 func (k *Keeper) byFile(ctx context.Context, session *Session) (Keys, error) {
 	data, err := os.ReadFile(k.profile.WebIdentityTokenFile)
 	if err != nil {
-		return Keys{}, unreadable(err)
+		return Keys{}, &identity.Error{
+			Kind: identity.KindValidation, Op: "client.web-identity", Err: err,
+			Public: "the token for " + k.profile.Endpoint + " (profile " + k.profile.Name + ") cannot be read: " + err.Error() + "; name its file with --web-identity-token-file",
+		}
 	}
 	return k.exchange(ctx, session, strings.TrimSpace(string(data)))
 }
@@ -253,21 +256,24 @@ func (k *Keeper) WhoAmI(ctx context.Context, keys Keys) (Identity, error) {
 	return k.wire.callerIdentity(ctx, &keys)
 }
 
-// LogOut ends the log-in session at the server and forgets it here, which it
-// does also when the server cannot be reached. It returns when the last keys
-// that the server was not told about end, zero for none.
+// LogOut ends the log-in session at the server that it is of, whatever the
+// profile says by now, and forgets it here, which it does also when the server
+// cannot be reached. It returns when the last keys that the server was not told
+// about end, zero for none.
 func (k *Keeper) LogOut(ctx context.Context) (alive time.Time, err error) {
 	unlock, err := k.lock()
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer unlock()
-	session, err := k.session()
+	session, err := k.store.Get(k.profile.Name)
 	if err != nil {
 		return time.Time{}, err
 	}
 	var ended error
 	if session.RefreshToken != "" {
+		p := &k.profile
+		p.Endpoint, p.Realm, p.ClientID = session.Endpoint, session.Realm, session.ClientID
 		ended = k.wire.logout(ctx, session.RefreshToken)
 	}
 	if last := session.latest(); last.Alive(k.clock.Now(), 0) && (session.RefreshToken == "" || ended != nil) {

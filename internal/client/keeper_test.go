@@ -226,6 +226,12 @@ func TestLogOut(t *testing.T) {
 	if _, live, err := p.keeper().Held(); live || err != nil {
 		t.Errorf("held %t, %v after logging out", live, err)
 	}
+	p.logIn()
+	elsewhere := *p
+	elsewhere.profile.Endpoint = newInstallation(t).URL
+	if _, err := elsewhere.keeper().LogOut(t.Context()); err != nil || f.calls("logout") != 2 {
+		t.Errorf("another endpoint in the profile: got %v and %d calls where the session was", err, f.calls("logout"))
+	}
 	keys := p.logIn()
 	f.Close()
 	alive, err = p.keeper().LogOut(t.Context())
