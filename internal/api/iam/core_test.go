@@ -12,12 +12,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/api/iam"
 	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/stacktest"
+	"daypass/internal/store"
 )
 
 // faked are the transcripts that are played against directoryFake, besides
@@ -74,6 +76,7 @@ func newCoreHandler(t testing.TB) http.Handler {
 			Name: name, ARN: identity.UserARN("demo", account, "/", name), AccessKeyID: made.Key.ID,
 		}
 	}
+	noteUses(t, s, all["alice"].PrincipalID)
 	h := iam.New(iam.Config{Access: all, Issuer: s.Issuer, Directory: s.Directory, Log: slog.New(slog.DiscardHandler)})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := httptest.NewRecorder()
@@ -84,6 +87,25 @@ func newCoreHandler(t testing.TB) http.Handler {
 		w.WriteHeader(got.Code)
 		_, _ = w.Write(body)
 	})
+}
+
+// noteUses writes that the role reader was used, and the user's password.
+func noteUses(t testing.TB, s *stacktest.Stack, userID string) {
+	t.Helper()
+	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		role, err := store.Roles.By(tx, "name", store.Join(account, "reader"))
+		if err != nil {
+			return err
+		}
+		at := s.Clock.Now().Add(-time.Hour)
+		if err := store.Uses.Put(tx, &identity.Use{ID: role.ID, At: at, Region: "us-east-1"}); err != nil {
+			return err
+		}
+		return store.Uses.Put(tx, &identity.Use{ID: userID, At: at})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // sealedMessage is the part of a denial that is never the same twice.
