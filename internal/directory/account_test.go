@@ -90,6 +90,9 @@ func TestLoginProfile(t *testing.T) {
 	if err := logInAs(t, s, "shasta", "ann", "second password"); identity.KindOf(err) != identity.KindPasswordExpired {
 		t.Errorf("must change: %v", err)
 	}
+	if err := s.Directory.DeleteUser(ctx, a, "ann"); identity.KindOf(err) != identity.KindDeleteConflict {
+		t.Errorf("deleted with a password: %v", err)
+	}
 	if err := s.Directory.DeleteLoginProfile(ctx, a, "ann"); err != nil {
 		t.Fatal(err)
 	}

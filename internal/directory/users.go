@@ -253,9 +253,9 @@ func (d *Directory) UpdateUser(ctx context.Context, c *identity.Caller, name, ne
 	return err
 }
 
-// DeleteUser removes a user without keys, policies and groups (IAM DeleteUser). Its
-// password and whatever was obtained by it go with it, and its unique ID never
-// comes back.
+// DeleteUser removes a user without keys, password, MFA devices, policies and
+// groups (IAM DeleteUser). Whatever was obtained by it goes with it, and its
+// unique ID never comes back.
 func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name string) error {
 	ev := audit.Change(c, "iam.amazonaws.com", "DeleteUser", map[string]string{"userName": name})
 	if name == "" {
@@ -286,10 +286,12 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		if len(devices) > 0 {
 			return conflicting("Cannot delete entity, must delete MFA device first.")
 		}
-		if err := checkDetached(&u.Policies); err != nil {
+		if _, err := store.Passwords.Get(tx, u.ID); orAbsent(err) != nil {
 			return err
+		} else if err == nil {
+			return conflicting("Cannot delete entity, must delete login profile first.")
 		}
-		if err := store.Passwords.Delete(tx, u.ID); err != nil && identity.KindOf(err) != identity.KindNotFound {
+		if err := checkDetached(&u.Policies); err != nil {
 			return err
 		}
 		if err := store.Uses.Delete(tx, u.ID); orAbsent(err) != nil {
