@@ -78,12 +78,12 @@ func TestBotocoreOutlivesItsKeys(t *testing.T) {
 	python := needPython(t, "boto3")
 	s := StartWith(t, []string{"DAYPASS_STS_MIN_DURATION_SECONDS=1"})
 	c := newPerson(t, s)
-	s.logIn(c, "--duration", "4s")
+	s.logIn(c, "--duration", "6s")
 	c.OK(s.binary, "configure")
 	got := c.OK(python, c.Write("outlive.py", `
 import boto3, time
 session = boto3.Session(profile_name="daypass")
-sts, seen, end = session.client("sts"), set(), time.time() + 60
+sts, seen, end = session.client("sts"), set(), time.time() + 90
 while len(seen) < 3 and time.time() < end:
     sts.get_caller_identity()
     seen.add(session.get_credentials().get_frozen_credentials().access_key)
