@@ -19,6 +19,7 @@ type revokeFlags struct {
 	before   string
 	withKeys bool
 	reason   string
+	cut      bool
 	yes      bool
 	asJSON   bool
 }
@@ -53,7 +54,7 @@ says first what it will end, and asks; without a terminal --yes is needed.
 
 What is obtained later, by a new log-in, is not touched: to keep somebody out,
 disable the user, narrow the role's trust policy, or delete the provider.
-Streams that have begun may finish.
+Downloads and uploads that have begun may finish; --cut breaks them off.
 
 With --with-keys the long-term keys that the sessions made are deactivated too;
 with --principal and --account also the keys that the users have.`,
@@ -80,6 +81,7 @@ with --principal and --account also the keys that the users have.`,
 	}
 	c.Flags().StringVar(&f.before, "issued-before", "", "only what was issued before this `time` (2026-01-02T15:04:05Z)")
 	c.Flags().BoolVar(&f.withKeys, "with-keys", false, "also deactivate long-term keys")
+	c.Flags().BoolVar(&f.cut, "cut", false, "also break off downloads and uploads that have begun")
 	c.Flags().StringVar(&f.reason, "reason", "", "`text` for the audit log")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print what ended as JSON")
@@ -134,16 +136,16 @@ func (f *revokeFlags) run(c *cobra.Command, operator *operatorFlags, spec direct
 	if !f.yes {
 		dry := spec
 		dry.DryRun = true
-		would, err := client.Revoke(c.Context(), dry)
+		would, err := client.Revoke(c.Context(), dry, false)
 		if err != nil {
 			return err
 		}
-		describeRevoked(c.ErrOrStderr(), "This ends", spec, would)
+		describeRevoked(c.ErrOrStderr(), "This ends", spec, would.Revoked)
 		if err := confirm(c, "End it?"); err != nil {
 			return err
 		}
 	}
-	ended, err := client.Revoke(c.Context(), spec)
+	ended, err := client.Revoke(c.Context(), spec, f.cut)
 	if err != nil {
 		return err
 	}
@@ -153,6 +155,9 @@ func (f *revokeFlags) run(c *cobra.Command, operator *operatorFlags, spec direct
 	fmt.Fprintln(c.OutOrStdout(), "Ended: "+ended.What+".")
 	for _, k := range ended.Keys {
 		fmt.Fprintln(c.OutOrStdout(), "Deactivated: "+k)
+	}
+	if f.cut {
+		fmt.Fprintf(c.OutOrStdout(), "Requests broken off: %d\n", ended.Cut)
 	}
 	return nil
 }

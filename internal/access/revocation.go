@@ -195,6 +195,18 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 	return nil
 }
 
+// Ended says whether a caller that was accepted would not be any more, were it
+// not for its time alone.
+func (a *Access) Ended(ctx context.Context, c *identity.Caller) bool {
+	timeless := *c
+	timeless.ExpiresAt = a.clock.Now().Add(time.Hour)
+	switch identity.KindOf(a.StillLive(a.db.Current(ctx), &timeless)) {
+	case identity.KindExpiredToken, identity.KindUnknownAccessKey:
+		return true
+	}
+	return false
+}
+
 // LineageLive checks a lineage that is about to be extended: of a JWT, of a
 // refresh family. The account is that of the user, or the one in which it is
 // used. KindExpiredToken when any of it was revoked after the position or

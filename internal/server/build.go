@@ -161,7 +161,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
-		Sessions: c.directory,
+		Sessions: c.directory, Cut: c.gateway.Cut,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})

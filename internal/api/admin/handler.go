@@ -24,8 +24,10 @@ type Config struct {
 	// as JSON.
 	KeyStatus  func(ctx context.Context, c *identity.Caller) (any, error)
 	RotateKeys func(ctx context.Context, c *identity.Caller, what string, now, compromised bool) (any, error)
-	// Sessions is nil where there are none to manage.
+	// Sessions is nil where there are none to manage. Cut breaks off the
+	// requests under way whose caller has ended, and says how many.
 	Sessions Sessions
+	Cut      func(context.Context) int
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger

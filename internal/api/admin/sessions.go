@@ -38,8 +38,21 @@ type (
 		Provider string `json:"provider"`
 		Days     int    `json:"days"`
 	}
+	// revokeRequest may also break off what is under way.
+	revokeRequest struct {
+		directory.RevokeSpec
+		Cut bool `json:"cut,omitempty"`
+	}
 	done struct{}
 )
+
+// Revoked is what ended.
+type Revoked struct {
+	directory.Revoked
+	// Cut is how many requests under way were broken off on the node that
+	// answers.
+	Cut int `json:"cut,omitempty"`
+}
 
 func (h *Handler) handleSessions(s Sessions) {
 	h.handle("GET /v1/sessions", func(r *http.Request, c *identity.Caller) (any, error) {
@@ -53,11 +66,16 @@ func (h *Handler) handleSessions(s Sessions) {
 		return s.GetSession(r.Context(), c, r.PathValue("id"))
 	})
 	h.handle("POST /v1/sessions/revoke", func(r *http.Request, c *identity.Caller) (any, error) {
-		var in directory.RevokeSpec
+		var in revokeRequest
 		if err := decode(r, &in); err != nil {
 			return nil, err
 		}
-		return s.RevokeSessions(r.Context(), c, in)
+		ended, err := s.RevokeSessions(r.Context(), c, in.RevokeSpec)
+		out := Revoked{Revoked: ended}
+		if err == nil && in.Cut && !in.DryRun {
+			out.Cut = h.config.Cut(r.Context())
+		}
+		return out, err
 	})
 	h.handle("GET /v1/access-keys", func(r *http.Request, c *identity.Caller) (any, error) {
 		q := r.URL.Query()
@@ -139,10 +157,11 @@ func (c *Client) Session(ctx context.Context, id string) (directory.Session, err
 	return out, err
 }
 
-// Revoke ends sessions, or with DryRun says which.
-func (c *Client) Revoke(ctx context.Context, in directory.RevokeSpec) (directory.Revoked, error) {
-	var out directory.Revoked
-	err := c.call(ctx, http.MethodPost, "/v1/sessions/revoke", in, &out)
+// Revoke ends sessions, or with DryRun says which; cut also breaks off their
+// requests under way.
+func (c *Client) Revoke(ctx context.Context, in directory.RevokeSpec, cut bool) (Revoked, error) {
+	var out Revoked
+	err := c.call(ctx, http.MethodPost, "/v1/sessions/revoke", revokeRequest{in, cut}, &out)
 	return out, err
 }
 

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +31,8 @@ func (a benchAccess) Authenticate(r *http.Request, _ access.Service, _ string) (
 func (benchAccess) AuthenticateForm(*http.Request, string) (access.Authenticated, *sigv4.PostForm, error) {
 	panic("not used")
 }
+
+func (benchAccess) Ended(context.Context, *identity.Caller) bool { return false }
 
 func (benchAccess) Authorize(*identity.Caller, string, access.Resource) access.Decision {
 	return access.Decision{Effect: access.Allow}

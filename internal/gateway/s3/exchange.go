@@ -57,6 +57,7 @@ func (x *exchange) serve() error {
 			return x.serveForm()
 		}
 	}
+	cuts := x.g.running.cuts.Load()
 	auth, err := x.g.access.Authenticate(x.r, access.ServiceS3, "")
 	if err != nil {
 		return err
@@ -68,6 +69,11 @@ func (x *exchange) serve() error {
 		return identity.NewError(identity.KindMissingAuthentication, "s3.serve", "")
 	}
 	x.caller, x.signed = auth.Caller, auth.Signed
+	done, err := x.track(cuts)
+	if err != nil {
+		return err
+	}
+	defer done()
 	leave, err := x.g.limit.enter(x.r.Context(), x.caller.PrincipalID)
 	if err != nil {
 		return err

@@ -51,11 +51,17 @@ func (x *exchange) serveForm() error {
 	if err := x.g.checkBucketName(x.target.Bucket); err != nil {
 		return err
 	}
+	cuts := x.g.running.cuts.Load()
 	auth, form, err := x.g.access.AuthenticateForm(x.r, x.target.Bucket)
 	if err != nil {
 		return err
 	}
 	x.caller, x.signed, x.op = auth.Caller, auth.Signed, &postObject
+	done, err := x.track(cuts)
+	if err != nil {
+		return err
+	}
+	defer done()
 	leave, err := x.g.limit.enter(x.r.Context(), x.caller.PrincipalID)
 	if err != nil {
 		return err

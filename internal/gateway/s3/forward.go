@@ -63,6 +63,9 @@ func (x *exchange) send() (*http.Response, error) {
 // goes before what the upstream said of it.
 func (x *exchange) sendUpload(req *upstream.Request, up *uploadBody) (*http.Response, error) {
 	resp, err := x.do(x.r.Context(), req)
+	if err != nil && x.wasCut() {
+		return nil, errCut
+	}
 	if failed := up.failure(); failed != nil {
 		if resp != nil {
 			resp.Body.Close()
@@ -89,6 +92,9 @@ func (x *exchange) request() *upstream.Request {
 // an answer to a condition.
 func (x *exchange) do(ctx context.Context, req *upstream.Request) (*http.Response, error) {
 	resp, err := x.g.up.Do(ctx, req)
+	if err != nil && x.wasCut() {
+		return nil, errCut
+	}
 	if err != nil {
 		return nil, err
 	}

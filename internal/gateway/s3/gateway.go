@@ -18,6 +18,9 @@ type Access interface {
 	Authenticate(r *http.Request, svc access.Service, bodySHA256 string) (access.Authenticated, error)
 	AuthenticateForm(r *http.Request, bucket string) (access.Authenticated, *sigv4.PostForm, error)
 	Authorize(c *identity.Caller, action string, res access.Resource) access.Decision
+	// Ended says whether a caller that was accepted would not be any more, were
+	// it not for its time alone.
+	Ended(ctx context.Context, c *identity.Caller) bool
 }
 
 // Registry is where buckets and their owners are kept; *directory.Directory
@@ -80,6 +83,7 @@ type Gateway struct {
 	region   string
 	enabled  map[string]bool
 	limit    limiter
+	running  underWay
 	cors     corsCache
 	uploads  uploadSums
 	changing nameSet
@@ -101,6 +105,7 @@ func New(c Config) (*Gateway, error) {
 		basesFor: c.BasesFor,
 		changing: nameSet{names: map[string]bool{}},
 		limit:    limiter{most: c.MaxPerPrincipal, wait: limitWait, busy: map[string]*principalGate{}},
+		running:  underWay{all: map[*exchange]context.CancelCauseFunc{}},
 		cors:     corsCache{entries: map[string]*corsEntry{}},
 	}
 	for _, b := range c.Bases {

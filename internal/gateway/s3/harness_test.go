@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +45,7 @@ type fakeAccess struct {
 	// lenient: then it is read and does not count.
 	reads   string
 	lenient bool
+	ended   atomic.Bool
 }
 
 // keysOf are the values of all condition keys but those of stored objects.
@@ -118,6 +121,8 @@ func (a *fakeAccess) Authorize(_ *identity.Caller, action string, res access.Res
 	}
 	return access.Decision{Effect: access.Allow}
 }
+
+func (a *fakeAccess) Ended(context.Context, *identity.Caller) bool { return a.ended.Load() }
 
 func (a *fakeAccess) take() []string {
 	a.mu.Lock()
