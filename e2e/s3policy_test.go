@@ -124,7 +124,26 @@ func unencrypted(l *policyLab) []s3Row {
 		{u, get("lab/public/a"), "", ""}, {u, put("lab/public/e", "x-sse", "AES256"), "", ""},
 		{u, put("lab/public/e"), byResource, "Encrypt"}, {u, copying("lab/public/a", "lab/public/e"), byResource, "Encrypt"},
 		{u, put("lab/public/e", "x-sse", "aws:kms"), byResource, "Encrypt"},
+		{u, inParts("lab/public/parts", "AES256"), "", ""}, {u, inParts("lab/public/parts", ""), byResource, "Encrypt"},
 	}
+}
+
+// inParts uploads a part and completes; only the beginning names encryption.
+func inParts(path, sse string) s3Op {
+	b, k := splitPath(path)
+	return s3Op{"parts " + path + sse, "s3:PutObject", path, func(ctx context.Context, c *s3.Client) error {
+		up, err := c.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: b, Key: k, ServerSideEncryption: types.ServerSideEncryption(sse)})
+		if err != nil {
+			return err
+		}
+		part, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: b, Key: k, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+		if err != nil {
+			return err
+		}
+		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: b, Key: k, UploadId: up.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})
+		return err
+	}}
 }
 
 func crossAccount(l *policyLab) []s3Row {

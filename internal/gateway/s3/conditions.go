@@ -128,6 +128,9 @@ func (s *subject) lookup(key string) []string {
 		return values
 	}
 	if h, ok := keyHeaders[name]; ok {
+		if begun, known := x.recallBegun(); known {
+			return begun.header[h]
+		}
 		return x.headerValues(h)
 	}
 	return s.requestTags(name, "requestobjecttag/", "requestobjecttagkeys", levelObject)
@@ -195,14 +198,18 @@ func (x *exchange) checkJudged() error {
 // requestTags are the tags that a header or document sets: on an object, or,
 // by AWS's global keys, on a bucket.
 func (s *subject) requestTags(key, one, all string, at level) []string {
-	if !s.asked || s.x.op.level != at && s.x.op != &postObject || len(s.x.tags) == 0 {
+	if !s.asked || s.x.op.level != at && s.x.op != &postObject {
 		return nil
 	}
+	tags := s.x.tags
+	if begun, known := s.x.recallBegun(); known {
+		tags = begun.tags
+	}
 	if key == all {
-		return slices.Sorted(maps.Keys(s.x.tags))
+		return slices.Sorted(maps.Keys(tags))
 	}
 	if tag, ok := strings.CutPrefix(key, one); ok {
-		return tagValues(s.x.tags, tag)
+		return tagValues(tags, tag)
 	}
 	return nil
 }

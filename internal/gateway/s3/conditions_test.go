@@ -261,3 +261,49 @@ func TestCopiedTags(t *testing.T) {
 		}
 	}
 }
+
+// TestFormKeys: policies see the fields of a form as they see headers.
+func TestFormKeys(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	q.do(post(form("dir/k", "f", "text", [2]string{"acl", "private"}, [2]string{"x-amz-storage-class", "STANDARD_IA"},
+		[2]string{"tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"})))
+	if diff := cmp.Diff([]string{"s3:PutObject photos/dir/k", "s3:PutObjectTagging photos/dir/k", "s3:PutObjectAcl photos/dir/k"}, q.access.asked); diff != "" {
+		t.Fatal(diff)
+	}
+	got := q.access.keys[0]
+	for key, want := range map[string]string{
+		"s3:authType": "POST", "s3:signatureAge": "0", "s3:x-amz-acl": "private", "s3:x-amz-storage-class": "STANDARD_IA",
+		"s3:RequestObjectTag/a": "1", "s3:RequestObjectTagKeys": "a",
+	} {
+		if v, ok := got[key]; !ok || strings.Join(v, ",") != want {
+			t.Errorf("%s is %q, want %q", key, v, want)
+		}
+	}
+}
+
+// TestPartsAreJudgedByTheirUpload: what CreateMultipartUpload said counts for
+// its parts and its completion, and for no other upload's.
+func TestPartsAreJudgedByTheirUpload(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	q.store.reply = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("uploads") {
+			_, _ = w.Write([]byte("<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"))
+		}
+	}
+	q.do(call{method: "POST", target: "/photos/k?uploads", header: header{"X-Amz-Server-Side-Encryption": "AES256", "X-Amz-Tagging": "a=1"}})
+	for target, want := range map[string]string{
+		"PUT /photos/k?partNumber=1&uploadId=u1": "AES256 1", "POST /photos/k?uploadId=u1": "AES256 1",
+		"PUT /photos/k?partNumber=1&uploadId=u2": " ", "PUT /photos/other?partNumber=1&uploadId=u1": " ", "PUT /photos/k": " ",
+		"GET /photos/k?uploadId=u1": " ",
+	} {
+		q.access.take()
+		method, path, _ := strings.Cut(target, " ")
+		q.do(call{method: method, target: path})
+		got := q.access.keys[0]
+		if s := strings.Join(got["s3:x-amz-server-side-encryption"], ",") + " " + strings.Join(got["s3:RequestObjectTag/a"], ","); s != want {
+			t.Errorf("%s: %q, want %q", target, s, want)
+		}
+	}
+}

@@ -86,6 +86,7 @@ type Gateway struct {
 	running  underWay
 	cors     corsCache
 	uploads  uploadSums
+	begun    uploadMemory[begunUpload]
 	changing nameSet
 	log      *slog.Logger
 }

@@ -24,29 +24,32 @@ type partSum struct {
 
 const maxUploadsKnown = 4096
 
-// uploadSums remembers the checksums of uploads that are under way. It holds a
-// bounded number; what it has forgotten the upstream tells.
-type uploadSums struct {
+// uploadMemory remembers something of uploads that are under way, of a bounded
+// number of them.
+type uploadMemory[V any] struct {
 	mu          sync.Mutex
-	recent, old map[uploadName]partSum
+	recent, old map[uploadName]V
 }
+
+// uploadSums are the checksums; what is forgotten the upstream tells.
+type uploadSums = uploadMemory[partSum]
 
 type uploadName struct{ bucket, key, id string }
 
 // put makes room by halves: of two generations, the older one goes.
-func (u *uploadSums) put(name uploadName, s partSum) {
+func (u *uploadMemory[V]) put(name uploadName, v V) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.recent) >= maxUploadsKnown/2 {
 		u.old, u.recent = u.recent, nil
 	}
 	if u.recent == nil {
-		u.recent = map[uploadName]partSum{}
+		u.recent = map[uploadName]V{}
 	}
-	u.recent[name] = s
+	u.recent[name] = v
 }
 
-func (u *uploadSums) get(name uploadName) (partSum, bool) {
+func (u *uploadMemory[V]) get(name uploadName) (V, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s, ok := u.recent[name]
@@ -77,6 +80,7 @@ func (x *exchange) createUpload() error {
 		ID string `xml:"UploadId"`
 	}
 	if xml.Unmarshal(raw, &made) == nil && made.ID != "" {
+		x.rememberBegun(made.ID)
 		sum := readPartSum(resp.Header.Get("X-Amz-Checksum-Algorithm"), resp.Header.Get("X-Amz-Checksum-Type"))
 		asked := x.header["X-Amz-Checksum-Algorithm"]
 		if sum.sum != "" || len(asked) == 0 {
