@@ -2,6 +2,10 @@ package e2e
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -258,4 +262,45 @@ func TestAssumeRoleWithSDKs(t *testing.T) {
 
 func stsTags(key, value string) []types.Tag {
 	return []types.Tag{{Key: aws.String(key), Value: aws.String(value)}}
+}
+
+// TestMFAWithCLI registers a virtual device and opens with it what its user
+// cannot have by keys alone.
+func TestMFAWithCLI(t *testing.T) {
+	t.Parallel()
+	path := needAWS1(t)
+	s := Start(t)
+	c := s.NewClient(t)
+	keys := s.userKeys(t, c, "dev")
+	s.Apply(t, s.roleSite("vault", `{Version: "2012-10-17", Statement: [{Effect: Allow, Principal: {AWS: "arn:`+s.Partition+`:iam::`+s.AccountID+`:user/dev"}, `+
+		`Action: "sts:AssumeRole", Condition: {Bool: {"aws:MultiFactorAuthPresent": "true"}}}]}`, readOnlyARN))
+	root, dev := c.With(s.RootKeys()), c.With(keys)
+	serial := decode[struct {
+		VirtualMFADevice struct{ SerialNumber string }
+	}](t, root.OK(path, "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "phone", "--bootstrap-method", "Base32StringSeed", "--outfile", "seed")).VirtualMFADevice.SerialNumber
+	seed, err := base32.StdEncoding.DecodeString(strings.TrimSpace(root.Read("seed")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := time.Now().Unix() / 30
+	root.OK(path, "iam", "enable-mfa-device", "--user-name", "dev", "--serial-number", serial,
+		"--authentication-code1", totpCode(seed, step-1), "--authentication-code2", totpCode(seed, step))
+	assume := []string{"sts", "assume-role", "--role-arn", s.roleARN("vault"), "--role-session-name", "cli"}
+	dev.Refused("AccessDenied", path, assume...)
+	get := []string{"sts", "get-session-token", "--serial-number", serial, "--token-code"}
+	dev.Refused("AccessDenied", path, append(get, totpCode(seed, step))...) // enabling used it up
+	next := max(step+1, time.Now().Unix()/30)
+	session := decode[credentialsAnswer](t, dev.OK(path, append(get, totpCode(seed, next))...)).Credentials
+	dev.Refused("AccessDenied", path, append(get, totpCode(seed, next))...)
+	role := decode[credentialsAnswer](t, dev.With(session).OK(path, assume...)).Credentials
+	dev.With(role).OK(path, "s3", "ls")
+}
+
+// totpCode is RFC 6238's code of a time step of 30 s.
+func totpCode(seed []byte, step int64) string {
+	mac := hmac.New(sha1.New, seed)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(step)))
+	sum := mac.Sum(nil)
+	at := sum[len(sum)-1] & 0xf
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:])&0x7fffffff%1_000_000)
 }

@@ -178,6 +178,27 @@ func TestTagsOfTokens(t *testing.T) {
 	wantKind(t, "the role of another account", err, identity.KindAccessDenied)
 }
 
+// TestProviderOfAnotherAccount: a role trusts the provider of the account that
+// its policy names, also where both accounts registered the issuer.
+func TestProviderOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	f := newForeign(t)
+	trust := func(arn string) string {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"` + arn + `"},"Action":` + withWebIdentity + `}}`
+	}
+	for provider, want := range map[string]identity.Kind{
+		"arn:aws:iam::" + stacktest.AccountA + ":oidc-provider/idp.example.org":  identity.KindAccessDenied,
+		"arn:demo:iam::" + stacktest.AccountA + ":oidc-provider/idp.example.org": identity.KindAccessDenied,
+		"arn:demo:iam::" + stacktest.AccountB + ":oidc-provider/idp.example.org": "",
+	} {
+		arn := f.role(stacktest.AccountB, "guest", trust(provider))
+		_, err := webIdentity(t, f.Stack, arn, f.token(stacktest.ForeignIssuer), 0)
+		wantKind(t, provider, err, want)
+	}
+	_, err := webIdentity(t, f.Stack, f.role(stacktest.AccountB, "guest", trust("arn:demo:iam::"+stacktest.AccountB+":oidc-provider/"+identity.TrimScheme(gitHub)+"x")), f.token(gitHub, "aud", "sts.amazonaws.com"), 0)
+	wantKind(t, "an issuer that only the other account registered", err, identity.KindInvalidIdentity)
+}
+
 func TestSourceIdentityOfTokens(t *testing.T) {
 	t.Parallel()
 	f := newForeign(t)
