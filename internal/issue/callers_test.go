@@ -36,7 +36,7 @@ func newOffice(t *testing.T) *office {
 		for name, policies := range map[string][]string{"alice": {adminPolicy}, "mallory": {adminPolicy}, "bob": nil} {
 			spec.Users = append(spec.Users, directory.UserSpec{AccountID: stacktest.AccountA, Name: name, ManagedPolicies: policies, Tags: map[string]string{"desk": name}})
 		}
-		spec.Users = append(spec.Users, directory.UserSpec{AccountID: stacktest.AccountB, Name: "carol", ManagedPolicies: []string{adminPolicy}})
+		spec.Users = append(spec.Users, directory.UserSpec{AccountID: stacktest.AccountB, Name: "carol", ManagedPolicies: []string{strings.Replace(adminPolicy, "aws", "demo", 1)}})
 	}))
 	o := &office{Stack: s, t: t}
 	o.alice, o.bob, o.mallory = o.user(stacktest.AccountA, "alice"), o.user(stacktest.AccountA, "bob"), o.user(stacktest.AccountA, "mallory")

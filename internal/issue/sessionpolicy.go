@@ -36,7 +36,7 @@ func (p SessionPolicy) checked(r store.Reader, acc *identity.Account) (string, e
 			"The session policies have %d characters in %d managed policies; %d and %d are allowed.", size, len(p.ARNs), maxSessionPolicy, maxSessionPolicies)}
 	}
 	for _, arn := range p.ARNs {
-		if _, ok := policy.CannedName(arn); ok {
+		if name, ok := policy.CannedName(arn); ok && arn == policy.CannedARN(acc.Partition, name) {
 			continue
 		}
 		_, err := access.ManagedPolicy(r, acc, arn)
