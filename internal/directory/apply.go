@@ -102,7 +102,7 @@ type applying struct {
 func (a *applying) all(spec SiteSpec) error {
 	for _, step := range []func() error{
 		each(a.realm, spec.Realms), each(a.account, spec.Accounts), each(a.realmAccount, spec.Realms),
-		each(a.provider, spec.Providers), each(a.policy, spec.Policies), each(a.group, spec.Groups), each(a.user, spec.Users),
+		each(a.provider, spec.Providers), each(a.samlProvider, spec.SAMLProviders), each(a.policy, spec.Policies), each(a.group, spec.Groups), each(a.user, spec.Users),
 		each(a.nameRole, spec.Roles), each(a.role, spec.Roles), each(a.clients, spec.Realms),
 	} {
 		if err := step(); err != nil {

@@ -48,6 +48,11 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 			return err
 		}
 	}
+	for _, p := range s.SAMLProviders {
+		if err := checkSAMLSpec(p); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.Providers {
 		if err := checkProviderSpec(p); err != nil {
 			return err

@@ -29,6 +29,7 @@ var noCaller = map[string]string{
 	"Refresh":           "the caller is who holds the token",
 	"ClientCredentials": "the caller is the client",
 	"WebIdentity":       "the caller is who holds the token",
+	"SAML":              "the caller is who holds the assertion",
 	"Introspect":        "the caller is the client",
 	"Revoke":            "the caller is the client",
 	"Logout":            "the caller is the client",

@@ -6,13 +6,14 @@ import "daypass/internal/identity"
 // file. What it names is created or brought into line; what it does not name
 // is left alone.
 type SiteSpec struct {
-	Accounts  []AccountSpec
-	Realms    []RealmSpec
-	Policies  []PolicySpec
-	Groups    []GroupSpec
-	Users     []UserSpec
-	Roles     []RoleSpec
-	Providers []ProviderSpec
+	Accounts      []AccountSpec
+	Realms        []RealmSpec
+	Policies      []PolicySpec
+	Groups        []GroupSpec
+	Users         []UserSpec
+	Roles         []RoleSpec
+	Providers     []ProviderSpec
+	SAMLProviders []SAMLProviderSpec
 }
 
 // AccountSpec is an account with its root user.
@@ -104,7 +105,7 @@ type ProviderSpec struct {
 // Change is one line of an apply's diff. Values of secrets never appear: From
 // and To then say "(secret)".
 type Change struct {
-	Kind  string `json:"kind"` // account, realm, client, policy, group, user, role, provider
+	Kind  string `json:"kind"` // account, realm, client, policy, group, user, role, provider, saml provider
 	Name  string `json:"name"`
 	Field string `json:"field"` // "" for a creation as a whole
 	From  string `json:"from,omitempty"`

@@ -197,8 +197,12 @@ func (i *Issuer) end(tx store.Tx, sid, reason string) error {
 // pruneBatch is how many families one transaction of Prune removes.
 const pruneBatch = 200
 
-// Prune removes refresh families, with their tokens, whose time is over.
+// Prune removes refresh families, with their tokens, and used proofs whose time
+// is over.
 func (i *Issuer) Prune(ctx context.Context) error {
+	if err := i.pruneProofs(ctx); err != nil {
+		return err
+	}
 	for {
 		gone, err := i.pruneSome(ctx)
 		if err != nil || gone < pruneBatch {

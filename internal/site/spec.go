@@ -17,13 +17,14 @@ import (
 // The YAML form of a site. Names are those of package identity's records.
 type (
 	file struct {
-		Accounts  []account  `yaml:"accounts"`
-		Realms    []realm    `yaml:"realms"`
-		Policies  []managed  `yaml:"policies"`
-		Groups    []group    `yaml:"groups"`
-		Users     []user     `yaml:"users"`
-		Roles     []role     `yaml:"roles"`
-		Providers []provider `yaml:"providers"`
+		Accounts  []account      `yaml:"accounts"`
+		Realms    []realm        `yaml:"realms"`
+		Policies  []managed      `yaml:"policies"`
+		Groups    []group        `yaml:"groups"`
+		Users     []user         `yaml:"users"`
+		Roles     []role         `yaml:"roles"`
+		Providers []provider     `yaml:"providers"`
+		SAML      []samlProvider `yaml:"saml_providers"`
 	}
 	account struct {
 		ID        string `yaml:"id"`
@@ -116,6 +117,13 @@ type (
 		BearerTokenFile string `yaml:"bearer_token_file"`
 
 		RoleMappings []roleMapping `yaml:"role_mappings"`
+	}
+	samlProvider struct {
+		Account   string  `yaml:"account"`
+		Name      string  `yaml:"name"`
+		Metadata  *Secret `yaml:"metadata"`
+		Audience  string  `yaml:"audience"`
+		Recipient string  `yaml:"recipient"`
 	}
 	roleMapping struct {
 		Claim string `yaml:"claim"`
@@ -231,6 +239,9 @@ func (b *builder) build(f *file) directory.SiteSpec {
 	}
 	for i := range f.Providers {
 		spec.Providers = append(spec.Providers, b.provider(fmt.Sprintf("providers[%d]", i), &f.Providers[i]))
+	}
+	for i := range f.SAML {
+		spec.SAMLProviders = append(spec.SAMLProviders, b.samlProvider(fmt.Sprintf("saml_providers[%d]", i), &f.SAML[i]))
 	}
 	return spec
 }
@@ -361,6 +372,19 @@ func (b *builder) provider(path string, p *provider) directory.ProviderSpec {
 	}
 	if out.BearerTokenFile = p.BearerTokenFile; p.BearerTokenFile != "" && !filepath.IsAbs(p.BearerTokenFile) {
 		out.BearerTokenFile = b.absolute(path+".bearer_token_file", p.BearerTokenFile)
+	}
+	return out
+}
+
+func (b *builder) samlProvider(path string, p *samlProvider) directory.SAMLProviderSpec {
+	b.require(path, "account", p.Account)
+	b.require(path, "name", p.Name)
+	b.once(path+".name", "SAML provider", p.Account, p.Name)
+	out := directory.SAMLProviderSpec{AccountID: p.Account, Name: p.Name, Audience: p.Audience, Recipient: p.Recipient}
+	if metadata := b.secret(path+".metadata", p.Metadata); metadata != nil {
+		out.Metadata = metadata.Reveal()
+	} else {
+		b.complain(path, "metadata is missing: the provider's EntityDescriptor (XML), or {file: NAME}")
 	}
 	return out
 }

@@ -90,6 +90,12 @@ type SessionRecord struct {
 	LastSeen  time.Time         `json:"last_seen,omitzero"`
 }
 
+// UsedProof is a proof that is good once and was used.
+type UsedProof struct {
+	ID        string    `json:"id"` // kind and hash
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
 // CredentialReport notes when an account's report was asked for.
 type CredentialReport struct {
 	AccountID string    `json:"account_id"`
@@ -312,9 +318,15 @@ var (
 		})
 	RefreshTokens = newTable("refresh_tokens", onDisk, func(t *RefreshToken) string { return t.Hash },
 		func(t *RefreshToken) []IndexEntry { return []IndexEntry{many("family", t.Family)} })
-	Outbox            = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
-	KeyUses           = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
-	Uses              = newTable("uses", onDisk, func(u *identity.Use) string { return u.ID }, nil)
+	Outbox        = newTable("outbox", onDisk, func(e *OutboxEvent) string { return e.ID }, nil)
+	KeyUses       = newTable("key_uses", onDisk, func(u *identity.KeyUse) string { return u.KeyID }, nil)
+	Uses          = newTable("uses", onDisk, func(u *identity.Use) string { return u.ID }, nil)
+	SAMLProviders = newTable("saml_providers", resident, func(p *identity.SAMLProvider) string { return p.Key() }, nil)
+	// UsedProofs are indexed by expiry ("expires").
+	UsedProofs = newTable("used_proofs", onDisk, func(p *UsedProof) string { return p.ID },
+		func(p *UsedProof) []IndexEntry {
+			return []IndexEntry{many("expires", p.ExpiresAt.UTC().Format(time.RFC3339))}
+		})
 	CredentialReports = newTable("credential_reports", onDisk, func(c *CredentialReport) string { return c.AccountID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account
 	// ("account") and expiry ("expires").

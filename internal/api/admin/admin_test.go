@@ -69,6 +69,7 @@ func TestApplyTravelsWhole(t *testing.T) {
 		}},
 		Providers: []directory.ProviderSpec{{AccountID: "1", URL: "u", OwnRealm: "r", ClientIDs: []string{"c"}, Thumbprints: []string{"t"}, CABundle: "b", JWKS: "j", BearerTokenFile: "f", RoleMappings: []identity.RoleMapping{{Claim: "groups", Value: "dev-*", Role: "dev"}}}},
 	}
+	spec.SAMLProviders = []directory.SAMLProviderSpec{{AccountID: "1", Name: "s", Metadata: "m", Audience: "a", Recipient: "r"}}
 	var got directory.SiteSpec
 	changes := []directory.Change{{Kind: "account", Name: "1"}}
 	client, socket := start(t, Config{Apply: func(_ context.Context, c *identity.Caller, s directory.SiteSpec, dryRun bool) ([]directory.Change, error) {

@@ -9,13 +9,14 @@ import (
 // travel here, and identity.Secret refuses to be encoded anywhere by accident.
 type (
 	wireSpec struct {
-		Accounts  []wireAccount  `json:"accounts,omitempty"`
-		Realms    []wireRealm    `json:"realms,omitempty"`
-		Policies  []wirePolicy   `json:"policies,omitempty"`
-		Groups    []wireGroup    `json:"groups,omitempty"`
-		Users     []wireUser     `json:"users,omitempty"`
-		Roles     []wireRole     `json:"roles,omitempty"`
-		Providers []wireProvider `json:"providers,omitempty"`
+		Accounts      []wireAccount      `json:"accounts,omitempty"`
+		Realms        []wireRealm        `json:"realms,omitempty"`
+		Policies      []wirePolicy       `json:"policies,omitempty"`
+		Groups        []wireGroup        `json:"groups,omitempty"`
+		Users         []wireUser         `json:"users,omitempty"`
+		Roles         []wireRole         `json:"roles,omitempty"`
+		Providers     []wireProvider     `json:"providers,omitempty"`
+		SAMLProviders []wireSAMLProvider `json:"saml_providers,omitempty"`
 	}
 	wireAccount struct {
 		ID           string  `json:"id"`
@@ -86,6 +87,13 @@ type (
 		InlinePolicies      map[string]string `json:"inline_policies"`
 		PermissionsBoundary *string           `json:"permissions_boundary"`
 		Tags                map[string]string `json:"tags"`
+	}
+	wireSAMLProvider struct {
+		AccountID string `json:"account_id"`
+		Name      string `json:"name"`
+		Metadata  string `json:"metadata"`
+		Audience  string `json:"audience,omitempty"`
+		Recipient string `json:"recipient,omitempty"`
 	}
 	wireProvider struct {
 		AccountID   string   `json:"account_id"`
@@ -176,6 +184,9 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	for _, p := range s.Providers {
 		w.Providers = append(w.Providers, wireProvider(p))
 	}
+	for _, p := range s.SAMLProviders {
+		w.SAMLProviders = append(w.SAMLProviders, wireSAMLProvider(p))
+	}
 	return w
 }
 
@@ -215,6 +226,9 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	}
 	for _, p := range w.Providers {
 		s.Providers = append(s.Providers, directory.ProviderSpec(p))
+	}
+	for _, p := range w.SAMLProviders {
+		s.SAMLProviders = append(s.SAMLProviders, directory.SAMLProviderSpec(p))
 	}
 	return s
 }

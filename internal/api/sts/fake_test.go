@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,6 +150,30 @@ func (issuer) OutboundToken(_ context.Context, _ *identity.Caller, r issue.Outbo
 		return issue.OutboundToken{}, &identity.Error{Kind: identity.KindAccessDenied, Op: "fake", Public: "too long", Detail: []identity.Detail{{Name: "QueryCode", Value: "SessionDurationEscalationException"}}}
 	}
 	return issue.OutboundToken{Token: identity.Secret("eyJ." + r.Algorithm + "." + r.Audience[0]), Expiration: fakeKeys(r.DurationSeconds, 300).Expiration}, nil
+}
+
+// SAML trusts the assertion "PHNhbWw+" for one role. A principal's name chooses
+// an error.
+func (issuer) SAML(_ context.Context, r issue.SAMLRequest) (issue.SAMLResult, error) {
+	_, name, _ := strings.Cut(r.PrincipalARN, ":saml-provider/")
+	if err := wiretest.Fault(name); err != nil {
+		return issue.SAMLResult{}, err
+	}
+	if !r.Assertion.Equal("PHNhbWw+") || r.RoleARN != roleARN {
+		return issue.SAMLResult{}, identity.NewError(identity.KindAccessDenied, "fake", "Not authorized to perform sts:AssumeRoleWithSAML")
+	}
+	return issue.SAMLResult{
+		AssumedRole: issue.AssumedRole{
+			Keys: identity.SessionKeys{
+				AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+				SessionToken: "FwoG/made+up==", Expiration: time.Date(2026, 1, 2, 4, 4, 5, 0, time.UTC),
+			},
+			AssumedRoleID: "AROAIOSFODNN7EXAMPLE:ann", AssumedRoleARN: "arn:demo:sts::" + account + ":assumed-role/reader/ann",
+			SourceIdentity: "ann", PackedPolicySize: 4,
+		},
+		Subject: "ann", SubjectType: "persistent", Issuer: "https://idp.example.org/saml", Audience: "https://daypass.example.com/saml",
+		NameQualifier: "SbdGOnUkh1i4+EXAMPLExL/jEvs=",
+	}, nil
 }
 
 func (issuer) AccessKeyAccount(_ context.Context, _ *identity.Caller, keyID string) (string, error) {

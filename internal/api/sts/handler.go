@@ -24,6 +24,7 @@ type Issuer interface {
 	AssumeRole(ctx context.Context, c *identity.Caller, r issue.AssumeRoleRequest) (issue.AssumedRole, error)
 	SessionToken(ctx context.Context, c *identity.Caller, r issue.SessionTokenRequest) (identity.SessionKeys, error)
 	FederationToken(ctx context.Context, c *identity.Caller, r issue.FederationTokenRequest) (issue.FederationToken, error)
+	SAML(ctx context.Context, r issue.SAMLRequest) (issue.SAMLResult, error)
 	AssumeRoot(ctx context.Context, c *identity.Caller, r issue.AssumeRootRequest) (issue.AssumedRoot, error)
 	OutboundToken(ctx context.Context, c *identity.Caller, r issue.OutboundTokenRequest) (issue.OutboundToken, error)
 	AccessKeyAccount(ctx context.Context, c *identity.Caller, keyID string) (string, error)
@@ -98,6 +99,7 @@ type action struct {
 
 var actions = map[string]action{
 	"AssumeRole":                 {signed, (*Handler).assumeRole},
+	"AssumeRoleWithSAML":         {unsigned, (*Handler).assumeRoleWithSAML},
 	"AssumeRoleWithWebIdentity":  {unsigned, (*Handler).assumeRoleWithWebIdentity},
 	"AssumeRoot":                 {signed, (*Handler).assumeRoot},
 	"DecodeAuthorizationMessage": {signed, (*Handler).decodeAuthorizationMessage},
