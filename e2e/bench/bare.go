@@ -3,9 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding"
 	"errors"
@@ -114,24 +111,6 @@ func bareHashes(n int) func(*testing.B) {
 			sum = h.Sum(sum[:0])
 		}
 	}
-}
-
-// bareRSA is the time of one RSA-2048 signature.
-func bareRSA() (time.Duration, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return 0, err
-	}
-	var failed error
-	sum := sha256.Sum256(nil)
-	result := testing.Benchmark(func(t *testing.B) {
-		for t.Loop() {
-			if _, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:]); err != nil {
-				failed = err
-			}
-		}
-	})
-	return time.Duration(result.NsPerOp()), failed
 }
 
 // decisionBudget is for one decision.

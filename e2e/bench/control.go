@@ -55,9 +55,13 @@ const checkedBudget = 2.5
 
 // issue measures web identity to session keys, with the durable audit log.
 func (b *bench) issue() error {
+	bare, err := newSignatures()
+	if err != nil {
+		return err
+	}
 	kinds := []*tokenKind{
-		{name: "RS256", role: b.server.adminARN(), make: b.server.clientTokens},
-		{name: "ES256", role: b.server.rootARN(), make: b.server.rootTokens},
+		{name: "RS256", role: b.server.adminARN(), make: b.server.clientTokens, verify: bare.verifyRSA},
+		{name: "ES256", role: b.server.rootARN(), make: b.server.rootTokens, verify: bare.verifyECDSA},
 	}
 	hello := b.helloLoad(plain())
 	loads := []*load{hello}
@@ -76,14 +80,20 @@ func (b *bench) issue() error {
 	for i, k := range kinds {
 		b.report.cpu(k.name+" token, fresh", all, 1+2*i, 0, "hello", 6)
 		b.report.cpu(k.name+" token, seen before", all, 2+2*i, 0, "hello", 3)
+		verify, err := b.cost(k.verify)
+		if err != nil {
+			return err
+		}
+		b.report.most("  one verification alone", verify, duration(all.median(0, cpuFirst)), "hello", float64(verify)/all.median(0, cpuFirst), 0)
 	}
-	return b.tokens(hello)
+	return b.tokens(hello, bare.signRSA)
 }
 
 // tokenKind is one sort of web-identity tokens.
 type tokenKind struct {
 	name, role string
 	make       func(n int) ([]string, error)
+	verify     func() error
 }
 
 // identityLoads are a load of new tokens, sent once each and in every round
@@ -103,7 +113,7 @@ func (b *bench) identityLoads(k *tokenKind) (once, again *load, err error) {
 }
 
 // tokens measures a client's secret to an RS256 token beside what it signs.
-func (b *bench) tokens(hello *load) error {
+func (b *bench) tokens(hello *load, sign func() error) error {
 	secret, err := b.server.clientSecret()
 	if err != nil {
 		return err
@@ -113,7 +123,7 @@ func (b *bench) tokens(hello *load) error {
 	if err != nil {
 		return err
 	}
-	signing, err := bareRSA()
+	signing, err := b.cost(sign)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,8 @@
 // start and memory, each beside the empty handler, the bare crypto or the store
 // reached directly of the same run, with ratio and budget.
 //
-//	make bench                       about four minutes
-//	make bench BENCHFLAGS=-short     about one
+//	make bench                       about six minutes
+//	make bench BENCHFLAGS=-short     about three
 //
 // Ratios of one run compare between machines; absolute figures do not. Budgets
 // are printed, never asserted: the exit status is 1 only when something does
@@ -38,8 +38,8 @@ func main() {
 		}
 		return
 	}
-	p := plan{rounds: 9, duration: 500 * time.Millisecond, fresh: 500, starts: 5}
-	short := flag.Bool("short", false, "about one minute: fewer and shorter rounds")
+	p := plan{rounds: 5, duration: 500 * time.Millisecond, fresh: 400, starts: 5}
+	short := flag.Bool("short", false, "about three minutes: fewer and shorter rounds")
 	flag.StringVar(&p.only, "only", "", "one `group`: checked, issue, rates, password, gateway, bodies, start, bare")
 	flag.StringVar(&p.root, "root", "..", "root `directory` of the repository")
 	flag.Parse()

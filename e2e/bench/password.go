@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -53,19 +54,28 @@ func (b *bench) password() error {
 	return nil
 }
 
-// argonCost is the CPU time of one hash, with every processor hashing.
+// argonCost is the CPU time of one hash.
 func argonCost(length time.Duration) (time.Duration, error) {
+	return busyCost(length, func() error {
+		argon2.IDKey([]byte("a password of some length"), []byte("salt of 16 bytes"), argonTime, argonMemory, 1, 32)
+		return nil
+	})
+}
+
+// busyCost is the CPU time of one call of work, with every processor at it, as
+// in a server under load: two on one core take longer than each alone.
+func busyCost(length time.Duration, work func() error) (time.Duration, error) {
 	before, err := cpuOf(self)
 	if err != nil {
 		return 0, err
 	}
 	var wg sync.WaitGroup
-	counts := make([]int, runtime.NumCPU())
+	counts, errs := make([]int, runtime.NumCPU()), make([]error, runtime.NumCPU())
 	end := time.Now().Add(length)
 	for i := range counts {
 		wg.Go(func() {
-			for time.Now().Before(end) {
-				argon2.IDKey([]byte("a password of some length"), []byte("salt of 16 bytes"), argonTime, argonMemory, 1, 32)
+			for errs[i] == nil && time.Now().Before(end) {
+				errs[i] = work()
 				counts[i]++
 			}
 		})
@@ -76,7 +86,7 @@ func argonCost(length time.Duration) (time.Duration, error) {
 	for _, c := range counts {
 		n += c
 	}
-	return (after - before) / time.Duration(n), err
+	return (after - before) / time.Duration(max(n, 1)), errors.Join(append(errs, err)...)
 }
 
 // watchMemory keeps the largest resident memory of a server until stopped.
