@@ -13,6 +13,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -76,6 +77,7 @@ func run(p *plan) (err error) {
 	if err := b.start(); err != nil {
 		return err
 	}
+	var failed []error // the other groups count all the same
 	for _, g := range []struct {
 		name string
 		run  func() error
@@ -94,10 +96,10 @@ func run(p *plan) (err error) {
 		}
 		fmt.Fprintf(os.Stderr, "bench: %s (%s)\n", g.name, time.Since(began).Round(time.Second))
 		if err := g.run(); err != nil {
-			return fmt.Errorf("%s: %w", g.name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", g.name, err))
 		}
 	}
-	return b.report.print(os.Stdout, time.Since(began))
+	return errors.Join(append(failed, b.report.print(os.Stdout, time.Since(began)))...)
 }
 
 func binaries(root string) string {

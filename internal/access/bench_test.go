@@ -17,6 +17,7 @@ func BenchmarkAuthorize(b *testing.B) {
 			if spec.Roles[i].Name != stacktest.RoleName {
 				continue
 			}
+			spec.Roles[i].ManagedPolicies = nil
 			for _, name := range []string{"IAMFullAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess", "AmazonS3FullAccess"} {
 				spec.Roles[i].ManagedPolicies = append(spec.Roles[i].ManagedPolicies, "arn:aws:iam::aws:policy/"+name)
 			}
