@@ -115,6 +115,10 @@ func TestRootIsOutOfReach(t *testing.T) {
 		_, err := s.Directory.GetOpenIDConnectProvider(ctx, admin, arn)
 		return err
 	}
+	lastUsed := func(c *identity.Caller) error {
+		_, _, err := s.Directory.AccessKeyLastUsed(ctx, c, a.AccessKeyID)
+		return err
+	}
 	for _, step := range []struct {
 		name string
 		err  error
@@ -123,6 +127,8 @@ func TestRootIsOutOfReach(t *testing.T) {
 		{"tag root", s.Directory.TagUser(ctx, admin, "root", tags), absent},
 		{"untag root", s.Directory.UntagUser(ctx, admin, "ROOT", []string{"a"}), absent},
 		{"delete root", s.Directory.DeleteUser(ctx, admin, "root"), absent},
+		{"use of root's key", lastUsed(admin), absent},
+		{"use of root's key, by root", lastUsed(a), anything},
 		{"root tags root", s.Directory.TagUser(ctx, a, "root", tags), identity.KindValidation},
 		{"tag oneself without a name", s.Directory.TagUser(ctx, admin, "", tags), anything},
 		{"provider of another account", get(foreign), absent},

@@ -123,6 +123,9 @@ func (d *Directory) AccessKeyLastUsed(ctx context.Context, c *identity.Caller, k
 		if err == nil && k.AccountID == c.AccountID {
 			u, err = store.Users.Get(r, k.UserID)
 		}
+		if u != nil && u.Root && c.Kind != identity.RootUser && c.Kind != identity.Operator {
+			u = nil // as for every call about the root user
+		}
 		anyone := identity.UserARN(c.Partition, c.AccountID, "/", "*")
 		arn := anyone
 		if u != nil {
