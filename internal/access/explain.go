@@ -95,6 +95,7 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 		Hint: e.Hint(), RequestID: c.Request.ID, At: q.request.Time.UTC(),
 	}
 	if e.Decision.Allowed() { // the refusal was about what is not shown
+		m.Hint = "The caller's own policies allow this. The resource does not exist, or its owner does not allow it."
 		return m
 	}
 	if e.Deciding != nil && m.ExplicitDeny {
@@ -116,6 +117,29 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 	}
 	m.Explanation = e.Encode(maxMessage / 2)
 	return m
+}
+
+// OwnReasons is the encoded message of a refusal that must not tell whether the
+// resource exists, with what stands before it: it says what the caller's own
+// policies say, and nothing of the resource. "" when there is none.
+func (a *Access) OwnReasons(c *identity.Caller, action, arn string, keys map[string][]string) string {
+	r, err := a.rightsOf(c)
+	if err != nil || c.AccountID == "" {
+		return ""
+	}
+	now := a.clock.Now()
+	q := &question{
+		facts: facts{caller: c, keys: keys, owner: c.AccountID, now: now},
+		set:   r.set,
+	}
+	q.request = policy.Request{
+		Principal: r.principal, Action: action, Resource: arn, ResourceAccount: c.AccountID, Time: now, Context: &q.facts,
+	}
+	message := a.encode(c, a.explain(c, q, &Resource{ARN: arn}))
+	if message == "" {
+		return ""
+	}
+	return identity.EncodedMessage + message
 }
 
 // encode seals a message to the caller's account; "" when that is not

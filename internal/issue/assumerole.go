@@ -92,7 +92,7 @@ func (i *Issuer) permitAssumeRole(s *signer, r AssumeRoleRequest) (*identity.Acc
 	arn, _ := identity.ParseARN(r.RoleARN)
 	acc, role, err := roleOf(snap, arn)
 	if identity.KindOf(err) == identity.KindNotFound {
-		return nil, nil, nil, forbidden(s.Caller, assumeRoleAction, r.RoleARN, err)
+		return nil, nil, nil, i.forbidden(s.Caller, assumeRoleAction, r.RoleARN, err)
 	}
 	if err != nil {
 		return nil, nil, nil, err
@@ -163,11 +163,11 @@ func (i *Issuer) permitActions(s *signer, acc *identity.Account, role *identity.
 			if identity.KindOf(d.Err) != identity.KindAccessDenied {
 				return "", d.Err
 			}
-			return "", forbidden(s.Caller, action, r.RoleARN, d.Err)
+			return "", i.forbidden(s.Caller, action, r.RoleARN, d.Err)
 		}
 	}
 	if r.SourceIdentity != "" && r.SourceIdentity != source {
-		return "", forbidden(s.Caller, sourceIdentityAction, r.RoleARN, nil)
+		return "", i.forbidden(s.Caller, sourceIdentityAction, r.RoleARN, nil)
 	}
 	return source, nil
 }
@@ -205,10 +205,11 @@ func roleOf(r store.Reader, arn identity.ARN) (*identity.Account, *identity.Role
 }
 
 // forbidden is AWS's sentence, without the reason: that would tell an absent
-// role from a forbidden one.
-func forbidden(c *identity.Caller, action, arn string, why error) error {
+// role from a forbidden one. Its message holds the caller's own side alone.
+func (i *Issuer) forbidden(c *identity.Caller, action, arn string, why error) error {
 	return &identity.Error{
 		Kind: identity.KindAccessDenied, Op: "issue.permit", Err: why,
-		Public: "User: " + c.ARN + " is not authorized to perform: " + action + " on resource: " + bounded(arn),
+		Public: "User: " + c.ARN + " is not authorized to perform: " + action + " on resource: " + bounded(arn) +
+			i.access.OwnReasons(c, action, bounded(arn), nil),
 	}
 }

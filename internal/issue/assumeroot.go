@@ -120,7 +120,7 @@ func (i *Issuer) permitAssumeRoot(s *signer, r AssumeRootRequest) (*session, err
 		return nil, d.Err
 	}
 	if !d.Allowed() || !granted || !named || acc.Disabled {
-		return nil, forbidden(s.Caller, assumeRootAction, root, d.Err)
+		return nil, i.forbidden(s.Caller, assumeRootAction, root, d.Err)
 	}
 	arn, _ := identity.ParseARN(r.TaskPolicyARN)
 	name, _ := strings.CutPrefix(arn.Resource, "policy/root-task/")
