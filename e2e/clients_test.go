@@ -256,7 +256,7 @@ func TestCLIIdentity(t *testing.T) {
 	root.Refused("NoSuchEntity", path, "iam", "delete-user", "--user-name", "alice")
 	aws("iam", "delete-user", "--user-name", "carol")
 	root.Refused("NoSuchEntity", path, "iam", "get-user", "--user-name", "carol")
-	root.Refused("InvalidAction", path, "iam", "list-groups")
+	root.Refused("InvalidAction", path, "iam", "list-server-certificates")
 	if who := decode[struct{ Account string }](t, aws("sts", "get-access-key-info", "--access-key-id", s.Root.AccessKeyID)); who.Account != s.AccountID {
 		t.Errorf("get-access-key-info: %+v", who)
 	}

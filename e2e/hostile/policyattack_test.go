@@ -242,7 +242,8 @@ func TestWidening(t *testing.T) {
 		want(t, name, l.assume(reader, "look", more...), 400, "MalformedPolicyDocument")
 	}
 	for name, arn := range map[string]string{
-		"of another account": "arn:aws:iam::" + accountB + ":policy/wide", "absent": "arn:aws:iam::" + account + ":policy/none", "a role's": roleARN(account, "look"),
+		"of another account": "arn:aws:iam::" + accountB + ":policy/wide", "absent": "arn:aws:iam::" + account + ":policy/none",
+		"of another partition": "arn:aws-cn:iam::aws:policy/AdministratorAccess", "a role's": roleARN(account, "look"),
 	} {
 		if a := l.assume(reader, "look", "PolicyArns.member.1.arn", arn); a.status != 400 {
 			t.Errorf("policy ARN %s: %s", name, a)
