@@ -27,8 +27,8 @@ func (d *adminDay) reports() {
 	}
 	for name, want := range map[string]string{
 		"cara arn": d.cara.arn, "cara password_enabled": "true", "cara mfa_active": "true", "cara access_key_1_active": "true",
-		"cara access_key_1_last_used_service": "s3", "cara access_key_2_active": "false",
-		"testuser mfa_active": "false", "<root_account> access_key_1_active": "true", "<root_account> arn": d.RootARN(),
+		"cara access_key_2_active": "false",
+		"testuser mfa_active":      "false", "<root_account> access_key_1_active": "true", "<root_account> arn": d.RootARN(),
 	} {
 		if cells[name] != want {
 			d.t.Errorf("%s is %q, want %q", name, cells[name], want)
