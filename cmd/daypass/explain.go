@@ -46,15 +46,21 @@ action is allowed, 4 when it is denied.`,
   daypass explain --policy p.json --action s3:GetObject --resource arn:aws:s3:::b/k \
       --principal arn:aws:iam::123456789012:user/ann --context aws:SourceIp=192.0.2.7
   daypass explain --trust-policy t.json --action sts:AssumeRole --principal arn:aws:iam::123456789012:root`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%q is one argument too many: put the MESSAGE into quotes", args[1])
+			}
+			return f.check(args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return explainMessage(c, &who, args[0], f.asJSON)
 			}
-			if f.action == "" {
-				return &usageError{c.CommandPath(), errors.New("paste a MESSAGE, or name the --action, such as s3:GetObject")}
+			r, err := f.request()
+			if err != nil {
+				return &usageError{c.CommandPath(), err}
 			}
-			r, set, err := f.question()
+			set, err := f.set()
 			if err != nil {
 				return err
 			}
@@ -90,12 +96,35 @@ action is allowed, 4 when it is denied.`,
 // errDenied ends the command with its status; what was denied is printed.
 var errDenied = &identity.Error{Kind: identity.KindAccessDenied, Op: "explain", Public: "denied"}
 
-func (f *explainFlags) question() (*policy.Request, *policy.Set, error) {
+// check looks for what cannot be judged: a message with policies beside it, an
+// action that is none, no policy at all.
+func (f *explainFlags) check(args []string) error {
+	files := len(f.policies) + len(f.sessions) + len(f.boundary) + len(f.resource) + len(f.trust)
+	service, name, _ := strings.Cut(f.action, ":")
+	switch {
+	case len(args) == 1 && (f.action != "" || files > 0):
+		return errors.New("give either a MESSAGE, or an --action with policy files")
+	case len(args) == 1:
+		return nil
+	case f.action == "":
+		return errors.New("paste a MESSAGE, or name the --action, such as s3:GetObject")
+	case service == "" || name == "":
+		return fmt.Errorf("--action: %q is not SERVICE:ACTION, such as s3:GetObject", f.action)
+	case files == 0:
+		return errors.New("name the file of at least one policy: --policy, --session-policy, --boundary, --resource-policy or --trust-policy")
+	case f.resource != "" && f.trust != "":
+		return errors.New("give either --resource-policy or --trust-policy")
+	}
+	return nil
+}
+
+// request reads the flags that say what is asked.
+func (f *explainFlags) request() (*policy.Request, error) {
 	r := &policy.Request{Action: f.action, Resource: f.on, Time: time.Now()}
 	if f.at != "" {
 		at, err := time.Parse(time.RFC3339, f.at)
 		if err != nil {
-			return nil, nil, fmt.Errorf("--at: %q is not a time such as 2026-01-02T03:04:05Z", f.at)
+			return nil, fmt.Errorf("--at: %q is not a time such as 2026-01-02T03:04:05Z", f.at)
 		}
 		r.Time = at
 	}
@@ -103,16 +132,12 @@ func (f *explainFlags) question() (*policy.Request, *policy.Set, error) {
 	for _, entry := range f.context {
 		key, value, ok := strings.Cut(entry, "=")
 		if !ok || !strings.Contains(key, ":") {
-			return nil, nil, fmt.Errorf("--context: %q is not KEY=VALUE with a key such as aws:SourceIp", entry)
+			return nil, fmt.Errorf("--context: %q is not KEY=VALUE with a key such as aws:SourceIp", entry)
 		}
 		keys.Set(key, append(keys[strings.ToLower(key)], value)...)
 	}
 	r.Context = keys
-	if err := f.askedBy(r); err != nil {
-		return nil, nil, err
-	}
-	set, err := f.set()
-	return r, set, err
+	return r, f.askedBy(r)
 }
 
 // askedBy reads the principal from its ARN.
@@ -155,24 +180,22 @@ func (f *explainFlags) askedBy(r *policy.Request) error {
 
 func (f *explainFlags) set() (*policy.Set, error) {
 	var set policy.Set
-	if f.resource != "" && f.trust != "" {
-		return nil, errors.New("give either --resource-policy or --trust-policy")
-	}
 	for _, part := range []struct {
+		flag  string
 		kind  policy.Kind
 		files []string
 		put   func(*policy.Policy)
 	}{
-		{policy.ManagedPolicy, f.policies, func(p *policy.Policy) { set.Identity = append(set.Identity, p) }},
-		{policy.SessionPolicy, f.sessions, func(p *policy.Policy) { set.Session = append(set.Session, p) }},
-		{policy.BoundaryPolicy, one(f.boundary), func(p *policy.Policy) { set.Boundary = p }},
-		{policy.ResourcePolicy, one(f.resource), func(p *policy.Policy) { set.Resource = p }},
-		{policy.TrustPolicy, one(f.trust), func(p *policy.Policy) { set.Resource = p }},
+		{"--policy", policy.ManagedPolicy, f.policies, func(p *policy.Policy) { set.Identity = append(set.Identity, p) }},
+		{"--session-policy", policy.SessionPolicy, f.sessions, func(p *policy.Policy) { set.Session = append(set.Session, p) }},
+		{"--boundary", policy.BoundaryPolicy, one(f.boundary), func(p *policy.Policy) { set.Boundary = p }},
+		{"--resource-policy", policy.ResourcePolicy, one(f.resource), func(p *policy.Policy) { set.Resource = p }},
+		{"--trust-policy", policy.TrustPolicy, one(f.trust), func(p *policy.Policy) { set.Resource = p }},
 	} {
 		for _, file := range part.files {
 			text, err := os.ReadFile(file)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", part.flag, err)
 			}
 			p, err := policy.Parse(part.kind, string(text), policy.Options{ID: file, ByName: true})
 			if err != nil {

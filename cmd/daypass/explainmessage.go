@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -44,12 +45,9 @@ func explainMessage(c *cobra.Command, f *clientFlags, text string, asJSON bool) 
 		}
 		text = string(b)
 	}
-	text = strings.TrimSpace(text)
-	if _, after, ok := strings.Cut(text, strings.TrimSpace(identity.EncodedMessage)); ok {
-		text, _, _ = strings.Cut(strings.TrimSpace(after), "<") // an XML body may follow
-	}
-	if text == "" {
-		return errors.New("there is no message: paste the whole error, in quotes, or pipe it in and give -")
+	text, err := encodedPart(text)
+	if err != nil {
+		return err
 	}
 	opened := text
 	if !strings.HasPrefix(text, "{") {
@@ -73,6 +71,27 @@ func explainMessage(c *cobra.Command, f *clientFlags, text string, asJSON bool) 
 		return printJSON(c.OutOrStdout(), json.RawMessage(opened))
 	}
 	return writeDecoded(c.OutOrStdout(), &m)
+}
+
+// encodedPart is the encoded message in an error as clients print it, or the
+// text itself when that is one, or JSON. Of several errors it is the first one's.
+func encodedPart(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	_, after, marked := strings.Cut(text, strings.TrimSpace(identity.EncodedMessage))
+	switch {
+	case text == "":
+		return "", errors.New("there is no message: paste the whole error, in quotes, or pipe it in and give -")
+	case marked:
+		text = strings.TrimSpace(after)
+	case strings.HasPrefix(text, "{"):
+		return text, nil
+	}
+	fields := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '<' }) // an XML body or another error may follow
+	if len(fields) == 0 || !marked && len(fields) > 1 {
+		return "", fmt.Errorf("there is no encoded message in this text: only a refusal that ends with %q and the message can be explained",
+			strings.TrimSpace(identity.EncodedMessage))
+	}
+	return fields[0], nil
 }
 
 func writeDecoded(w io.Writer, m *decoded) error {

@@ -161,7 +161,11 @@ func (f *loginFlags) password(c *cobra.Command, username string) (identity.Secre
 	case f.passwordStdin:
 		return readSecret(c.InOrStdin(), "standard input")
 	case f.passwordFile != "":
-		return secretFile(f.passwordFile)
+		password, err := secretFile(f.passwordFile)
+		if err != nil {
+			return "", fmt.Errorf("--password-file: %w", err)
+		}
+		return password, nil
 	case !interactive():
 		return "", &usageError{c.CommandPath(), fmt.Errorf("%w for the password: give --password-stdin, --password-file FILE or --web-identity-token-file FILE", errNoTerminal)}
 	}

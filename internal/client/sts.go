@@ -117,6 +117,11 @@ func (w *wire) queryFailure(doing string, a *answer) error {
 	switch e.Error.Code {
 	case "AccessDenied":
 		kind, next = identity.KindAccessDenied, "the role, its account and its trust policy must all fit; name another role with --role"
+		if doing == openingMessage {
+			next = "name a profile that may with --profile"
+		}
+	case "InvalidAuthorizationMessageException":
+		kind, next = identity.KindValidation, "paste the whole error, or name a profile of its account with --profile"
 	case "ExpiredToken", "ExpiredTokenException":
 		kind, next = identity.KindExpiredToken, "run: "+p.loginCommand()+" --force"
 		if p.WebIdentityTokenFile != "" {

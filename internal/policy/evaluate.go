@@ -63,19 +63,23 @@ func (d Decision) Allowed() bool { return d.Effect == Allow }
 // action", or "with an explicit deny in a session policy". It is empty for
 // Allow.
 func (d Decision) Because(action string) string {
-	article := "a "
-	if d.Layer == IdentityLayer {
-		article = "an "
-	}
 	switch {
 	case d.Effect == Allow:
 		return ""
 	case d.Effect == ExplicitDeny:
-		return "with an explicit deny in " + article + d.Layer.String()
+		return "with an explicit deny in " + d.layer()
 	case d.Layer == NoLayer:
 		return "because no policy allows the " + action + " action"
 	}
 	return "because no " + d.Layer.String() + " allows the " + action + " action"
+}
+
+// layer names the deciding layer with its article.
+func (d Decision) layer() string {
+	if d.Layer == IdentityLayer {
+		return "an " + d.Layer.String()
+	}
+	return "a " + d.Layer.String()
 }
 
 // outcome is what the layers say before the account rule.

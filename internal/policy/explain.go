@@ -202,7 +202,7 @@ func (e *Explanation) Hint() string {
 	case e.Decision.Effect == ExplicitDeny:
 		return "Statement " + e.Deciding.name() + " denies this."
 	case len(e.Misses) == 0:
-		return "No statement of a " + e.Layer + " allows this action."
+		return "No statement of " + e.Decision.layer() + " allows this action."
 	}
 	f := &e.Misses[0]
 	switch {
