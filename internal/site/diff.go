@@ -1,8 +1,13 @@
 package site
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"daypass/internal/directory"
 )
@@ -36,9 +41,24 @@ func PrintDiff(w io.Writer, changes []directory.Change, dryRun bool) error {
 	return err
 }
 
-func shown(s string) string {
-	if s == "" {
+// longText is the length from which a text that is no JSON is only described.
+const longText = 200
+
+// shown is a JSON value for people: a document within a string as it stands,
+// and of a long text, such as a certificate, its length and hash.
+func shown(value string) string {
+	var text string
+	switch {
+	case value == "":
 		return "(none)"
+	case json.Unmarshal([]byte(value), &text) != nil:
+		return value
+	case json.Valid([]byte(text)) && strings.HasPrefix(text, "{") && !strings.ContainsFunc(text, unprintable):
+		return text
+	case len(text) > longText:
+		return fmt.Sprintf("(%d bytes, SHA-256 %.6x…)", len(text), sha256.Sum256([]byte(text)))
 	}
-	return s
+	return strconv.Quote(text)
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

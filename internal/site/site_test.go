@@ -172,6 +172,13 @@ func TestPrintDiff(t *testing.T) {
 	}{
 		{"none", nil, false, "Nothing to do: the site is as the file says.\n"},
 		{"done", changes, false, "+ account a\n~ realm r: scope: (none) -> email\n1 created, 1 changed.\n"},
+		{"a document, a name, a long text", []directory.Change{
+			{Kind: "policy", Name: "p", Field: "document", From: `"{\"Version\":\"2012-10-17\"}"`, To: `"{\n\"Version\":\"2012-10-17\"}"`},
+			{Kind: "user", Name: "u", Field: "email", From: `"a\u003cb@example.com"`, To: `true`},
+			{Kind: "saml provider", Name: "s", Field: "metadata", From: `"` + strings.Repeat("\\u003cx/\\u003e", 100) + `"`},
+		}, false, "~ policy p: document: {\"Version\":\"2012-10-17\"} -> \"{\\n\\\"Version\\\":\\\"2012-10-17\\\"}\"\n" +
+			"~ user u: email: \"a<b@example.com\" -> true\n" +
+			"~ saml provider s: metadata: (400 bytes, SHA-256 d3faf6610b01…) -> (none)\n0 created, 3 changed.\n"},
 		{"dry run", changes, true, "+ account a\n~ realm r: scope: (none) -> email\n1 to create, 1 to change. Nothing was written.\n"},
 	} {
 		var got bytes.Buffer
