@@ -21,11 +21,11 @@ func newAccessKeys() *cobra.Command {
 deleting them, and how long they live. Users manage their own by the IAM API.`,
 	}, "a verb is missing: stale, disable, delete, max-age or sleep")
 	c.AddCommand(newKeysStale(),
-		newKeysEnd("disable", "Deactivate a long-term key and end what was obtained with it",
+		newKeysEnd("disable", "Deactivated", "Deactivate a long-term key and end what was obtained with it",
 			func(c *cobra.Command, o *operatorFlags, id string) error {
 				return o.client().DisableAccessKey(c.Context(), id)
 			}),
-		newKeysEnd("delete", "Delete a long-term key and end what was obtained with it",
+		newKeysEnd("delete", "Deleted", "Delete a long-term key and end what was obtained with it",
 			func(c *cobra.Command, o *operatorFlags, id string) error {
 				return o.client().DeleteAccessKey(c.Context(), id)
 			}),
@@ -94,13 +94,14 @@ func maker(k directory.KeyAge) string {
 		}
 	}
 	if k.MadeByProvider != "" {
-		_, issuer, _ := strings.Cut(k.MadeByProvider, "oidc-provider/")
-		session += " by " + issuer
+		arn, _ := identity.ParseARN(k.MadeByProvider)
+		_, name, _ := strings.Cut(arn.Resource, "-provider/") // an OIDC issuer, or a SAML provider's name
+		session += " by " + name
 	}
 	return session
 }
 
-func newKeysEnd(verb, short string, end func(*cobra.Command, *operatorFlags, string) error) *cobra.Command {
+func newKeysEnd(verb, done, short string, end func(*cobra.Command, *operatorFlags, string) error) *cobra.Command {
 	var (
 		operator operatorFlags
 		yes      bool
@@ -117,7 +118,10 @@ func newKeysEnd(verb, short string, end func(*cobra.Command, *operatorFlags, str
 					return err
 				}
 			}
-			return end(c, &operator, args[0])
+			if err := end(c, &operator, args[0]); err != nil {
+				return err
+			}
+			return say(c, "%s: %s", done, args[0])
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -140,7 +144,13 @@ holds. Keys that exist keep their end: daypass access-keys stale lists them.`,
 			if err != nil {
 				return &usageError{c.CommandPath(), fmt.Errorf("%q is no number of days", args[1])}
 			}
-			return operator.client().SetAccessKeyMaxAge(c.Context(), args[0], days)
+			if err := operator.client().SetAccessKeyMaxAge(c.Context(), args[0], days); err != nil {
+				return err
+			}
+			if days == 0 {
+				return say(c, "New keys of account %s live as long as the configuration says.", args[0])
+			}
+			return say(c, "New keys of account %s live %d days at most.", args[0], days)
 		},
 	}
 	operator.add(c)
@@ -162,11 +172,23 @@ leaves there loses the keys here. A new log-in wakes them. 0 switches it off.`,
 			if err != nil {
 				return &usageError{c.CommandPath(), fmt.Errorf("%q is no number of days", args[1])}
 			}
-			return operator.client().SetKeysSleep(c.Context(), args[0], days)
+			if err := operator.client().SetKeysSleep(c.Context(), args[0], days); err != nil {
+				return err
+			}
+			if days == 0 {
+				return say(c, "Keys made through %s do not sleep.", args[0])
+			}
+			return say(c, "Keys made through %s sleep after %d days without a log-in.", args[0], days)
 		},
 	}
 	operator.add(c)
 	return c
+}
+
+// say prints the line that an operator's change ends with.
+func say(c *cobra.Command, format string, args ...any) error {
+	_, err := fmt.Fprintf(c.OutOrStdout(), format+"\n", args...)
+	return err
 }
 
 func twoArgs(missing string) cobra.PositionalArgs {
@@ -206,7 +228,14 @@ func newAccountSwitch(verb string, disabled bool, long string) *cobra.Command {
 					return err
 				}
 			}
-			return operator.client().SetAccountDisabled(c.Context(), args[0], disabled)
+			if err := operator.client().SetAccountDisabled(c.Context(), args[0], disabled); err != nil {
+				return err
+			}
+			state := "on"
+			if disabled {
+				state = "off"
+			}
+			return say(c, "Account %s is %s.", args[0], state)
 		},
 	}
 	if disabled {

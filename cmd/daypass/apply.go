@@ -22,8 +22,8 @@ func newApply() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Bring the site into line with a file",
-		Long: `Bring accounts, realms, clients, users, roles and providers into line with a
-site file, and print what changed. What the file does not name is left alone;
+		Long: `Bring accounts, realms, clients, policies, groups, users, roles and providers
+into line with a site file, and print what changed. What the file does not name is left alone;
 applying it again changes nothing.
 
 The file is read here, with the secret files and variables that it names, and

@@ -183,10 +183,10 @@ func describeRevoked(w io.Writer, begin string, spec directory.RevokeSpec, r dir
 }
 
 // confirm asks before something that cannot be undone. Without somebody to ask
-// it is a failure that names --yes.
+// it is a usage error that names --yes.
 func confirm(c *cobra.Command, question string) error {
 	if !interactive() {
-		return errors.New("nothing was done: there is no terminal to ask at, so say --yes")
+		return &usageError{c.CommandPath(), errors.New("nothing was done: there is no terminal to ask at, so say --yes")}
 	}
 	answer, err := ask(c, question+" [y/N] ")
 	if err != nil || !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {

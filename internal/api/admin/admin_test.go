@@ -103,7 +103,7 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 		return nil, identity.NewError(identity.KindValidation, "x", "There is no key "+what+".")
 	}})
 	_, err := client.RotateKeys(t.Context(), "q", false, false)
-	if got := identity.AsError(err); got.Kind != identity.KindValidation || got.Public != "There is no key q. (request R1)" {
+	if got := identity.AsError(err); got.Kind != identity.KindValidation || got.Public != "There is no key q. [request R1]" {
 		t.Errorf("got %v", got)
 	}
 	_, err = client.KeyStatus(t.Context())

@@ -93,7 +93,7 @@ func refusal(answer []byte) error {
 	}
 	message := e.Error.Message
 	if e.Error.RequestID != "" {
-		message += " (request " + e.Error.RequestID + ")"
+		message += " [request " + e.Error.RequestID + "]"
 	}
 	return identity.NewError(e.Error.Kind, "admin.call", message)
 }
