@@ -57,11 +57,12 @@ func (r *recorder) RoundTrip(q *http.Request) (*http.Response, error) {
 	return p, nil
 }
 
-var volatile = regexp.MustCompile(`<(RequestId|CreateDate|RoleId|UserId)>[^<]*</` + `(?:RequestId|CreateDate|RoleId|UserId)>`)
+var volatile = regexp.MustCompile(`<(RequestId|CreateDate|UpdateDate|RoleId|UserId|GroupId|PolicyId)>[^<]*</` + `(?:RequestId|CreateDate|UpdateDate|RoleId|UserId|GroupId|PolicyId)>`)
 
 // TestTerraformCalls makes the calls of Terraform's AWS provider for a role, a
-// user and an OIDC provider, in its order, with the library that it uses:
-// create, read, update, read, destroy. The transcript is what is promised.
+// user, an OIDC provider, policies and a group, in its order, with the library
+// that it uses: create, read, update, read, destroy. The transcript is what is
+// promised. TestTerraform runs the real thing.
 func TestTerraformCalls(t *testing.T) {
 	t.Parallel()
 	s := Start(t)
@@ -140,6 +141,8 @@ func TestTerraformCalls(t *testing.T) {
 		t.Errorf("after the provider's destruction: %s", got)
 	}
 
+	terraformPolicies(t, c, check)
+
 	if *update {
 		check(os.WriteFile(terraformTranscript, []byte(r.out.String()), 0o644))
 	}
@@ -150,5 +153,58 @@ func TestTerraformCalls(t *testing.T) {
 		if i >= len(got) || got[i] != line {
 			t.Fatalf("line %d: got %q, want %q", i+1, append(got, "")[min(i, len(got))], line)
 		}
+	}
+}
+
+// terraformPolicies are the calls for aws_iam_policy, aws_iam_role_policy,
+// aws_iam_role_policy_attachment, aws_iam_group, aws_iam_group_policy_attachment
+// and aws_iam_user_group_membership.
+func terraformPolicies(t *testing.T, c *iam.Client, check func(error)) {
+	ctx := t.Context()
+	role, user, group, inline := aws.String("tf-owner"), aws.String("tf-member"), aws.String("tf-group"), aws.String("own")
+	document := aws.String(`{"Version":"2012-10-17","Statement":[{"Sid":"Read","Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
+	changed := aws.String(strings.Replace(*document, "s3:GetObject", "s3:Get*", 1))
+	check(second(c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:PrincipalTag/Team":"blue"}}}]}`)})))
+	check(second(c.CreateUser(ctx, &iam.CreateUserInput{UserName: user})))
+
+	// aws_iam_policy
+	made, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("tf-policy"), Path: aws.String("/"), PolicyDocument: document, Tags: []types.Tag{{Key: aws.String("Team"), Value: aws.String("blue")}}})
+	check(err)
+	arn := made.Policy.Arn
+	readPolicy := func(version string) {
+		t.Helper()
+		check(second(c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn})))
+		check(second(c.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: arn, VersionId: aws.String(version)})))
+	}
+	readPolicy("v1")
+	check(second(c.ListPolicyVersions(ctx, &iam.ListPolicyVersionsInput{PolicyArn: arn})))
+	check(second(c.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: arn, PolicyDocument: changed, SetAsDefault: true})))
+	readPolicy("v2")
+
+	// aws_iam_role_policy, aws_iam_role_policy_attachment
+	check(second(c.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: inline, PolicyDocument: document})))
+	check(second(c.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: role, PolicyName: inline})))
+	check(second(c.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: arn})))
+	check(second(c.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: role})))
+
+	// aws_iam_group, its attachment, aws_iam_user_group_membership
+	check(second(c.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: group, Path: aws.String("/")})))
+	check(second(c.GetGroup(ctx, &iam.GetGroupInput{GroupName: group})))
+	check(second(c.AttachGroupPolicy(ctx, &iam.AttachGroupPolicyInput{GroupName: group, PolicyArn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")})))
+	check(second(c.ListAttachedGroupPolicies(ctx, &iam.ListAttachedGroupPoliciesInput{GroupName: group})))
+	check(second(c.AddUserToGroup(ctx, &iam.AddUserToGroupInput{UserName: user, GroupName: group})))
+	check(second(c.ListGroupsForUser(ctx, &iam.ListGroupsForUserInput{UserName: user})))
+
+	// destroyed in the other order
+	check(second(c.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{UserName: user, GroupName: group})))
+	check(second(c.DetachGroupPolicy(ctx, &iam.DetachGroupPolicyInput{GroupName: group, PolicyArn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")})))
+	check(second(c.DeleteGroup(ctx, &iam.DeleteGroupInput{GroupName: group})))
+	check(second(c.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: role, PolicyArn: arn})))
+	check(second(c.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: inline})))
+	check(second(c.ListPolicyVersions(ctx, &iam.ListPolicyVersionsInput{PolicyArn: arn})))
+	check(second(c.DeletePolicyVersion(ctx, &iam.DeletePolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v1")})))
+	check(second(c.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn})))
+	if got := apiCode(second(c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn}))); got != "NoSuchEntity" {
+		t.Errorf("after the policy's destruction: %s", got)
 	}
 }
