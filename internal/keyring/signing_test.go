@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"runtime"
 	"sync"
 	"sync/atomic"
+
 	"testing"
 	"time"
 
@@ -256,6 +259,14 @@ func TestAlgorithmChange(t *testing.T) {
 	}
 }
 
+// stalled is randomness that does not come before the channel is closed.
+type stalled chan struct{}
+
+func (s stalled) Read(b []byte) (int, error) {
+	<-s
+	return rand.Read(b)
+}
+
 func TestRSAQueue(t *testing.T) {
 	t.Parallel()
 	k, err := keyring.Open(t.Context(), openDB(t, store.NewMemory()), root, keyring.Options{RSAQueue: 1})
@@ -265,23 +276,26 @@ func TestRSAQueue(t *testing.T) {
 	ensure(t, k, keyring.SetSpec{Set: "r", Algorithm: keyring.RS256})
 	key := must[keyring.SigningKey](t)(k.Signer("r", keyring.RS256))
 	digest := sha256.Sum256(nil)
-	var wg sync.WaitGroup
-	var refused, signed atomic.Int64
-	for range 200 {
-		wg.Go(func() {
-			switch _, err := key.Signer.Sign(rand.Reader, digest[:], crypto.SHA256); identity.KindOf(err) {
-			case "":
-				signed.Add(1)
-			case identity.KindUnavailable:
-				refused.Add(1)
-			default:
-				t.Error(err)
-			}
-		})
+	// More than can sign and wait, none of which can end: PSS waits for its salt.
+	salt := make(stalled)
+	asked := runtime.GOMAXPROCS(0) + 1 + 3
+	outcomes := make(chan error, asked)
+	for range asked {
+		go func() {
+			_, err := key.Signer.Sign(salt, digest[:], &rsa.PSSOptions{Hash: crypto.SHA256})
+			outcomes <- err
+		}()
 	}
-	wg.Wait()
-	if refused.Load() == 0 || signed.Load() == 0 {
-		t.Errorf("%d signed, %d refused, want both", signed.Load(), refused.Load())
+	for range 3 {
+		if err := <-outcomes; identity.KindOf(err) != identity.KindUnavailable {
+			t.Errorf("beyond the queue: %v", err)
+		}
+	}
+	close(salt)
+	for range asked - 3 {
+		if err := <-outcomes; err != nil {
+			t.Errorf("in the queue: %v", err)
+		}
 	}
 	if _, err := key.Signer.Sign(rand.Reader, digest[:], crypto.SHA256); err != nil {
 		t.Errorf("after the rush: %v", err)
