@@ -154,8 +154,8 @@ func (i *Issuer) permitActions(s *signer, acc *identity.Account, role *identity.
 	if len(tags.values) > 0 {
 		actions = append(actions, tagSessionAction)
 	}
-	// The source identity of a root session is the name of its log-in.
-	if source != "" && s.Kind != identity.RootUser {
+	// That of a root session is the name of its log-in, which nobody chose.
+	if source != "" && (s.Kind != identity.RootUser || s.SourceIdentity == "") {
 		actions = append(actions, sourceIdentityAction)
 	}
 	for _, action := range actions {

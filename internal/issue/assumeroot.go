@@ -19,20 +19,37 @@ const (
 )
 
 // rootTasks are what a session of AssumeRoot may do, by the names of AWS's
-// policies (arn:aws:iam::aws:policy/root-task/…). The document travels in the
-// token: these are no policies to attach.
-var rootTasks = map[string]string{
-	"IAMAuditRootUserCredentials": rootTask(`"iam:GetUser","iam:GetLoginProfile","iam:GetAccountSummary","iam:ListAccessKeys","iam:ListMFADevices",` +
-		`"iam:ListSigningCertificates","iam:GetAccessKeyLastUsed"`),
-	"IAMCreateRootUserPassword": rootTask(`"iam:GetLoginProfile","iam:CreateLoginProfile"`),
-	"IAMDeleteRootUserCredentials": rootTask(`"iam:GetUser","iam:GetLoginProfile","iam:DeleteLoginProfile","iam:ListAccessKeys","iam:DeleteAccessKey",` +
-		`"iam:ListMFADevices","iam:DeactivateMFADevice","iam:DeleteVirtualMFADevice","iam:ListSigningCertificates","iam:DeleteSigningCertificate","iam:GetAccessKeyLastUsed"`),
-	"S3UnlockBucketPolicy": rootTask(`"s3:GetBucketPolicy","s3:PutBucketPolicy","s3:DeleteBucketPolicy","s3:ListAllMyBuckets"`),
-	"SQSUnlockQueuePolicy": rootTask(`"sqs:SetQueueAttributes","sqs:GetQueueAttributes","sqs:ListQueues","sqs:GetQueueUrl"`),
+// policies (arn:aws:iam::aws:policy/root-task/…): with the root user alone, and
+// with anything of the account. The document travels in the token: these are no
+// policies to attach.
+var rootTasks = map[string]struct{ root, any string }{
+	"IAMAuditRootUserCredentials": {
+		root: `"iam:GetUser","iam:GetLoginProfile","iam:ListAccessKeys","iam:ListMFADevices","iam:ListSigningCertificates","iam:GetAccessKeyLastUsed"`,
+		any:  `"iam:GetAccountSummary"`,
+	},
+	"IAMCreateRootUserPassword": {root: `"iam:GetLoginProfile","iam:CreateLoginProfile"`},
+	"IAMDeleteRootUserCredentials": {
+		root: `"iam:GetUser","iam:GetLoginProfile","iam:DeleteLoginProfile","iam:ListAccessKeys","iam:DeleteAccessKey","iam:ListMFADevices",` +
+			`"iam:DeactivateMFADevice","iam:ListSigningCertificates","iam:DeleteSigningCertificate","iam:GetAccessKeyLastUsed"`,
+		any: `"iam:DeleteVirtualMFADevice"`, // which takes none from a user
+	},
+	"S3UnlockBucketPolicy": {any: `"s3:GetBucketPolicy","s3:PutBucketPolicy","s3:DeleteBucketPolicy","s3:ListAllMyBuckets"`},
+	"SQSUnlockQueuePolicy": {any: `"sqs:SetQueueAttributes","sqs:GetQueueAttributes","sqs:ListQueues","sqs:GetQueueUrl"`},
 }
 
-func rootTask(actions string) string {
-	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":[` + actions + `],"Resource":"*"}}`
+// rootTask is the policy of a task for the root user of this ARN; "" when there
+// is no such task.
+func rootTask(name, root string) string {
+	var statements []string
+	for _, s := range [][2]string{{rootTasks[name].root, root}, {rootTasks[name].any, "*"}} {
+		if s[0] != "" {
+			statements = append(statements, `{"Effect":"Allow","Action":[`+s[0]+`],"Resource":"`+s[1]+`"}`)
+		}
+	}
+	if statements == nil {
+		return ""
+	}
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
 }
 
 // AssumeRootRequest is AssumeRoot.
@@ -124,8 +141,8 @@ func (i *Issuer) permitAssumeRoot(s *signer, r AssumeRootRequest) (*session, err
 	}
 	arn, _ := identity.ParseARN(r.TaskPolicyARN)
 	name, _ := strings.CutPrefix(arn.Resource, "policy/root-task/")
-	document, ok := rootTasks[name]
-	if !ok || arn.Service != "iam" || arn.Account != "aws" || arn.Region != "" || !strings.HasPrefix(arn.Resource, "policy/root-task/") {
+	document := rootTask(name, root)
+	if document == "" || arn.Service != "iam" || arn.Account != "aws" || arn.Region != "" || !strings.HasPrefix(arn.Resource, "policy/root-task/") {
 		return nil, identity.NewError(identity.KindValidation, "issue.assumeroot", "There is no task policy "+bounded(r.TaskPolicyARN)+".")
 	}
 	m := &session{arn: root, proof: s.proof(), claims: token.SessionClaims{
