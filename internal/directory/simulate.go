@@ -15,6 +15,12 @@ import (
 const (
 	maxSimulated = 5000 // actions times resources
 	maxInputs    = 50   // documents
+	maxContext   = 1000 // values of condition keys
+	maxAction    = 128  // bytes of an action
+	maxResource  = 2048 // bytes of a resource
+	// maxJudged is how many statements one page judges, beyond its first item:
+	// each may be told of in the answer.
+	maxJudged = 50000
 )
 
 // Simulation asks what policies would decide (IAM SimulatePrincipalPolicy and
@@ -54,8 +60,9 @@ type MatchedStatement struct {
 	StartLine, StartColumn, EndLine, EndColumn int
 }
 
-// Simulate judges every action on every resource. KindNotFound for a source
-// that does not exist, KindInvalidInput for documents that cannot be read.
+// Simulate judges every action on every resource. A page may end early, where
+// there is much to judge. KindNotFound for a source that does not exist,
+// KindInvalidInput for documents that cannot be read.
 func (d *Directory) Simulate(ctx context.Context, c *identity.Caller, in Simulation) (Listing[Simulated], error) {
 	var out Listing[Simulated]
 	action := "iam:SimulateCustomPolicy"
@@ -68,8 +75,8 @@ func (d *Directory) Simulate(ctx context.Context, c *identity.Caller, in Simulat
 	if len(in.Resources) == 0 {
 		in.Resources = []string{"*"}
 	}
-	if n := len(in.Actions) * len(in.Resources); n > maxSimulated {
-		return out, invalid("A simulation judges at most %d pairs of an action and a resource, not %d.", maxSimulated, n)
+	if err := in.check(); err != nil {
+		return out, err
 	}
 	after, err := d.openMarker(c, "simulation", in.Page.Marker)
 	if err != nil {
@@ -91,8 +98,9 @@ func (d *Directory) Simulate(ctx context.Context, c *identity.Caller, in Simulat
 	for key, values := range in.Context {
 		facts.Set(key, values...)
 	}
+	limit := min(in.Page.limit(), max(1, maxJudged/max(1, statements(&set))))
 	for i := first; i < len(in.Actions)*len(in.Resources); i++ {
-		if len(out.Items) == in.Page.limit() {
+		if len(out.Items) == limit {
 			out.Next, err = d.sealMarker(c, "simulation", store.After{Key: strconv.Itoa(i)})
 			return out, err
 		}
@@ -103,6 +111,38 @@ func (d *Directory) Simulate(ctx context.Context, c *identity.Caller, in Simulat
 		out.Items = append(out.Items, judge(&r, &set))
 	}
 	return out, nil
+}
+
+func (in *Simulation) check() error {
+	if n := len(in.Actions) * len(in.Resources); n > maxSimulated {
+		return invalid("A simulation judges at most %d pairs of an action and a resource, not %d.", maxSimulated, n)
+	}
+	for list, most := range map[*[]string]int{&in.Actions: maxAction, &in.Resources: maxResource} {
+		for _, text := range *list {
+			if len(text) > most {
+				return invalid("%s is longer than %d bytes.", clip(text), most)
+			}
+		}
+	}
+	values := 0
+	for _, v := range in.Context {
+		values += len(v)
+	}
+	if values > maxContext {
+		return invalid("A simulation takes at most %d values of condition keys, not %d.", maxContext, values)
+	}
+	return nil
+}
+
+// statements counts what is judged for one pair.
+func statements(set *policy.Set) int {
+	n := 0
+	for _, p := range append([]*policy.Policy{set.Boundary, set.Resource}, set.Identity...) {
+		if p != nil {
+			n += len(p.Statements())
+		}
+	}
+	return n
 }
 
 func judge(r *policy.Request, set *policy.Set) Simulated {
@@ -132,12 +172,12 @@ func (d *Directory) simulated(ctx context.Context, c *identity.Caller, in *Simul
 			return set, who, err
 		}
 	}
-	if in.CallerARN != "" && in.CallerARN != in.Source {
-		_, caller, err := d.policiesOf(ctx, c, in.CallerARN)
-		if identity.KindOf(err) == identity.KindNotFound && in.Source == "" {
-			err = nil // a made-up name will do where all policies are made up
-		} else if err == nil {
-			who = caller
+	// Where all policies are made up, so is the name: nothing is told of a user
+	// who has it.
+	if in.CallerARN != "" && in.CallerARN != in.Source && in.Source != "" {
+		err := d.permit(c, "iam:SimulatePrincipalPolicy", in.CallerARN, c.AccountID)
+		if err == nil {
+			_, who, err = d.policiesOf(ctx, c, in.CallerARN)
 		}
 		if err != nil {
 			return set, who, err

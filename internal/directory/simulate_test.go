@@ -2,6 +2,8 @@ package directory_test
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"daypass/internal/directory"
@@ -122,5 +124,74 @@ func TestSimulatePages(t *testing.T) {
 	keys, err := s.Directory.ContextKeys(t.Context(), a, "", in.Policies)
 	if err != nil || !slices.Equal(keys, []string{"aws:SourceIp"}) {
 		t.Errorf("%v, %v", err, keys)
+	}
+}
+
+// TestSimulateBounds: however much is asked, a page judges a bounded number of
+// statements, and the pages together are whole.
+func TestSimulateBounds(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	a := root(t, s, stacktest.AccountA, "aws")
+	const statement = `{"Effect":"Allow","Action":"*","Resource":"*"}`
+	document := `{"Statement":[` + strings.Repeat(statement+",", 120) + statement + `]}`
+	in := directory.Simulation{Policies: slices.Repeat([]string{document}, 50), Page: directory.Page{MaxItems: 1000}}
+	for i := range 30 {
+		in.Actions = append(in.Actions, "x:"+strconv.Itoa(i))
+	}
+	got, pages := 0, 0
+	for {
+		out, err := s.Directory.Simulate(t.Context(), a, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		matched := 0
+		for _, item := range out.Items {
+			matched += len(item.Matched)
+		}
+		if matched > 50000 {
+			t.Errorf("%d statements in one page", matched)
+		}
+		got, pages = got+len(out.Items), pages+1
+		if in.Page.Marker = out.Next; out.Next == "" {
+			break
+		}
+	}
+	if got != 30 || pages < 4 {
+		t.Errorf("%d results in %d pages", got, pages)
+	}
+	for name, in := range map[string]directory.Simulation{
+		"action":   {Policies: []string{document}, Actions: []string{strings.Repeat("a", 129)}},
+		"resource": {Policies: []string{document}, Actions: []string{"a:b"}, Resources: []string{strings.Repeat("a", 2049)}},
+		"context":  {Policies: []string{document}, Actions: []string{"a:b"}, Context: map[string][]string{"k": make([]string, 1001)}},
+	} {
+		if _, err := s.Directory.Simulate(t.Context(), a, in); identity.KindOf(err) != identity.KindValidation {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSimulateTellsNothing: who may only simulate made-up policies learns
+// nothing of users by naming one as the caller.
+func TestSimulateTellsNothing(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	ctx, a := t.Context(), root(t, s, stacktest.AccountA, "aws")
+	if _, err := s.Directory.CreateUser(ctx, a, directory.NewUser{Name: "ann", Tags: map[string]string{"team": "blue"}}); err != nil {
+		t.Fatal(err)
+	}
+	ann, service := "arn:aws:iam::"+stacktest.AccountA+":user/ann", "arn:aws:iam::"+stacktest.AccountA+":user/service"
+	in := directory.Simulation{CallerARN: ann, Actions: []string{"a:b"}, Policies: []string{
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}}`,
+	}}
+	custom := limited(t, s, a, "custom", `{"Effect":"Allow","Action":"iam:SimulateCustomPolicy","Resource":"*"}`)
+	out, err := s.Directory.Simulate(ctx, custom, in)
+	if err != nil || out.Items[0].Decision != "implicitDeny" {
+		t.Errorf("a tag of another user: %v, %+v", err, out.Items)
+	}
+	principal := limited(t, s, a, "principal", `{"Effect":"Allow","Action":"iam:SimulatePrincipalPolicy","Resource":"`+service+`"}`)
+	in.Source = service
+	if _, err := s.Directory.Simulate(ctx, principal, in); identity.KindOf(err) != identity.KindAccessDenied {
+		t.Errorf("the tags of a user beside the one that it may simulate: %v", err)
 	}
 }
