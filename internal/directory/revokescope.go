@@ -176,8 +176,8 @@ func (d *Directory) ofUser(r store.Reader, sc *scope, userID string) (*scope, er
 
 func (d *Directory) providerScope(r store.Reader, in RevokeSpec) (*scope, error) {
 	arn, ok := identity.ParseARN(in.ID)
-	if !ok || arn.Service != "iam" || !strings.HasPrefix(arn.Resource, "oidc-provider/") {
-		return nil, invalid("%s is not the ARN of an OIDC provider.", in.ID)
+	if !ok || arn.Service != "iam" || !strings.HasPrefix(arn.Resource, "oidc-provider/") && !strings.HasPrefix(arn.Resource, "saml-provider/") {
+		return nil, invalid("%s is not the ARN of an OIDC or SAML provider.", in.ID)
 	}
 	// The provider itself may be gone already.
 	acc, err := store.Accounts.Get(r, arn.Account)

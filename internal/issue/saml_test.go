@@ -300,6 +300,23 @@ func TestSAMLBounds(t *testing.T) {
 	}
 }
 
+// TestSAMLRevoked: all that came through a SAML provider can be ended.
+func TestSAMLRevoked(t *testing.T) {
+	t.Parallel()
+	s := samlStack(t)
+	o := &office{Stack: s, t: t}
+	out, err := s.Issuer.SAML(t.Context(), issue.SAMLRequest{RoleARN: samlRole, PrincipalARN: samlProvider, Assertion: goodResponse(s, "r1").encode(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.caller(out.Keys)
+	if _, err := s.Directory.RevokeSessions(t.Context(), s.Operator(), directory.RevokeSpec{Scope: directory.ScopeProvider, ID: samlProvider}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.try(out.Keys)
+	wantKind(t, "a session of a revoked provider", err, identity.KindExpiredToken)
+}
+
 func TestSAMLMetadata(t *testing.T) {
 	t.Parallel()
 	s := samlStack(t)
