@@ -12,6 +12,7 @@ want jq jq
 want git git
 want openssl openssl
 want python3 python3
+want npm npm nodejs
 want rclone rclone
 want s3cmd s3cmd
 want restic restic
@@ -38,5 +39,16 @@ if ! { aws --version 2>/dev/null | grep -q '^aws-cli/1\.' && python3 -c 'import 
   if ! { python3 -m venv "$clients" && "$clients/bin/pip" install -q awscli boto3; } 2>/dev/null; then
     rm -rf "$clients"
     echo "install: no aws CLI version 1 to be had; tests that need it skip" >&2
+  fi
+fi
+
+# An OIDC issuer of somebody else, from npm.
+issuer=oidc-provider@9.13.3
+if [ ! -d "$clients/node/node_modules/oidc-provider" ] && command -v npm >/dev/null 2>&1; then
+  echo "install: $issuer into $clients/node"
+  mkdir -p "$clients/node"
+  if ! npm install --silent --no-audit --no-fund --no-package-lock --prefix "$clients/node" "$issuer" >/dev/null 2>&1; then
+    rm -rf "$clients/node"
+    echo "install: no $issuer to be had; tests that need it skip" >&2
   fi
 fi
