@@ -121,7 +121,7 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		})
 	} else {
 		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: w.Issuer}).Key())
-		if perr != nil || p.URL != w.Issuer {
+		if perr != nil || p.URL != w.Issuer || a.ForOthers(w.Issuer) {
 			return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
 		}
 		w.Provider = p
@@ -143,6 +143,13 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		return w, w.judgeForeign(unverified.header.Type)
 	}
 	return w, nil
+}
+
+// ForOthers tells the issuers of our accounts. Their tokens are taken nowhere
+// here, whoever registered them: they carry no lineage, so that what they
+// yielded would outlive their caller's end.
+func (a *Authn) ForOthers(issuer string) bool {
+	return strings.HasPrefix(issuer, a.external+identity.OutboundPath)
 }
 
 // OwnRealm returns the realm whose issuer this is, exactly, or nil.

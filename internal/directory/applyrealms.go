@@ -82,6 +82,9 @@ func (a *applying) provider(s ProviderSpec) error {
 			return invalid("provider: the account %s has no realm %q", s.AccountID, s.OwnRealm)
 		}
 	}
+	if a.d.authn.ForOthers(s.URL) {
+		return invalid("provider %s: this installation takes none of the tokens that it makes for others", s.URL)
+	}
 	want := identity.Provider{AccountID: s.AccountID, URL: s.URL, OwnRealm: s.OwnRealm, CreatedAt: a.now}
 	have, err := there(store.Providers.Get(a.tx, want.Key()))
 	if err != nil {

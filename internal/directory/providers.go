@@ -80,6 +80,8 @@ func (d *Directory) checkProvider(p *identity.Provider) error {
 			return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.provider", Public: "The URL is the issuer of a realm of another account."}
 		}
 		p.URL, p.OwnRealm = "", realm.Name
+	} else if d.authn.ForOthers(p.URL) {
+		return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.provider", Public: "The URL is an issuer of tokens for others: this installation takes none of them."}
 	} else if !strings.HasPrefix(p.URL, "https://") || !isIssuer(p.URL) || len(p.URL) > maxProviderID || strings.HasPrefix(identity.TrimScheme(p.URL), "realm:") {
 		return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.provider", Public: "Invalid Open ID Connect Provider URL"}
 	}

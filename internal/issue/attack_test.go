@@ -1,7 +1,10 @@
 package issue_test
 
 import (
+	"encoding/json"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"daypass/internal/directory"
 	"daypass/internal/identity"
@@ -81,4 +84,46 @@ func TestSourceIdentityOfRoot(t *testing.T) {
 	if c := o.assumed(o.rootA, deaf); c.SourceIdentity != "" {
 		t.Errorf("source identity: %q", c.SourceIdentity)
 	}
+}
+
+// TestOutboundIsTakenNowhere: a token for others carries no lineage. Taken here
+// it would leave keys that nothing which ends its caller could reach.
+func TestOutboundIsTakenNowhere(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	on, err := o.Directory.EnableOutboundFederation(t.Context(), o.alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.Directory.CreateOpenIDConnectProvider(t.Context(), o.alice, directory.NewProvider{URL: on.Issuer, ClientIDs: []string{"sts"}})
+	wantKind(t, "the account's own issuer as a provider", err, identity.KindInvalidInput)
+	_, err = o.Directory.Apply(t.Context(), o.Operator(), directory.SiteSpec{Providers: []directory.ProviderSpec{
+		{AccountID: stacktest.AccountB, URL: on.Issuer, ClientIDs: []string{"sts"}},
+	}}, false)
+	wantKind(t, "the same by the site file", err, identity.KindValidation)
+	_, keys, err := o.Issuer.Outbound(stacktest.AccountA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.update(func(tx store.Tx) error { // as one from before it was refused
+		return store.Providers.Put(tx, &identity.Provider{AccountID: stacktest.AccountA, URL: on.Issuer, ClientIDs: []string{"sts"}, JWKS: string(keys)})
+	})
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(keys, &set); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range set.Keys {
+		o.Foreign.Set(on.Issuer, k.KeyID, k.Key)
+	}
+	arn := o.role(stacktest.AccountA, "around", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"`+
+		identity.ProviderARN("aws", stacktest.AccountA, on.Issuer)+`"},"Action":"sts:AssumeRoleWithWebIdentity"}}`, adminPolicy)
+	out, err := o.Issuer.OutboundToken(t.Context(), o.mallory, issue.OutboundTokenRequest{Audience: []string{"sts"}, Algorithm: "RS256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.update(func(tx store.Tx) error {
+		return o.Access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: o.mallory.PrincipalID})
+	})
+	_, err = webIdentity(t, o.Stack, arn, out.Token, 0)
+	wantKind(t, "the token of a caller that was ended", err, identity.KindInvalidIdentity)
 }

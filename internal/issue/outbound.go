@@ -61,10 +61,9 @@ type outboundDetails struct {
 }
 
 // OutboundToken vouches for the caller to others, by a JWT of the account's own
-// issuer (STS GetWebIdentityToken). Nothing here takes it, unless somebody
-// registers that issuer. KindAccessDenied, with the detail QueryCode where the
-// account is no issuer and where the token would outlive the caller's session;
-// KindValidation.
+// issuer (STS GetWebIdentityToken). Nothing here takes it. KindAccessDenied,
+// with the detail QueryCode where the account is no issuer and where the token
+// would outlive the caller's session; KindValidation.
 func (i *Issuer) OutboundToken(ctx context.Context, c *identity.Caller, r OutboundTokenRequest) (OutboundToken, error) {
 	ev := audit.Change(c, stsSource, "GetWebIdentityToken", map[string]string{"signingAlgorithm": r.Algorithm})
 	out, err := i.outboundToken(ctx, c, r, &ev)
