@@ -78,8 +78,8 @@ type contextValue struct {
 // explain says why a request was refused. Statements of another account's
 // resource policy are none of the caller's business.
 func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message {
-	if res.Shown != "" {
-		q.request.Resource = res.Shown
+	if res.Shown != "" { // whether it exists must not be told, nor what it is like
+		q.request.Resource, q.facts.keys = res.Shown, ofRequest(q.request.Action, res.Keys)
 	}
 	if q.request.ResourceAccount != c.AccountID {
 		q.set.Resource, q.facts.later = nil, nil // nor is what its objects are like
@@ -117,6 +117,19 @@ func (a *Access) explain(c *identity.Caller, q *question, res *Resource) Message
 	}
 	m.Explanation = e.Encode(maxMessage / 2)
 	return m
+}
+
+// ofRequest are the condition keys that the request gives, without those of the
+// entity that it names.
+func ofRequest(action string, keys map[string][]string) map[string][]string {
+	bounds := strings.HasPrefix(action, "iam:Put") && strings.HasSuffix(action, "PermissionsBoundary")
+	out := map[string][]string{}
+	for k, values := range keys {
+		if !strings.Contains(k, ":ResourceTag/") && (bounds || k != "iam:PermissionsBoundary") {
+			out[k] = values
+		}
+	}
+	return out
 }
 
 // OwnReasons is the encoded message of a refusal that must not tell whether the

@@ -108,6 +108,14 @@ func (d *Directory) change(ctx context.Context, c *identity.Caller, ev audit.Eve
 	return err
 }
 
+// refused records a call whose proof was no good. Calls without rights are
+// recorded by package access.
+func (d *Directory) refused(ctx context.Context, ev audit.Event, err error) {
+	e := identity.AsError(err)
+	ev.ErrorCode, ev.ErrorMessage = string(e.Kind), e.Public
+	d.audit.Refuse(ctx, ev)
+}
+
 var idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // uniqueID makes an ID such as "AIDA…": the prefix and n base32 characters.

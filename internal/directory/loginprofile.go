@@ -153,17 +153,19 @@ func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old,
 	if err != nil {
 		return err
 	}
-	switch ok, err := d.authn.CheckOldPassword(ctx, u, old); {
-	case err != nil:
+	ev := audit.Change(c, iamSource, "ChangePassword", nil)
+	ok, err := d.authn.CheckOldPassword(ctx, u, old)
+	if err == nil && !ok {
+		err = &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.password", Public: "The old password was incorrect."}
+	}
+	if err != nil {
+		d.refused(ctx, ev, err)
 		return err
-	case !ok:
-		return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.password", Public: "The old password was incorrect."}
 	}
 	made, err := d.makePassword(ctx, acc, *u, password)
 	if err != nil {
 		return err
 	}
-	ev := audit.Change(c, iamSource, "ChangePassword", nil)
 	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		now, err := store.Users.Get(tx, u.ID)
 		if err != nil {

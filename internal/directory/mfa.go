@@ -104,7 +104,7 @@ func (d *Directory) EnableMFADevice(ctx context.Context, c *identity.Caller, use
 		if len(have) >= maxDevices {
 			return &identity.Error{Kind: identity.KindLimitExceeded, Op: "directory.mfa", Public: "Cannot exceed quota for MFADevicesPerUser: 8"}
 		}
-		if err := d.useCodes(ctx, tx, serial, code1, code2); err != nil {
+		if err := d.useCodes(ctx, tx, ev, serial, code1, code2); err != nil {
 			return err
 		}
 		v := *m
@@ -121,14 +121,16 @@ func (d *Directory) factorChanged(tx store.Tx, userID string) error {
 	return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: userID, Reason: "factor changed"})
 }
 
-// useCodes checks two codes in a row and uses them up.
-func (d *Directory) useCodes(ctx context.Context, tx store.Tx, serial, code1, code2 string) error {
+// useCodes checks two codes in a row and uses them up. Wrong ones are recorded:
+// they may be guesses.
+func (d *Directory) useCodes(ctx context.Context, tx store.Tx, ev audit.Event, serial, code1, code2 string) error {
 	seed, err := store.MFASeeds.Get(tx, serial)
 	if err != nil {
 		return err
 	}
 	step, err := d.authn.TwoTOTPCodes(ctx, seed, code1, code2)
 	if err != nil {
+		d.refused(ctx, ev, err)
 		return err
 	}
 	v := *seed
@@ -144,7 +146,7 @@ func (d *Directory) ResyncMFADevice(ctx context.Context, c *identity.Caller, use
 		if _, err := d.userDevice(tx, c, "iam:ResyncMFADevice", userName, serial); err != nil {
 			return err
 		}
-		return d.useCodes(ctx, tx, serial, code1, code2)
+		return d.useCodes(ctx, tx, ev, serial, code1, code2)
 	})
 }
 
