@@ -34,9 +34,14 @@ type newPassword struct {
 	row   *store.Password
 }
 
+// joinAction is the right to make a user one of a realm, whose tokens roles may
+// trust. IAM knows no such thing; "iam:*" holds it.
+const joinAction = "iam:JoinRealm"
+
 // CreateLoginProfile gives a user a password (IAM CreateLoginProfile). A user
 // that is in no realm joins that of its account, where the account has just
-// one, so that there is a place to log in. KindAlreadyExists when the user has
+// one, so that there is a place to log in; that needs iam:JoinRealm on the user
+// besides. KindAlreadyExists when the user has
 // a password, KindValidation ("PasswordPolicyViolation") for one that the
 // account's rule refuses.
 func (d *Directory) CreateLoginProfile(ctx context.Context, c *identity.Caller, userName string, password identity.Secret, mustChange bool) (LoginProfile, error) {
@@ -162,7 +167,13 @@ func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old,
 		d.refused(ctx, ev, err)
 		return err
 	}
-	made, err := d.makePassword(ctx, acc, *u, password)
+	var realm *identity.Realm
+	if u.Realm != "" { // nobody joins one by this
+		if realm, err = d.realmOf(acc, u); err != nil {
+			return err
+		}
+	}
+	made, err := d.makePassword(ctx, acc, realm, *u, password)
 	if err != nil {
 		return err
 	}
@@ -196,10 +207,21 @@ func (d *Directory) preparePassword(ctx context.Context, c *identity.Caller, act
 	if err != nil {
 		return nil, err
 	}
-	return d.makePassword(ctx, acc, u, password)
+	realm, err := d.realmOf(acc, &u)
+	if err != nil {
+		return nil, err
+	}
+	if realm != nil && u.Realm == "" {
+		if err := d.permitKeyed(c, joinAction, u.ARN(acc.Partition), acc.ID, access.EntityKeys{}.Tagged(u.Tags)); err != nil {
+			return nil, err
+		}
+	}
+	return d.makePassword(ctx, acc, realm, u, password)
 }
 
-func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, u identity.User, password identity.Secret) (*newPassword, error) {
+// makePassword makes a password for a realm, which a user who is in none then
+// joins; nil for none.
+func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, realm *identity.Realm, u identity.User, password identity.Secret) (*newPassword, error) {
 	if err := checkPassword(acc.PasswordPolicy, password); err != nil {
 		return nil, err
 	}
@@ -207,11 +229,8 @@ func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, u i
 		return nil, err
 	}
 	made := &newPassword{user: u}
-	realm, err := d.realmOf(acc, &u)
-	if err != nil {
-		return nil, err
-	}
 	pool := ""
+	var err error
 	if realm != nil {
 		pool = realm.PoolName
 		if u.Realm == "" {
