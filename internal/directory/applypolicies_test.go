@@ -163,6 +163,25 @@ func TestApplyKeepsWhatItDoesNotName(t *testing.T) {
 
 // TestApplyPolicyVersions: another document is another version in force, and
 // the oldest make room.
+// TestApplyNamesGroups: the difference shows groups as the file names them.
+func TestApplyNamesGroups(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	apply(t, s, policySite())
+	for _, step := range []struct {
+		groups   []string
+		from, to string
+	}{
+		{[]string{}, `["devs"]`, ""},
+		{[]string{"devs"}, "", `["devs"]`},
+	} {
+		ch := apply(t, s, directory.SiteSpec{Users: []directory.UserSpec{{AccountID: stacktest.AccountA, Name: "dev", Groups: step.groups}}})
+		if len(ch) != 1 || ch[0].Field != "groups" || ch[0].From != step.from || ch[0].To != step.to {
+			t.Errorf("groups %v: got %+v, want %q -> %q", step.groups, ch, step.from, step.to)
+		}
+	}
+}
+
 func TestApplyPolicyVersions(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)

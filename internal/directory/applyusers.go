@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/json"
 	"slices"
 
 	"daypass/internal/identity"
@@ -112,9 +113,33 @@ func (a *applying) groupIDs(s UserSpec) ([]string, error) {
 	return ids, nil
 }
 
+// groupNames is a JSON list of group IDs as the list of their names.
+func (a *applying) groupNames(list string) string {
+	var ids []string
+	if json.Unmarshal([]byte(list), &ids) != nil {
+		return list
+	}
+	for i, id := range ids {
+		if g, err := store.Groups.Get(a.tx, id); err == nil {
+			ids[i] = g.Name
+		}
+	}
+	b, err := json.Marshal(ids)
+	if err != nil {
+		return list
+	}
+	return string(b)
+}
+
 func (a *applying) putUser(have, u *identity.User, made *preparedUser, label string) error {
+	before := len(a.changes)
 	if err := upsert(a, store.Users, "user", label, have, u); err != nil {
 		return named("user "+label, err)
+	}
+	for i := range a.changes[before:] {
+		if c := &a.changes[before+i]; c.Field == "groups" {
+			c.From, c.To = a.groupNames(c.From), a.groupNames(c.To)
+		}
 	}
 	if made.password != nil {
 		if err := store.Passwords.Put(a.tx, made.password); err != nil {
