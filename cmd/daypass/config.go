@@ -21,7 +21,8 @@ func newConfigCheck() *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Say whether a configuration file is fit, and where it is not",
 		Long: `Read a configuration file as the server would, with the DAYPASS_* variables of
-this environment over it, and name file, line and key of everything wrong.
+this environment over it, and name file, line and key of what is wrong: of all
+unknown keys, and when there are none, of all values that do not fit.
 Without FILE the defaults and the environment are checked.`,
 		Example: `  daypass config check /etc/daypass/config.yaml
   DAYPASS_LISTEN=0.0.0.0:443 daypass config check config.yaml`,

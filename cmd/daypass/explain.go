@@ -85,7 +85,7 @@ action is allowed, 4 when it is denied.`,
 	flags.StringVar(&f.trust, "trust-policy", "", "`file` of the trust policy of the role that is asked for")
 	flags.StringVar(&f.action, "action", "", "`action`, such as s3:GetObject")
 	flags.StringVar(&f.on, "resource", "*", "`ARN` of the resource")
-	flags.StringVar(&f.principal, "principal", "", "`ARN` of who asks: a user, a role's session, a root user or an OIDC provider")
+	flags.StringVar(&f.principal, "principal", "", "`ARN` of who asks: a user, a role's session, a root user or a provider")
 	flags.StringVar(&f.owner, "resource-account", "", "account `ID` that owns the resource (default: the principal's)")
 	flags.StringArrayVar(&f.context, "context", nil, "condition key as `KEY=VALUE`; may be given again, the same key too")
 	flags.StringVar(&f.at, "at", "", "`time` of the request, as 2026-01-02T03:04:05Z (default: now)")

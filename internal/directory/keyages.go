@@ -196,7 +196,10 @@ func (d *Directory) SetKeysSleep(ctx context.Context, c *identity.Caller, provid
 	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		have, err := access.ProviderByARN(tx, providerARN)
 		if err != nil {
-			return orTarget(err, RevokeSpec{Scope: ScopeProvider, ID: providerARN})
+			if identity.KindOf(err) == identity.KindNotFound {
+				err = &identity.Error{Kind: identity.KindNotFound, Op: "directory.sleep", Public: "There is no foreign OIDC provider " + providerARN + "; keys made through realms of this installation and SAML providers do not sleep."}
+			}
+			return err
 		}
 		v := *have
 		v.KeysSleepAfterDays = days

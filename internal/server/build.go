@@ -58,6 +58,9 @@ func startObjectStore(c *Config, data *dataDir, log *slog.Logger) (*embedded.Sto
 		Root: c.objectsDir(data.path), Region: c.Region, Binary: c.ObjectStore.Binary, Logger: log.With("part", "objectstore"),
 	})
 	if err != nil {
+		if e := identity.AsError(err); e.Err != nil {
+			err = e.Err // people need the cause, not the function that met it
+		}
 		return nil, fmt.Errorf("the object store cannot be started (make build makes bin/daypass-objectstore; object_store.binary names it elsewhere): %w", err)
 	}
 	return objects, nil
