@@ -18,15 +18,16 @@ func accountTrust(account string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"sts:AssumeRole"}]}`
 }
 
-// cliIAM calls `aws iam` and decodes what it prints.
+// cliIAM calls `aws iam` and decodes what it prints. It names the endpoint in the
+// call: early releases of version 2 do not read it from the environment.
 type cliIAM struct {
 	*Client
-	path string
+	path, url string
 }
 
 func (c cliIAM) iam(args ...string) map[string]any {
 	c.t.Helper()
-	out := c.OK(c.path, append([]string{"iam"}, args...)...)
+	out := c.OK(c.path, append([]string{"--endpoint-url", c.url, "iam"}, args...)...)
 	if strings.TrimSpace(out) == "" {
 		return nil
 	}
@@ -35,7 +36,7 @@ func (c cliIAM) iam(args ...string) map[string]any {
 
 func (c cliIAM) refused(code string, args ...string) {
 	c.t.Helper()
-	c.Refused(code, c.path, append([]string{"iam"}, args...)...)
+	c.Refused(code, c.path, append([]string{"--endpoint-url", c.url, "iam"}, args...)...)
 }
 
 // at follows keys and, in lists, the first member.
@@ -65,7 +66,7 @@ func TestIAMRolesCLI(t *testing.T) {
 			t.Parallel()
 			path := v.need(t)
 			s := Start(t)
-			c := cliIAM{s.NewClient(t).With(s.RootKeys()), path}
+			c := cliIAM{s.NewClient(t).With(s.RootKeys()), path, s.URL}
 			cliRoles(t, s, c)
 			cliProviders(t, s, c)
 			cliUsers(t, s, c)
@@ -172,7 +173,7 @@ func cliUsers(t *testing.T, s *Server, c cliIAM) {
 
 	// A user without rights is told of none of them, whether they exist or not.
 	k := c.iam("create-access-key", "--user-name", "carol")
-	carol := cliIAM{s.NewClient(t).With(Keys{AccessKeyID: at(k, "AccessKey", "AccessKeyId").(string), SecretAccessKey: at(k, "AccessKey", "SecretAccessKey").(string)}), c.path}
+	carol := cliIAM{s.NewClient(t).With(Keys{AccessKeyID: at(k, "AccessKey", "AccessKeyId").(string), SecretAccessKey: at(k, "AccessKey", "SecretAccessKey").(string)}), c.path, c.url}
 	carol.refused("AccessDenied", "get-role", "--role-name", "shasta-admin")
 	carol.refused("AccessDenied", "get-role", "--role-name", "none")
 }

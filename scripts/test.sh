@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 export PATH="$PWD/.clients/bin:$PATH"
-fuzztime=5s
+fuzztime=3s
 [ -n "${SOAK:-}" ] && fuzztime=60s && export DAYPASS_SOAK=1
 
 fuzz() {
