@@ -66,9 +66,15 @@ func TestAdministratorsDay(t *testing.T) {
 		name string
 		run  func(*adminDay)
 	}{
-		{"the account", (*adminDay).account}, {"people", (*adminDay).people}, {"a second factor", (*adminDay).factor},
-		{"a boundary", (*adminDay).boundary}, {"a workload", (*adminDay).workload}, {"a denied upload", (*adminDay).denial},
-		{"a lost session", (*adminDay).revocation}, {"reports", (*adminDay).reports}, {"leaving", (*adminDay).leaving},
+		{"the account", (*adminDay).account},
+		{"people", (*adminDay).people},
+		{"a second factor", (*adminDay).factor},
+		{"a boundary", (*adminDay).boundary},
+		{"a workload", (*adminDay).workload},
+		{"a denied upload", (*adminDay).denial},
+		{"a lost session", (*adminDay).revocation},
+		{"reports", (*adminDay).reports},
+		{"leaving", (*adminDay).leaving},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { d.t = t; d.shell.t = t; step.run(d) }) {
 			t.FailNow()

@@ -24,10 +24,19 @@ func TestS3Policies(t *testing.T) {
 		name string
 		rows func(*policyLab) []s3Row
 	}{
-		{"read only", readOnly}, {"a prefix for each user", userPrefix}, {"MFA required", mfaRequired}, {"source address", sourceAddress},
-		{"tags", tagBased}, {"no unencrypted upload", unencrypted}, {"another account", crossAccount},
-		{"session policy", sessionPolicy}, {"boundary", boundary}, {"time window", timeWindow},
-		{"both ends of a copy", copyEnds}, {"existence", existence}, {"signature and region", signature},
+		{"read only", readOnly},
+		{"a prefix for each user", userPrefix},
+		{"MFA required", mfaRequired},
+		{"source address", sourceAddress},
+		{"tags", tagBased},
+		{"no unencrypted upload", unencrypted},
+		{"another account", crossAccount},
+		{"session policy", sessionPolicy},
+		{"boundary", boundary},
+		{"time window", timeWindow},
+		{"both ends of a copy", copyEnds},
+		{"existence", existence},
+		{"signature and region", signature},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			l.t = t
@@ -46,8 +55,10 @@ func readOnly(l *policyLab) []s3Row {
 		UserName: aws.String("reader"), PolicyArn: aws.String("arn:" + l.Partition + ":iam::aws:policy/AmazonS3ReadOnlyAccess"),
 	}))
 	return []s3Row{
-		{u, get("lab/secret/a"), "", ""}, {u, list("lab", "-", true), "", ""},
-		{u, put("lab/public/b"), noIdentity, ""}, {u, remove("lab/public/a"), noIdentity, ""},
+		{u, get("lab/secret/a"), "", ""},
+		{u, list("lab", "-", true), "", ""},
+		{u, put("lab/public/b"), noIdentity, ""},
+		{u, remove("lab/public/a"), noIdentity, ""},
 	}
 }
 
@@ -58,13 +69,21 @@ func userPrefix(l *policyLab) []s3Row {
 	}
 	alice, bob := l.user(l.root, "alice", nil, home...), l.user(l.root, "bob", nil, home...)
 	return []s3Row{
-		{alice, put("lab/home/alice/g"), "", ""}, {alice, get("lab/home/alice/f"), "", ""}, {bob, get("lab/home/bob/f"), "", ""},
-		{alice, get("lab/home/bob/f"), noIdentity, "OwnObjects"}, {alice, put("lab/home/alice"), noIdentity, "OwnObjects"},
-		{alice, get("lab/home/Alice/f"), noIdentity, "OwnObjects"}, {alice, put("lab/home/alice2/f"), noIdentity, "OwnObjects"},
-		{alice, list("lab", "home/alice/", true), "", ""}, {alice, list("lab", "home/alice/x", false), "", ""},
-		{alice, list("lab", "home/", true), noIdentity, "OwnListing"}, {alice, list("lab", "home/", false), noIdentity, "OwnListing"},
-		{alice, list("lab", "", true), noIdentity, "OwnListing"}, {alice, list("lab", "-", true), noIdentity, "OwnListing"},
-		{alice, list("lab", "home/alice", true), noIdentity, "OwnListing"}, {alice, list("lab", "home/bob/", true), noIdentity, "OwnListing"},
+		{alice, put("lab/home/alice/g"), "", ""},
+		{alice, get("lab/home/alice/f"), "", ""},
+		{bob, get("lab/home/bob/f"), "", ""},
+		{alice, get("lab/home/bob/f"), noIdentity, "OwnObjects"},
+		{alice, put("lab/home/alice"), noIdentity, "OwnObjects"},
+		{alice, get("lab/home/Alice/f"), noIdentity, "OwnObjects"},
+		{alice, put("lab/home/alice2/f"), noIdentity, "OwnObjects"},
+		{alice, list("lab", "home/alice/", true), "", ""},
+		{alice, list("lab", "home/alice/x", false), "", ""},
+		{alice, list("lab", "home/", true), noIdentity, "OwnListing"},
+		{alice, list("lab", "home/", false), noIdentity, "OwnListing"},
+		{alice, list("lab", "", true), noIdentity, "OwnListing"},
+		{alice, list("lab", "-", true), noIdentity, "OwnListing"},
+		{alice, list("lab", "home/alice", true), noIdentity, "OwnListing"},
+		{alice, list("lab", "home/bob/", true), noIdentity, "OwnListing"},
 	}
 }
 
@@ -77,9 +96,13 @@ func mfaRequired(l *policyLab) []s3Row {
 	l.check("GetSessionToken", err)
 	session := l.actor(u.arn, Keys{*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken})
 	return []s3Row{
-		{u, get("lab/public/a"), "", ""}, {session, get("lab/public/a"), "", ""}, {session, put("lab/public/m"), "", ""},
-		{session, remove("lab/public/m"), byIdentity, "NeedMFA"}, {u, remove("lab/public/m"), byIdentity, "NeedMFA"}, // long-term keys have no such key: absent is not true
-		{session, put("lab/secret/m"), byIdentity, "FreshMFA"}, {u, put("lab/secret/m"), byIdentity, "FreshMFA"},
+		{u, get("lab/public/a"), "", ""},
+		{session, get("lab/public/a"), "", ""},
+		{session, put("lab/public/m"), "", ""},
+		{session, remove("lab/public/m"), byIdentity, "NeedMFA"},
+		{u, remove("lab/public/m"), byIdentity, "NeedMFA"}, // long-term keys have no such key: absent is not true
+		{session, put("lab/secret/m"), byIdentity, "FreshMFA"},
+		{u, put("lab/secret/m"), byIdentity, "FreshMFA"},
 	}
 }
 
@@ -89,8 +112,10 @@ func sourceAddress(l *policyLab) []s3Row {
 		`{"Sid":"FromThere","Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}}`)
 	l.bucketPolicy(`{"Sid":"NotFromHere","Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:PARTITION:s3:::lab/secret/*","Condition":{"NotIpAddress":{"aws:SourceIp":"203.0.113.0/24"}}}`)
 	return []s3Row{
-		{u, get("lab/public/a"), "", ""}, {u, put("lab/public/o"), noIdentity, "FromThere"},
-		{u, get("lab/secret/a"), byResource, "NotFromHere"}, {l.root, get("lab/secret/a"), byResource, "NotFromHere"},
+		{u, get("lab/public/a"), "", ""},
+		{u, put("lab/public/o"), noIdentity, "FromThere"},
+		{u, get("lab/secret/a"), byResource, "NotFromHere"},
+		{l.root, get("lab/secret/a"), byResource, "NotFromHere"},
 	}
 }
 
@@ -105,15 +130,22 @@ func tagBased(l *policyLab) []s3Row {
 	climber := l.user(l.root, "climber", []string{"team=red/../blue"}, statements...)
 	dotty := l.user(l.root, "dotty", []string{"team=.."}, statements...)
 	return []s3Row{
-		{red, get("lab/red"), "", ""}, {red, get("lab/blue"), noIdentity, "OwnTeam"}, {red, get("lab/plain"), noIdentity, "OwnTeam"},
+		{red, get("lab/red"), "", ""},
+		{red, get("lab/blue"), noIdentity, "OwnTeam"},
+		{red, get("lab/plain"), noIdentity, "OwnTeam"},
 		{red, get("lab/nothing-here"), noIdentity, "OwnTeam"},
-		{none, get("lab/plain"), noIdentity, "OwnTeam"}, {climber, get("lab/slash"), "", ""}, // equality takes it as it is
-		{red, put("lab/up/a", "x-tagging", "team=red"), "", ""}, {red, put("lab/up/a"), noIdentity, "Tagged"},
+		{none, get("lab/plain"), noIdentity, "OwnTeam"},
+		{climber, get("lab/slash"), "", ""}, // equality takes it as it is
+		{red, put("lab/up/a", "x-tagging", "team=red"), "", ""},
+		{red, put("lab/up/a"), noIdentity, "Tagged"},
 		{red, put("lab/up/a", "x-tagging", "team=blue"), noIdentity, "Tagged"},
 		{red, put("lab/up/a", "x-tagging", "team=red&Team=blue"), noIdentity, "Tagged"},
-		{red, put("lab/teams/red/a"), "", ""}, {red, put("lab/teams/blue/a"), noIdentity, "OwnFolder"},
-		{none, put("lab/teams/a"), noIdentity, "OwnFolder"}, {climber, put("lab/teams/red"), noIdentity, "OwnFolder"},
-		{climber, put("lab/teams/blue/a"), noIdentity, "OwnFolder"}, {dotty, put("lab/teams/a"), noIdentity, "OwnFolder"},
+		{red, put("lab/teams/red/a"), "", ""},
+		{red, put("lab/teams/blue/a"), noIdentity, "OwnFolder"},
+		{none, put("lab/teams/a"), noIdentity, "OwnFolder"},
+		{climber, put("lab/teams/red"), noIdentity, "OwnFolder"},
+		{climber, put("lab/teams/blue/a"), noIdentity, "OwnFolder"},
+		{dotty, put("lab/teams/a"), noIdentity, "OwnFolder"},
 	}
 }
 
@@ -121,10 +153,13 @@ func unencrypted(l *policyLab) []s3Row {
 	u := l.user(l.root, "uploader", nil, `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
 	l.bucketPolicy(`{"Sid":"Encrypt","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:PARTITION:s3:::lab/*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption":"AES256"}}}`)
 	return []s3Row{
-		{u, get("lab/public/a"), "", ""}, {u, put("lab/public/e", "x-sse", "AES256"), "", ""},
-		{u, put("lab/public/e"), byResource, "Encrypt"}, {u, copying("lab/public/a", "lab/public/e"), byResource, "Encrypt"},
+		{u, get("lab/public/a"), "", ""},
+		{u, put("lab/public/e", "x-sse", "AES256"), "", ""},
+		{u, put("lab/public/e"), byResource, "Encrypt"},
+		{u, copying("lab/public/a", "lab/public/e"), byResource, "Encrypt"},
 		{u, put("lab/public/e", "x-sse", "aws:kms"), byResource, "Encrypt"},
-		{u, inParts("lab/public/parts", "AES256"), "", ""}, {u, inParts("lab/public/parts", ""), byResource, "Encrypt"},
+		{u, inParts("lab/public/parts", "AES256"), "", ""},
+		{u, inParts("lab/public/parts", ""), byResource, "Encrypt"},
 	}
 }
 
@@ -140,8 +175,10 @@ func inParts(path, sse string) s3Op {
 		if err != nil {
 			return err
 		}
-		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: b, Key: k, UploadId: up.UploadId,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})
+		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: b, Key: k, UploadId: up.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}},
+		})
 		return err
 	}}
 }
@@ -176,21 +213,30 @@ func crossAccount(l *policyLab) []s3Row {
 		l.t.Errorf("another owner expected: %v", err)
 	}
 	return []s3Row{
-		{guest, get("lab/public/a"), "", ""}, {guest, put("lab/public/g"), "", ""}, {l.second, get("lab/public/a"), "", ""},
+		{guest, get("lab/public/a"), "", ""},
+		{guest, put("lab/public/g"), "", ""},
+		{l.second, get("lab/public/a"), "", ""},
 		{l.root, get("lab/public/g"), "", ""}, // what a guest wrote is the bucket owner's
-		{guest, get("lab/secret/a"), noResource, ""}, {guest, remove("lab/public/a"), noResource, ""}, {guest, list("lab", "-", true), noResource, ""},
-		{limited, get("lab/public/a"), noIdentity, ""}, {guest, get("lab/public/draft/x"), byResource, ""},
+		{guest, get("lab/secret/a"), noResource, ""},
+		{guest, remove("lab/public/a"), noResource, ""},
+		{guest, list("lab", "-", true), noResource, ""},
+		{limited, get("lab/public/a"), noIdentity, ""},
+		{guest, get("lab/public/draft/x"), byResource, ""},
 	}
 }
 
 func sessionPolicy(l *policyLab) []s3Row {
 	ctx := l.t.Context()
 	u := l.user(l.root, "assumer", nil, `{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}`)
-	role, err := l.root.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("worker"),
-		AssumeRolePolicyDocument: l.policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:PARTITION:iam::ACCOUNT:user/assumer"},"Action":"sts:AssumeRole"}`)})
+	role, err := l.root.iam.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName:                 aws.String("worker"),
+		AssumeRolePolicyDocument: l.policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:PARTITION:iam::ACCOUNT:user/assumer"},"Action":"sts:AssumeRole"}`),
+	})
 	l.check("CreateRole", err)
-	l.must(l.root.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("worker"), PolicyName: aws.String("p"),
-		PolicyDocument: l.policyOf(`{"Sid":"Work","Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:PARTITION:s3:::lab/public/*"}`)}))
+	l.must(l.root.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+		RoleName: aws.String("worker"), PolicyName: aws.String("p"),
+		PolicyDocument: l.policyOf(`{"Sid":"Work","Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:PARTITION:s3:::lab/public/*"}`),
+	}))
 	assume := func(name string, p *string) *actor {
 		out, err := u.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String(name), Policy: p})
 		l.check("AssumeRole", err)
@@ -200,23 +246,31 @@ func sessionPolicy(l *policyLab) []s3Row {
 	narrow := assume("narrow", l.policyOf(`{"Sid":"JustRead","Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`))
 	l.bucketPolicy(`{"Sid":"Worker","Effect":"Allow","Principal":{"AWS":"arn:PARTITION:iam::ACCOUNT:role/worker"},"Action":["s3:ListBucket","s3:DeleteObject"],"Resource":["arn:PARTITION:s3:::lab","arn:PARTITION:s3:::lab/*"]}`)
 	return []s3Row{
-		{full, put("lab/public/s"), "", ""}, {full, list("lab", "-", true), "", ""}, {narrow, get("lab/public/a"), "", ""},
-		{narrow, put("lab/public/s"), noSession, ""}, {narrow, get("lab/secret/a"), noIdentity, "Work"},
-		{narrow, list("lab", "-", true), noSession, ""}, {narrow, remove("lab/public/s"), noSession, ""},
+		{full, put("lab/public/s"), "", ""},
+		{full, list("lab", "-", true), "", ""},
+		{narrow, get("lab/public/a"), "", ""},
+		{narrow, put("lab/public/s"), noSession, ""},
+		{narrow, get("lab/secret/a"), noIdentity, "Work"},
+		{narrow, list("lab", "-", true), noSession, ""},
+		{narrow, remove("lab/public/s"), noSession, ""},
 	}
 }
 
 func boundary(l *policyLab) []s3Row {
 	ctx := l.t.Context()
 	u := l.user(l.root, "bounded", nil, `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
-	made, err := l.root.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("bound"),
-		PolicyDocument: l.policyOf(`{"Sid":"AtMost","Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:PARTITION:s3:::lab","arn:PARTITION:s3:::lab/public/*"]}`)})
+	made, err := l.root.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{
+		PolicyName:     aws.String("bound"),
+		PolicyDocument: l.policyOf(`{"Sid":"AtMost","Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:PARTITION:s3:::lab","arn:PARTITION:s3:::lab/public/*"]}`),
+	})
 	l.check("CreatePolicy", err)
 	l.must(l.root.iam.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{UserName: aws.String("bounded"), PermissionsBoundary: made.Policy.Arn}))
 	l.bucketPolicy(`{"Sid":"ByName","Effect":"Allow","Principal":{"AWS":"arn:PARTITION:iam::ACCOUNT:user/bounded"},"Action":"s3:PutObject","Resource":"arn:PARTITION:s3:::lab/public/*"}`)
 	return []s3Row{
-		{u, get("lab/public/a"), "", ""}, {u, list("lab", "-", true), "", ""},
-		{u, get("lab/secret/a"), noBoundary, "AtMost"}, {u, remove("lab/public/a"), noBoundary, ""},
+		{u, get("lab/public/a"), "", ""},
+		{u, list("lab", "-", true), "", ""},
+		{u, get("lab/secret/a"), noBoundary, "AtMost"},
+		{u, remove("lab/public/a"), noBoundary, ""},
 		{u, put("lab/public/n"), "", ""}, // a bucket policy that names the user is not bounded, as in AWS
 		{u, put("lab/secret/n"), noBoundary, ""},
 	}
@@ -240,8 +294,10 @@ func copyEnds(l *policyLab) []s3Row {
 		`{"Sid":"NotSecret","Effect":"Deny","Action":"s3:GetObject","Resource":"arn:PARTITION:s3:::lab/secret/*"}`,
 		`{"Sid":"Target","Effect":"Allow","Action":"s3:PutObject","Resource":"arn:PARTITION:s3:::lab/copies/*","Condition":{"StringLike":{"s3:x-amz-copy-source":["lab/public/*","lab/secret/*","lab/red"]}}}`)
 	return []s3Row{
-		{u, copying("lab/public/a", "lab/copies/a"), "", ""}, {u, copying("/lab/public%2Fa", "lab/copies/b"), "", ""},
-		{u, copying("lab/public/a", "lab/public/c"), noIdentity, "Target"}, {u, copying("lab/plain", "lab/copies/c"), noIdentity, "Target"},
+		{u, copying("lab/public/a", "lab/copies/a"), "", ""},
+		{u, copying("/lab/public%2Fa", "lab/copies/b"), "", ""},
+		{u, copying("lab/public/a", "lab/public/c"), noIdentity, "Target"},
+		{u, copying("lab/plain", "lab/copies/c"), noIdentity, "Target"},
 		{u, copying("lab/secret/a", "lab/copies/c").as("s3:GetObject", "lab/secret/a"), byIdentity, "NotSecret"},
 		{u, copying("lab/red", "lab/copies/red").as("s3:GetObjectTagging", "lab/red"), noIdentity, ""}, // its tags would come along
 		{u, put("lab/copies/d"), noIdentity, "Target"},
@@ -270,7 +326,9 @@ func signature(l *policyLab) []s3Row {
 	}
 	own := l.policyOf(`{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"*"}`)
 	return []s3Row{
-		{u, create(""), noIdentity, "Region"}, {u, create("us-west-2"), noIdentity, "Region"}, {u, create("eu-west-1"), "", ""},
+		{u, create(""), noIdentity, "Region"},
+		{u, create("us-west-2"), noIdentity, "Region"},
+		{u, create("eu-west-1"), "", ""},
 		{u, op("ListAllMyBuckets", "*", func(ctx context.Context, c *s3.Client) error { _, err := c.ListBuckets(ctx, nil); return err }), "", ""},
 		{u, op("PutBucketPolicy", *bucket, func(ctx context.Context, c *s3.Client) error {
 			_, err := c.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: own})
@@ -346,8 +404,10 @@ func presignedIsJudgedAtUse(t *testing.T, l *policyLab) {
 	l.rows(t, []s3Row{{u, get("lab/public/a"), "", ""}})
 	l.noBucketPolicy()
 	fetch(200, "lab/public/a")
-	l.must(l.root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: aws.String("signer"), PolicyName: aws.String("p"),
-		PolicyDocument: l.policyOf(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:PARTITION:s3:::lab/home/*"}`)}))
+	l.must(l.root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{
+		UserName: aws.String("signer"), PolicyName: aws.String("p"),
+		PolicyDocument: l.policyOf(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:PARTITION:s3:::lab/home/*"}`),
+	}))
 	fetch(403, "because no identity-based policy allows the s3:GetObject action")
 }
 
@@ -373,8 +433,10 @@ func partsAreJudged(t *testing.T, l *policyLab) {
 	l.rows(t, []s3Row{{u, abort, noIdentity, ""}})
 	l.bucketPolicy(`{"Sid":"Frozen","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:PARTITION:s3:::lab/parts/*"}`)
 	complete := func() error {
-		_, err := u.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: key, UploadId: up.UploadId,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: aws.String(`"x"`)}}}})
+		_, err := u.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: key, UploadId: up.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: aws.String(`"x"`)}}},
+		})
 		return err
 	}
 	for what, err := range map[string]error{"part": part(), "complete": complete()} {

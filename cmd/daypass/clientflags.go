@@ -124,8 +124,12 @@ func (f *clientFlags) resolve(c *cobra.Command) (*client.Config, client.Profile,
 	p, _ := config.Profile(name)
 	p.Endpoint = cmp.Or(f.over.Endpoint, os.Getenv(envEndpoint), p.Endpoint)
 	for _, pair := range []struct{ into, from *string }{
-		{&p.Realm, &f.over.Realm}, {&p.ClientID, &f.over.ClientID}, {&p.Username, &f.over.Username},
-		{&p.Role, &f.over.Role}, {&p.SessionName, &f.over.SessionName}, {&p.Region, &f.over.Region},
+		{&p.Realm, &f.over.Realm},
+		{&p.ClientID, &f.over.ClientID},
+		{&p.Username, &f.over.Username},
+		{&p.Role, &f.over.Role},
+		{&p.SessionName, &f.over.SessionName},
+		{&p.Region, &f.over.Region},
 	} {
 		*pair.into = cmp.Or(*pair.from, *pair.into)
 	}

@@ -97,10 +97,21 @@ func newSessionsShow() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 			for _, line := range [][2]string{
-				{"ID", s.AccessKeyID}, {"state", string(s.State)}, {"who", s.ARN}, {"unique ID", s.PrincipalID}, {"account", s.AccountID},
-				{"by", by(s)}, {"provider", s.Provider}, {"log-in session", s.Login}, {"obtained by", s.Parent},
-				{"from", s.SourceIP}, {"client", s.UserAgent}, {"issued", when(s.IssuedAt)}, {"until", when(s.ExpiresAt)},
-				{"last seen", when(s.LastSeen)}, {"made keys", strings.Join(s.Keys, " ")},
+				{"ID", s.AccessKeyID},
+				{"state", string(s.State)},
+				{"who", s.ARN},
+				{"unique ID", s.PrincipalID},
+				{"account", s.AccountID},
+				{"by", by(s)},
+				{"provider", s.Provider},
+				{"log-in session", s.Login},
+				{"obtained by", s.Parent},
+				{"from", s.SourceIP},
+				{"client", s.UserAgent},
+				{"issued", when(s.IssuedAt)},
+				{"until", when(s.ExpiresAt)},
+				{"last seen", when(s.LastSeen)},
+				{"made keys", strings.Join(s.Keys, " ")},
 			} {
 				fmt.Fprintf(w, "%s\t%s\n", line[0], dash(line[1]))
 			}

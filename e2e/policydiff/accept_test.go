@@ -132,11 +132,22 @@ func (g generator) spoil(text string) string {
 
 func (g generator) value() any {
 	values := []any{
-		nil, "", "x", "*", 1, true, 1e300, []any{}, map[string]any{}, []any{"*"}, []any{[]any{"*"}}, map[string]any{"x": "y"}, []any{"*", 1}, "a b", "arn:aws:s3:::", "arn:aws",
+		nil, "", "x", "*", 1, true, 1e300,
+		[]any{},
+		map[string]any{},
+		[]any{"*"},
+		[]any{[]any{"*"}},
+		map[string]any{"x": "y"},
+		[]any{"*", 1},
+		"a b", "arn:aws:s3:::", "arn:aws",
 		"arn:demo:s3:::b", "s3:", ":x", "s3:Get Object", "*:*", "${aws:username", "${}", "arn:aws:s3:::${a, b}", "Allow", "allow", "2012-10-17", "2020-10-17",
-		map[string]any{"StringEquals": map[string]any{"aws:username": []any{}}}, map[string]any{"Null": map[string]any{"a:b": "maybe"}},
-		map[string]any{"NumericEquals": map[string]any{"a:b": "ten"}}, map[string]any{"StringEquals": map[string]any{"nokey": "x"}},
-		map[string]any{"StringEquals": map[string]any{}}, map[string]any{"StringEquals": map[string]any{"a:b": "x", "A:B": "y"}}, map[string]any{"ForAnyValue:Null": map[string]any{"a:b": "true"}},
+		map[string]any{"StringEquals": map[string]any{"aws:username": []any{}}},
+		map[string]any{"Null": map[string]any{"a:b": "maybe"}},
+		map[string]any{"NumericEquals": map[string]any{"a:b": "ten"}},
+		map[string]any{"StringEquals": map[string]any{"nokey": "x"}},
+		map[string]any{"StringEquals": map[string]any{}},
+		map[string]any{"StringEquals": map[string]any{"a:b": "x", "A:B": "y"}},
+		map[string]any{"ForAnyValue:Null": map[string]any{"a:b": "true"}},
 	}
 	return values[g.IntN(len(values))]
 }
@@ -210,11 +221,22 @@ func TestAcceptance(t *testing.T) {
 // sharedIssuers sign tokens for anyone; AWS names the claim that a trust policy
 // has to ask for.
 var sharedIssuers = []struct{ host, key string }{
-	{"token.actions.githubusercontent.com", ":sub"}, {"vstoken.actions.githubusercontent.com", ":sub"},
-	{"oidc-configuration.audit-log.githubusercontent.com", ":sub"}, {"gitlab.com", ":sub"}, {"agent.buildkite.com", ":sub"},
-	{"app.terraform.io", ":sub"}, {"oidc.codefresh.io", ":sub"}, {"studio.datachain.ai/api", ":sub"}, {"scalr.io", ":sub"},
-	{"tokens.cloud.shisho.dev", ":sub"}, {"proidc.upbound.io", ":sub"}, {"api.pulumi.com/oidc", ":aud"}, {"sandboxes.cloud", ":aud"},
-	{"oidc.vercel.com", ":aud"}, {"cognito-identity.amazonaws.com", ":aud"}, {"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", "sts:RoleSessionName"},
+	{"token.actions.githubusercontent.com", ":sub"},
+	{"vstoken.actions.githubusercontent.com", ":sub"},
+	{"oidc-configuration.audit-log.githubusercontent.com", ":sub"},
+	{"gitlab.com", ":sub"},
+	{"agent.buildkite.com", ":sub"},
+	{"app.terraform.io", ":sub"},
+	{"oidc.codefresh.io", ":sub"},
+	{"studio.datachain.ai/api", ":sub"},
+	{"scalr.io", ":sub"},
+	{"tokens.cloud.shisho.dev", ":sub"},
+	{"proidc.upbound.io", ":sub"},
+	{"api.pulumi.com/oidc", ":aud"},
+	{"sandboxes.cloud", ":aud"},
+	{"oidc.vercel.com", ":aud"},
+	{"cognito-identity.amazonaws.com", ":aud"},
+	{"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", "sts:RoleSessionName"},
 }
 
 // A trust policy that would trust all customers of a shared issuer, and that

@@ -233,8 +233,10 @@ func TestTrustPolicies(t *testing.T) {
 			st.actions = g.some([]string{webIdentityAction, "sts:AssumeRole*", "sts:AssumeRole", "sts:*", "sts:TagSession"}, 2)
 			st.principal = map[string]any{"Federated": oneOrList(g.Rand, g.some([]string{provider(0), provider(0), provider(1)}, 2), false)}
 			if g.IntN(2) == 0 {
-				st.conditions = append(st.conditions, condition{g.pick([]string{"StringEquals", "StringLike", "StringNotEquals"}), host + ":" + g.pick([]string{"aud", "sub", "none"}),
-					g.some([]string{"app", "a*", "ann", "*", "repo:*"}, 2)})
+				st.conditions = append(st.conditions, condition{
+					g.pick([]string{"StringEquals", "StringLike", "StringNotEquals"}), host + ":" + g.pick([]string{"aud", "sub", "none"}),
+					g.some([]string{"app", "a*", "ann", "*", "repo:*"}, 2),
+				})
 				if n := len(st.conditions); n == 3 || (n == 2 && st.conditions[0].operator == st.conditions[1].operator) {
 					st.conditions = st.conditions[n-1:]
 				}

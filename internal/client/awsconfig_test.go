@@ -24,14 +24,18 @@ func TestAWSConfig(t *testing.T) {
 		{"no file", "", ours, false, 0o600},
 		{"after others", "[default]\nregion = x\n", "[default]\nregion = x\n\n" + ours, false, 0o644},
 		{"again", ours, ours, false, 0o600},
-		{"between others, with keys of one's own",
+		{
+			"between others, with keys of one's own",
 			"# kept by daypass configure\n[ profile  lab ]\noutput = json\nRegion=old\ns3 =\n  signature_version = s3\n  max_queue_size = 5\n\n# mine\n[profile z]\nregion = z\n",
 			"# kept by daypass configure\n[ profile  lab ]\noutput = json\nregion = us-east-1\ns3 =\n  signature_version = s3v4\n  max_queue_size = 5\n\n# mine\n[profile z]\nregion = z\n",
-			false, 0o600},
-		{"a key that is missing comes before the blank line",
+			false, 0o600,
+		},
+		{
+			"a key that is missing comes before the blank line",
 			"# kept by daypass configure\n[profile lab]\nregion = old\n\n# mine\n[profile z]\n",
 			"# kept by daypass configure\n[profile lab]\nregion = us-east-1\ns3 =\n  signature_version = s3v4\n\n# mine\n[profile z]\n",
-			false, 0o600},
+			false, 0o600,
+		},
 		{"another's", "[profile lab]\nregion = x\n", "", false, 0o600},
 		{"another's, by force", "[profile lab]\nregion = x\n", ours, true, 0o600},
 	} {

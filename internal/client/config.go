@@ -113,9 +113,17 @@ func (p *Profile) keys() [][2]string {
 		plain = "true"
 	}
 	return [][2]string{
-		{"endpoint", p.Endpoint}, {"realm", p.Realm}, {"client_id", p.ClientID}, {"username", p.Username},
-		{"role", p.Role}, {"session_name", p.SessionName}, {"duration", duration}, {"region", p.Region},
-		{"ca_file", p.CAFile}, {"web_identity_token_file", p.WebIdentityTokenFile}, {"allow_plain_http", plain},
+		{"endpoint", p.Endpoint},
+		{"realm", p.Realm},
+		{"client_id", p.ClientID},
+		{"username", p.Username},
+		{"role", p.Role},
+		{"session_name", p.SessionName},
+		{"duration", duration},
+		{"region", p.Region},
+		{"ca_file", p.CAFile},
+		{"web_identity_token_file", p.WebIdentityTokenFile},
+		{"allow_plain_http", plain},
 	}
 }
 

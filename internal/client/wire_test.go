@@ -28,16 +28,24 @@ func TestAnswers(t *testing.T) {
 		kind   identity.Kind
 		text   string
 	}{
-		{"wrong password", 401, `{"error":"invalid_grant","error_description":"Invalid user credentials"}`, identity.KindInvalidCredentials,
-			"Invalid user credentials; check the user name, the password and the realm (root-accounts) [request R]"},
-		{"must change", 400, `{"error":"invalid_grant","error_description":"Account is not fully set up: the password must be changed"}`, identity.KindPasswordExpired,
-			"Account is not fully set up: the password must be changed [request R]"},
-		{"second factor", 400, `{"error":"invalid_grant","error_description":"Account is not fully set up: a second factor is required"}`, identity.KindMFARequired,
-			"Account is not fully set up: a second factor is required [request R]"},
+		{
+			"wrong password", 401, `{"error":"invalid_grant","error_description":"Invalid user credentials"}`, identity.KindInvalidCredentials,
+			"Invalid user credentials; check the user name, the password and the realm (root-accounts) [request R]",
+		},
+		{
+			"must change", 400, `{"error":"invalid_grant","error_description":"Account is not fully set up: the password must be changed"}`, identity.KindPasswordExpired,
+			"Account is not fully set up: the password must be changed [request R]",
+		},
+		{
+			"second factor", 400, `{"error":"invalid_grant","error_description":"Account is not fully set up: a second factor is required"}`, identity.KindMFARequired,
+			"Account is not fully set up: a second factor is required [request R]",
+		},
 		{"client", 401, `{"error":"invalid_client"}`, identity.KindInvalidClient, "invalid_client; the client is root-client; name another one with --client-id [request R]"},
 		{"realm", 404, `{"error":"Realm does not exist"}`, identity.KindNotFound, "Realm does not exist; the realm is root-accounts; name another one with --realm [request R]"},
-		{"throttled", 429, `{"error":"temporarily_unavailable","error_description":"Too many tries; try again later"}`, identity.KindThrottled,
-			"Too many tries; try again later; try again in 7 s [request R]"},
+		{
+			"throttled", 429, `{"error":"temporarily_unavailable","error_description":"Too many tries; try again later"}`, identity.KindThrottled,
+			"Too many tries; try again later; try again in 7 s [request R]",
+		},
 		{"unavailable", 503, `{"error":"temporarily_unavailable"}`, identity.KindUnavailable, "temporarily_unavailable; try again in 7 s [request R]"},
 		{"another server", 200, `<html>`, identity.KindUnavailable, "the answer (200 OK, text/html) is not one of Daypass; check the endpoint of the profile [request R]"},
 		{"another server's error", 502, `bad gateway`, identity.KindUnavailable, "the answer (502 Bad Gateway, text/html) is not one of Daypass; check the endpoint of the profile [request R]"},

@@ -41,8 +41,10 @@ func policySite() directory.SiteSpec {
 		}},
 		Roles: []directory.RoleSpec{
 			{AccountID: stacktest.AccountA, Name: "first", Trust: trusting("role/second", "user/dev"), MaxSessionDuration: 3600, PermissionsBoundary: &boundary},
-			{AccountID: stacktest.AccountA, Name: "second", Trust: trusting("role/first", "role/second"), MaxSessionDuration: 3600,
-				InlinePolicies: map[string]string{"own": allowActions("s3:GetObject")}},
+			{
+				AccountID: stacktest.AccountA, Name: "second", Trust: trusting("role/first", "role/second"), MaxSessionDuration: 3600,
+				InlinePolicies: map[string]string{"own": allowActions("s3:GetObject")},
+			},
 		},
 	}
 }
@@ -233,14 +235,20 @@ func TestApplyPolicyRefusals(t *testing.T) {
 		change func(*directory.SiteSpec)
 		text   string
 	}{
-		"another account's policy": {func(sp *directory.SiteSpec) { sp.Users[0].ManagedPolicies = []string{theirs.ARN("demo")} },
-			`user dev: the account 123456789012 has no managed policy "` + theirs.ARN("demo") + `"`},
-		"another partition's policy": {func(sp *directory.SiteSpec) {
-			sp.Groups[0].ManagedPolicies = []string{"arn:demo:iam::aws:policy/ReadOnlyAccess"}
+		"another account's policy": {
+			func(sp *directory.SiteSpec) { sp.Users[0].ManagedPolicies = []string{theirs.ARN("demo")} },
+			`user dev: the account 123456789012 has no managed policy "` + theirs.ARN("demo") + `"`,
 		},
-			`group devs: the account 123456789012 has no managed policy "arn:demo:iam::aws:policy/ReadOnlyAccess"`},
-		"a boundary that is none": {func(sp *directory.SiteSpec) { sp.Roles[0].PermissionsBoundary = text(policyARN + "none") },
-			`role first: the account 123456789012 has no managed policy "` + policyARN + `none"`},
+		"another partition's policy": {
+			func(sp *directory.SiteSpec) {
+				sp.Groups[0].ManagedPolicies = []string{"arn:demo:iam::aws:policy/ReadOnlyAccess"}
+			},
+			`group devs: the account 123456789012 has no managed policy "arn:demo:iam::aws:policy/ReadOnlyAccess"`,
+		},
+		"a boundary that is none": {
+			func(sp *directory.SiteSpec) { sp.Roles[0].PermissionsBoundary = text(policyARN + "none") },
+			`role first: the account 123456789012 has no managed policy "` + policyARN + `none"`,
+		},
 		"a policy twice":      {func(sp *directory.SiteSpec) { sp.Users[0].ManagedPolicies = []string{readOnly, readOnly} }, `user dev: the managed policy "` + readOnly + `" is named twice`},
 		"eleven policies":     {func(sp *directory.SiteSpec) { sp.Users[0].ManagedPolicies = eleven }, "user dev: at most 10 managed policies"},
 		"no such group":       {func(sp *directory.SiteSpec) { sp.Users[0].Groups = []string{"none"} }, `user dev: the account 123456789012 has no group "none"`},

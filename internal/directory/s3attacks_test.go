@@ -85,8 +85,10 @@ func TestKeysThatDifferInCase(t *testing.T) {
 			{"Effect":"Allow","Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:RequestObjectTag/team":["red","blue"]}}},
 			{"Effect":%q,"Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:RequestObjectTag/TEAM":"blue"}}}]}`, effect)))
 		for range 20 { // maps come in any order
-			d := s.Access.Authorize(u, "s3:PutObject", access.Resource{ARN: "arn:aws:s3:::b-b/k", Bucket: "b-b",
-				Keys: map[string][]string{"s3:RequestObjectTag/Team": {"blue"}, "s3:RequestObjectTag/team": {"green"}}})
+			d := s.Access.Authorize(u, "s3:PutObject", access.Resource{
+				ARN: "arn:aws:s3:::b-b/k", Bucket: "b-b",
+				Keys: map[string][]string{"s3:RequestObjectTag/Team": {"blue"}, "s3:RequestObjectTag/team": {"green"}},
+			})
 			if d.Allowed() != want {
 				t.Fatalf("%s: %+v", effect, d)
 			}

@@ -58,8 +58,10 @@ func TestSimulate(t *testing.T) {
 		{"more documents", directory.Simulation{Source: user, Policies: []string{all}, Actions: []string{"s3:DeleteObject"}}, []string{"allowed"}},
 		{"a boundary", directory.Simulation{Source: user, Boundaries: []string{`{"Statement":{"Effect":"Allow","Action":"iam:*","Resource":"*"}}`}, Actions: []string{"s3:PutObject"}}, []string{"implicitDeny"}},
 		{"documents alone", directory.Simulation{Policies: []string{all}, Actions: []string{"s3:DeleteObject"}}, []string{"allowed"}},
-		{"a resource policy", directory.Simulation{Source: user, Actions: []string{"s3:DeleteObject"}, Resources: []string{"arn:aws:s3:::b/x"},
-			ResourcePolicy: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + user + `"},"Action":"s3:DeleteObject","Resource":"arn:aws:s3:::b/*"}}`}, []string{"allowed"}},
+		{"a resource policy", directory.Simulation{
+			Source: user, Actions: []string{"s3:DeleteObject"}, Resources: []string{"arn:aws:s3:::b/x"},
+			ResourcePolicy: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + user + `"},"Action":"s3:DeleteObject","Resource":"arn:aws:s3:::b/*"}}`,
+		}, []string{"allowed"}},
 		{"another account's resource", directory.Simulation{Source: user, Actions: []string{"s3:PutObject"}, ResourceOwner: "arn:demo:iam::" + stacktest.AccountB + ":root"}, []string{"implicitDeny"}},
 	} {
 		got, err := s.Directory.Simulate(t.Context(), a, c.in)

@@ -32,10 +32,14 @@ func TestTrustNarrowed(t *testing.T) {
 		{"the key written otherwise", one(base), one(allow(idp + "," + web + `,"Condition":{"StringEquals":{"IDP:Sub":"alice"}}`)), false},
 		{"no condition any more", one(base), one(allow(idp + "," + web)), false},
 		{"a condition more", one(allow(idp + "," + web)), one(base), true},
-		{"a negated value more", one(allow(idp + "," + web + `,"Condition":{"StringNotEquals":{"idp:sub":"eve"}}`)),
-			one(allow(idp + "," + web + `,"Condition":{"StringNotEquals":{"idp:sub":["eve","mallory"]}}`)), true},
-		{"a value for all more", one(allow(idp + "," + web + `,"Condition":{"ForAllValues:StringEquals":{"idp:amr":"a"}}`)),
-			one(allow(idp + "," + web + `,"Condition":{"ForAllValues:StringEquals":{"idp:amr":["a","b"]}}`)), true},
+		{
+			"a negated value more", one(allow(idp + "," + web + `,"Condition":{"StringNotEquals":{"idp:sub":"eve"}}`)),
+			one(allow(idp + "," + web + `,"Condition":{"StringNotEquals":{"idp:sub":["eve","mallory"]}}`)), true,
+		},
+		{
+			"a value for all more", one(allow(idp + "," + web + `,"Condition":{"ForAllValues:StringEquals":{"idp:amr":"a"}}`)),
+			one(allow(idp + "," + web + `,"Condition":{"ForAllValues:StringEquals":{"idp:amr":["a","b"]}}`)), true,
+		},
 		{"a principal more", one(base), one(allow(`"Principal":{"AWS":"arn:aws:iam::1:root","Federated":["x","arn:aws:iam::1:oidc-provider/idp"]},` + web + "," + alice)), false},
 		{"a principal less", one(allow(`"Principal":{"AWS":["a","b"]},"Action":"sts:AssumeRole"`)), one(allow(`"Principal":{"AWS":["a"]},"Action":"sts:AssumeRole"`)), true},
 		{"an action more", one(base), one(allow(idp + `,"Action":["sts:TagSession","sts:AssumeRoleWithWebIdentity"],` + alice)), false},

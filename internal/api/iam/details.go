@@ -36,8 +36,10 @@ func (h *Handler) getAccountAuthorizationDetails(c *call) (func(*awswire.XML), e
 			name  string
 			write func(*awswire.XML, *directory.Details, string)
 		}{
-			{"UserDetailList", writeUserDetail}, {"GroupDetailList", writeGroupDetail},
-			{"RoleDetailList", writeRoleDetail}, {"Policies", writePolicyDetail},
+			{"UserDetailList", writeUserDetail},
+			{"GroupDetailList", writeGroupDetail},
+			{"RoleDetailList", writeRoleDetail},
+			{"Policies", writePolicyDetail},
 		} {
 			x.Open(section.name)
 			for i := range list.Items {

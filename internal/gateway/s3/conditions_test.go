@@ -24,7 +24,8 @@ func TestConditionKeys(t *testing.T) {
 		{"read", call{method: "GET", target: "/photos/k", header: header{"If-Match": "x", "Range": "bytes=0-1"}}, map[string]map[string]string{"s3:GetObject": {}}},
 		{"version", call{method: "HEAD", target: "/photos/k?versionId=v1"}, map[string]map[string]string{"s3:GetObjectVersion": {"s3:VersionId": "v1"}}},
 		{"list", call{method: "GET", target: "/photos?prefix=a%2Fb+c&delimiter=%2F&max-keys=007"}, map[string]map[string]string{
-			"s3:ListBucket": {"s3:prefix": "a/b c", "s3:delimiter": "/", "s3:max-keys": "007"}}},
+			"s3:ListBucket": {"s3:prefix": "a/b c", "s3:delimiter": "/", "s3:max-keys": "007"},
+		}},
 		{"list v2", call{method: "GET", target: "/photos?list-type=2&prefix=%61&start-after=b"}, map[string]map[string]string{"s3:ListBucket": {"s3:prefix": "a"}}},
 		{"empty prefix", call{method: "GET", target: "/photos?list-type=2&prefix="}, map[string]map[string]string{"s3:ListBucket": {"s3:prefix": ""}}},
 		{"prefix without value", call{method: "GET", target: "/photos?prefix"}, map[string]map[string]string{"s3:ListBucket": {"s3:prefix": ""}}},
@@ -35,26 +36,33 @@ func TestConditionKeys(t *testing.T) {
 		{"write", call{method: "PUT", target: "/photos/k", header: header{
 			"X-Amz-Tagging": "a=b%20c&d=", "X-Amz-Acl": "private", "X-Amz-Server-Side-Encryption": "AES256", "X-Amz-Storage-Class": "STANDARD_IA", "If-None-Match": "*",
 		}}, map[string]map[string]string{
-			"s3:PutObject": {"s3:x-amz-acl": "private", "s3:RequestObjectTag/a": "b c", "s3:RequestObjectTag/d": "", "s3:RequestObjectTagKeys": "a,d",
-				"s3:x-amz-server-side-encryption": "AES256", "s3:x-amz-storage-class": "STANDARD_IA", "s3:if-none-match": "*"},
+			"s3:PutObject": {
+				"s3:x-amz-acl": "private", "s3:RequestObjectTag/a": "b c", "s3:RequestObjectTag/d": "", "s3:RequestObjectTagKeys": "a,d",
+				"s3:x-amz-server-side-encryption": "AES256", "s3:x-amz-storage-class": "STANDARD_IA", "s3:if-none-match": "*",
+			},
 			"s3:PutObjectAcl": {"s3:x-amz-acl": "private"}, "s3:PutObjectTagging": {"s3:RequestObjectTag/a": "b c"},
 		}},
 		{"tags that differ in case", call{method: "PUT", target: "/photos/k", header: header{"X-Amz-Tagging": "a=1&A=2&\u0251=3"}}, map[string]map[string]string{
-			"s3:PutObject": {"s3:RequestObjectTag/a": "1,2", "s3:RequestObjectTagKeys": "A,a,\u0251"}}},
+			"s3:PutObject": {"s3:RequestObjectTag/a": "1,2", "s3:RequestObjectTagKeys": "A,a,\u0251"},
+		}},
 		{"customer's key", call{method: "PUT", target: "/photos/k", header: header{"X-Amz-Server-Side-Encryption-Customer-Algorithm": "AES256"}}, map[string]map[string]string{
-			"s3:PutObject": {"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"}}},
+			"s3:PutObject": {"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"},
+		}},
 		{"lock", call{method: "PUT", target: "/photos/k", header: header{"X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2026-01-04T03:04:05Z", "X-Amz-Object-Lock-Legal-Hold": "ON"}}, map[string]map[string]string{
-			"s3:PutObjectRetention": {"s3:object-lock-mode": "GOVERNANCE", "s3:object-lock-remaining-retention-days": "2"}, "s3:PutObjectLegalHold": {"s3:object-lock-legal-hold": "ON"}}},
+			"s3:PutObjectRetention": {"s3:object-lock-mode": "GOVERNANCE", "s3:object-lock-remaining-retention-days": "2"}, "s3:PutObjectLegalHold": {"s3:object-lock-legal-hold": "ON"},
+		}},
 		{"copy", call{method: "PUT", target: "/photos/k", header: header{"X-Amz-Copy-Source": "%2fmusic%2Fa%20b+c?versionId=v2", "X-Amz-Metadata-Directive": "REPLACE", "X-Amz-Tagging": "a=1"}}, map[string]map[string]string{
 			"s3:PutObject":        {"s3:x-amz-copy-source": "music/a%20b%20c?versionId=v2", "s3:x-amz-metadata-directive": "REPLACE"}, // and no tags: they will be the source's
 			"s3:GetObjectVersion": {"s3:VersionId": "v2"}, "s3:GetObjectVersionTagging": {"s3:VersionId": "v2"},
 		}},
 		{"copy with tags", call{method: "PUT", target: "/photos/k", header: header{"X-Amz-Copy-Source": "music/a", "X-Amz-Tagging": "a=1", "X-Amz-Tagging-Directive": "REPLACE"}}, map[string]map[string]string{
-			"s3:PutObject": {"s3:RequestObjectTag/a": "1", "s3:x-amz-copy-source": "music/a"}, "s3:GetObject": {}}},
+			"s3:PutObject": {"s3:RequestObjectTag/a": "1", "s3:x-amz-copy-source": "music/a"}, "s3:GetObject": {},
+		}},
 		{"bucket tags", call{method: "PUT", target: "/photos?tagging", body: tagging}, map[string]map[string]string{"s3:PutBucketTagging": {"aws:RequestTag/a": "1", "aws:TagKeys": "a"}}},
 		{"object tags", call{method: "PUT", target: "/photos/k?tagging", body: tagging}, map[string]map[string]string{"s3:PutObjectTagging": {"s3:RequestObjectTag/a": "1", "s3:RequestObjectTagKeys": "a"}}},
 		{"create", call{method: "PUT", target: "/new-bucket", header: header{"X-Amz-Object-Ownership": "BucketOwnerEnforced"}, body: "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"}, map[string]map[string]string{
-			"s3:CreateBucket": {"s3:locationconstraint": "eu-west-1", "s3:x-amz-object-ownership": "BucketOwnerEnforced"}}},
+			"s3:CreateBucket": {"s3:locationconstraint": "eu-west-1", "s3:x-amz-object-ownership": "BucketOwnerEnforced"},
+		}},
 		{"delete many", call{method: "POST", target: "/photos?delete", body: "<Delete><Object><Key>k</Key><VersionId>v3</VersionId></Object></Delete>"}, map[string]map[string]string{"s3:DeleteObjectVersion": {"s3:VersionId": "v3"}}},
 	}
 	q := newRig(t, nil)
