@@ -106,11 +106,10 @@ var (
 
 // A family of operators, with what a policy may compare and what a request may hold.
 type family struct {
-	names    []string
-	wanted   []string
-	got      []string
-	keys     []string
-	variable bool
+	names  []string
+	wanted []string
+	got    []string
+	keys   []string
 }
 
 var families = []family{

@@ -55,7 +55,7 @@ func TestOutboundToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Whoever takes it knows the key set alone.
-		jws, err := jose.ParseSigned(out.Token.Reveal(), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		jws, err := jose.ParseSignedCompact(out.Token.Reveal(), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 		if err != nil {
 			t.Fatal(err)
 		}
