@@ -91,6 +91,8 @@ type Resource struct {
 	AccountID string
 	// Bucket is set for S3 actions on a bucket or an object.
 	Bucket string
+	// Unrecorded leaves the event of a refusal to the caller, who records one.
+	Unrecorded bool
 	// Brief leaves the encoded message out of a refusal, for questions whose
 	// answer nobody sees and for answers that hold many refusals.
 	Brief bool

@@ -12,7 +12,7 @@ import (
 
 func (a *Access) authorize(c *identity.Caller, action string, res Resource) Decision {
 	d := a.decide(c, action, res)
-	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
+	if !d.Allowed() && !res.Unrecorded && identity.KindOf(d.Err) == identity.KindAccessDenied {
 		service, name, _ := strings.Cut(action, ":")
 		a.refuse(context.Background(), c, name, service+".amazonaws.com", d.Err)
 	}

@@ -69,7 +69,7 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 			return err
 		}
 		if c.Kind == identity.Operator {
-			err = i.access.Authorize(c, "iam:CreateAccessKey", access.Resource{AccountID: u.AccountID}).Err
+			err = i.access.Authorize(c, "iam:CreateAccessKey", access.Resource{AccountID: u.AccountID, Unrecorded: true}).Err
 		}
 		if err != nil {
 			return err
@@ -121,7 +121,7 @@ func (i *Issuer) keyOwner(r store.Reader, c *identity.Caller, name string) (*ide
 	const action = "iam:CreateAccessKey"
 	keys := access.EntityKeys{}
 	permit := func(arn, shown string) error {
-		return i.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: c.AccountID, Keys: keys}).Err
+		return i.access.Authorize(c, action, access.Resource{ARN: arn, Shown: shown, AccountID: c.AccountID, Keys: keys, Unrecorded: true}).Err
 	}
 	if name == "" {
 		if c.Kind != identity.RootUser && c.Kind != identity.IAMUser {

@@ -127,7 +127,7 @@ func (i *Issuer) permitFederation(s *signer, arn string, r FederationTokenReques
 		actions = append(actions, tagSessionAction)
 	}
 	for _, action := range actions {
-		if d := i.access.Authorize(s.Caller, action, access.Resource{ARN: arn, AccountID: s.AccountID, Keys: keys}); !d.Allowed() {
+		if d := i.access.Authorize(s.Caller, action, access.Resource{ARN: arn, AccountID: s.AccountID, Keys: keys, Unrecorded: true}); !d.Allowed() {
 			return nil, d.Err
 		}
 	}
