@@ -38,6 +38,8 @@ var layers = map[string]int{
 	"internal/api/sts":          7,
 	"internal/api/iam":          7,
 	"internal/api/admin":        7,
+	"internal/api/cognito":      7,
+	"internal/api/stax":         7,
 	"internal/gateway/s3":       7,
 	"internal/gateway/embedded": 7,
 	"internal/site":             7,

@@ -24,6 +24,10 @@ var (
 	ServiceS3  = Service{Name: "s3", S3: true, Presigned: true}
 	ServiceSTS = Service{Name: "sts", Presigned: true}
 	ServiceIAM = Service{Name: "iam"}
+
+	ServiceCognitoIDP      = Service{Name: "cognito-idp"}
+	ServiceCognitoIdentity = Service{Name: "cognito-identity"}
+	ServiceExecuteAPI      = Service{Name: "execute-api"}
 )
 
 // Authenticated is an accepted request.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,7 +25,7 @@ func (a *Access) authorize(c *identity.Caller, action string, res Resource) Deci
 func (a *Access) decide(c *identity.Caller, action string, res Resource) Decision {
 	service, _, _ := strings.Cut(action, ":")
 	if c.Kind == identity.Operator {
-		if service == "daypass" || service == "iam" {
+		if slices.Contains(operatorServices, service) {
 			return Decision{Effect: Allow, Statement: "operator"}
 		}
 		return denied(c, action, res, policy.Decision{})
@@ -59,6 +60,26 @@ func (a *Access) decide(c *identity.Caller, action string, res Resource) Decisio
 		owner = c.AccountID
 	}
 	return a.evaluate(c, r, resource, action, res, owner)
+}
+
+// operatorServices are those whose actions an operator may perform: on
+// identities and on the installation, not on what accounts keep.
+var operatorServices = []string{"daypass", "iam", "cognito-idp", "cognito-identity", "execute-api"}
+
+// AuthorizeOwn decides whether the caller may do something that concerns itself
+// alone (its own password, devices, sessions, tokens). A person who logged in
+// may, unless a policy denies it in words; everybody else needs a policy.
+func (a *Access) AuthorizeOwn(c *identity.Caller, action string, res Resource) Decision {
+	res.Unrecorded = true
+	d := a.decide(c, action, res)
+	if d.Effect == ImplicitDeny && c.Interactive && identity.KindOf(d.Err) == identity.KindAccessDenied {
+		return Decision{Effect: Allow, Statement: "own"}
+	}
+	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
+		service, name, _ := strings.Cut(action, ":")
+		a.refuse(context.Background(), c, name, service+".amazonaws.com", d.Err)
+	}
+	return d
 }
 
 // served reports whether a bucket answers to an action: one that is being

@@ -27,12 +27,16 @@ func WriteJSON(w http.ResponseWriter, requestID string, v any) error {
 }
 
 // JSONFailure says how the JSON 1.1 services answer err. The message is chosen
-// as by QueryService.Failure.
+// as by QueryService.Failure; the detail "JSONCode" is a code that only these
+// services have, in place of the kind's.
 func JSONFailure(err error) Failure {
 	e := identity.AsError(err)
 	f, known := jsonFailures[e.Kind]
 	if !known || e.Kind == identity.KindInternal {
 		return jsonFailures[identity.KindInternal]
+	}
+	if code := e.DetailValue("JSONCode"); code != "" {
+		f.Code = code
 	}
 	if m := e.DetailValue("QueryMessage"); m != "" {
 		f.Message = m

@@ -36,7 +36,11 @@ type Caller struct {
 	SessionName string
 	AccessKeyID string
 	// Temporary is set for session keys.
-	Temporary      bool
+	Temporary bool
+	// Interactive is set for a person who logged in and acts by a user pool's
+	// access token or at the console, not by keys: what concerns the person
+	// alone needs no policy.
+	Interactive    bool
 	SourceIdentity string
 	// Tags are the session's tags, or else those of the user; TransitiveKeys
 	// the ones that role chaining passes on.

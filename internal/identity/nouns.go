@@ -53,13 +53,23 @@ type User struct {
 	// ClientRoles are the roles per OAuth client, as in resource_access.
 	ClientRoles map[string][]string `json:"client_roles,omitempty"`
 	Policies
-	// Groups are the unique IDs of the groups that the user is in.
-	Groups             []string          `json:"groups,omitempty"`
+	// Groups are the unique IDs of the groups that the user is in; PoolGroups
+	// the names of those of its user pool.
+	Groups     []string `json:"groups,omitempty"`
+	PoolGroups []string `json:"pool_groups,omitempty"`
+	// Local users are known to their realm alone, not to IAM. Their paths begin
+	// with LocalPath.
+	Local bool `json:"local,omitempty"`
+	// Token is set for an API token, which is a Local user.
+	Token *APIToken `json:"token,omitempty"`
+	// Attributes are those of the user pool that have no field of their own.
+	Attributes         map[string]string `json:"attributes,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`
 	Disabled           bool              `json:"disabled,omitempty"`
 	MustChangePassword bool              `json:"must_change_password,omitempty"`
 	MFARequired        bool              `json:"mfa_required,omitempty"`
 	CreatedAt          time.Time         `json:"created_at"`
+	ModifiedAt         time.Time         `json:"modified_at,omitzero"`
 }
 
 // ARN is the user's name.
@@ -114,6 +124,8 @@ type Realm struct {
 	PoolName string `json:"pool_name,omitempty"`
 	// RootLoginDisabled switches the log-in of root users off.
 	RootLoginDisabled bool `json:"root_login_disabled,omitempty"`
+	// Pool is the Cognito view of the realm; nil: it has none.
+	Pool *UserPool `json:"pool,omitempty"`
 }
 
 // IssuerURL is the realm's issuer: the one configured, or the one below the

@@ -9,13 +9,16 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/api/admin"
+	"daypass/internal/api/cognito"
 	"daypass/internal/api/iam"
 	"daypass/internal/api/oidc"
+	"daypass/internal/api/stax"
 	"daypass/internal/api/sts"
 	"daypass/internal/audit"
 	"daypass/internal/authn"
@@ -149,13 +152,16 @@ func (c *core) dialects(s *server) error {
 	if err := c.openGateway(s); err != nil {
 		return err
 	}
+	pools := cognito.New(cognito.Config{Access: c.access, Log: s.Log})
 	c.handlers = map[string]http.Handler{
 		serviceS3: c.gateway,
 		serviceSTS: sts.New(sts.Config{
 			Access: c.access, Issuer: c.issuer, Messages: c.directory, Log: s.Log,
 			MinDurationSeconds: s.Config.STS.MinDurationSeconds, LongExpiredCode: s.Config.STS.LongExpiredCode,
 		}),
-		serviceIAM:  iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
+		serviceIAM:        iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
+		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
+		serviceAPI:  stax.New(stax.Config{Access: c.access, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{
@@ -202,7 +208,9 @@ func (c *core) openGateway(s *server) (err error) {
 }
 
 // queryActions are the actions that are served, for the metrics' labels.
-func queryActions() []string { return append(sts.Actions(), iam.Actions()...) }
+func queryActions() []string {
+	return slices.Concat(sts.Actions(), iam.Actions(), cognito.Operations())
+}
 
 // meter adds what the core can tell to the metrics.
 func (c *core) meter(m *Metrics) {

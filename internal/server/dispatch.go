@@ -6,15 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	"daypass/internal/api/cognito"
 	"daypass/internal/api/oidc"
+	"daypass/internal/api/stax"
 	"daypass/internal/identity"
 )
 
 // Route is where a request goes.
 type Route struct {
-	// Service answers: s3, sts, iam, oidc.
+	// Service answers: s3, sts, iam, oidc, cognito-idp, …
 	Service string
-	// Action is the query protocol's Action, "" for others.
+	// Action is the query protocol's Action, or the operation of X-Amz-Target; ""
+	// for others.
 	Action string
 	Host   HostName
 	// Err is set when the request is refused; Service says in whose envelope.
@@ -34,7 +37,9 @@ type Router struct {
 // NewRouter makes a Router. With localOnly, as under --dev, host names must be
 // loopback ones or below a base domain.
 func NewRouter(hosts *Hosts, localOnly bool, pages Pages) *Router {
-	return &Router{hosts: hosts, localOnly: localOnly, pages: pages, targets: map[string]services{}}
+	return &Router{hosts: hosts, localOnly: localOnly, pages: pages, targets: map[string]services{
+		cognito.TargetIDP: setCognitoIDP, cognito.TargetIdentity: setCognitoIdentity,
+	}}
 }
 
 // Pages are the host names that are kept for pages for people. No API answers
@@ -69,18 +74,22 @@ var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix)
 // promised. No bucket may have such a name, or its objects could not be
 // reached by path.
 func ControlSegments() []string {
-	return []string{"auth", "realms", "keycloak", "apis", "identity", "instance_identity", "oidc", "authz", "api"}
+	return []string{"auth", "realms", "keycloak", "apis", "identity", "instance_identity", "oidc", "authz", "api", strings.Trim(stax.Prefix, "/")}
 }
 
 // services is a set of services that one selector of a request allows; empty
 // when the selector is not there.
-type services uint8
+type services uint16
 
 const (
 	setIAM services = 1 << iota
 	setSTS
 	setOIDC
 	setS3
+	setCognitoIDP
+	setCognitoIdentity
+	setPool
+	setAPI
 	// setUnknown is a name that is none of ours: it agrees with nothing.
 	setUnknown
 	setNone services = 0
@@ -89,7 +98,7 @@ const (
 var serviceSets = []struct {
 	set  services
 	name string
-}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}}
+}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}}
 
 func setOf(service string) services {
 	for _, s := range serviceSets {
@@ -129,6 +138,9 @@ func (t *Router) Route(r *http.Request) Route {
 	}
 	byTarget := t.target(r)
 	byAction, action, err := actionSelector(r, path, host.Bucket != "")
+	if byTarget&(setCognitoIDP|setCognitoIdentity) != 0 {
+		_, action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	}
 	route := Route{Action: action, Host: host}
 	scope, signed := scopeService(r)
 	byScope := setNone
@@ -230,6 +242,12 @@ func hostSelector(host HostName) services {
 func pathSelector(path string) services {
 	if path == "/" {
 		return setNone
+	}
+	if strings.HasPrefix(path, stax.Prefix) {
+		return setAPI
+	}
+	if first, rest, _ := strings.Cut(path[1:], "/"); strings.Contains(first, "_") && strings.HasPrefix(rest, ".well-known/") {
+		return setPool // no bucket's name has a "_"
 	}
 	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {

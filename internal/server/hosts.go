@@ -7,12 +7,17 @@ import (
 	"strings"
 )
 
-// Names of the services, as in credential scopes. Realms have no scope.
+// Names of the services, as in credential scopes. Realms, and the discovery
+// documents of pools, have no scope.
 const (
-	serviceS3   = "s3"
-	serviceSTS  = "sts"
-	serviceIAM  = "iam"
-	serviceOIDC = "oidc"
+	serviceS3              = "s3"
+	serviceSTS             = "sts"
+	serviceIAM             = "iam"
+	serviceOIDC            = "oidc"
+	serviceCognitoIDP      = "cognito-idp"
+	serviceCognitoIdentity = "cognito-identity"
+	servicePool            = "cognito-pool"
+	serviceAPI             = "execute-api"
 )
 
 // hostServices may stand before a base domain: s3.x, iam.x, sts.x.

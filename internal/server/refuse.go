@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"daypass/internal/api/stax"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
 )
@@ -23,8 +24,13 @@ func refuse(w http.ResponseWriter, r *http.Request, service, requestID string, e
 		awswire.WriteQueryError(w, awswire.STS, requestID, err)
 	case serviceIAM:
 		awswire.WriteQueryError(w, awswire.IAM, requestID, err)
-	case serviceOIDC:
+	case serviceOIDC, servicePool:
 		refuseJSON(w, requestID, err)
+	case serviceCognitoIDP, serviceCognitoIdentity:
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		awswire.WriteJSONError(w, requestID, err)
+	case serviceAPI:
+		stax.WriteError(w, requestID, err)
 	default:
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		awswire.WriteS3Error(w, awswire.S3Request{Method: r.Method, ID: requestID, HostID: hostID, Resource: cut(path, 1024)}, err)

@@ -32,6 +32,14 @@ type ClientSecret struct {
 	Hash   string `json:"hash"`
 }
 
+// PoolClientSecret are the secrets of an app client of a user pool, at most two,
+// sealed (column "secrets") as a JSON list: SECRET_HASH is made with the plain
+// secret.
+type PoolClientSecret struct {
+	ClientID string `json:"client_id"`
+	Sealed   []byte `json:"sealed"`
+}
+
 // RefreshFamily is a chain of refresh tokens that began with one log-in. Its
 // ID is the log-in session ("sid").
 type RefreshFamily struct {
@@ -221,15 +229,24 @@ var (
 			return []IndexEntry{unique("alias", a.Alias)}
 		})
 	// Users are indexed by account and name ("name"), realm and name or e-mail
-	// ("login"), realm and subject ("subject"), and account and path+name ("path").
+	// ("login"), realm and subject ("subject"), and account and path+name
+	// ("path"); Local ones only by what their realm knows. A realm's users are
+	// listed by "realm", those of a group of its user pool by "pool group", API
+	// tokens by account ("token").
 	Users = newTable("users", bounded, func(u *identity.User) string { return u.ID },
 		func(u *identity.User) []IndexEntry {
-			e := []IndexEntry{
-				unique("name", Join(u.AccountID, Fold(u.Name))),
-				many("path", Join(u.AccountID, u.Path+u.Name)),
+			var e []IndexEntry
+			if !u.Local {
+				e = append(e, unique("name", Join(u.AccountID, Fold(u.Name))), many("path", Join(u.AccountID, u.Path+u.Name)))
+			}
+			if u.Token != nil {
+				e = append(e, many("token", Join(u.AccountID, u.Name)))
+			}
+			for _, g := range u.PoolGroups {
+				e = append(e, many("pool group", Join(u.Realm, g, Fold(u.Name))))
 			}
 			if u.Realm != "" {
-				e = append(e, unique("subject", Join(u.Realm, u.Subject)))
+				e = append(e, unique("subject", Join(u.Realm, u.Subject)), many("realm", Join(u.Realm, Fold(u.Name))))
 				if !u.Root { // a root user logs in by e-mail: "root" would be everyone's name
 					e = append(e, unique("login", Join(u.Realm, Fold(u.Name))))
 				}
@@ -273,7 +290,36 @@ var (
 			return e
 		})
 	MFASeeds = newTable("mfa_seeds", onDisk, func(m *MFASeed) string { return m.Serial }, nil)
-	Realms   = newTable("realms", resident, func(r *identity.Realm) string { return r.Name }, nil)
+	// Realms are also indexed by the ID of their user pool ("pool").
+	Realms = newTable("realms", resident, func(r *identity.Realm) string { return r.Name },
+		func(r *identity.Realm) []IndexEntry {
+			if r.Pool == nil {
+				return nil
+			}
+			return []IndexEntry{unique("pool", r.PoolID())}
+		})
+	// PoolClients are indexed by realm ("realm").
+	PoolClients = newTable("pool_clients", resident, func(c *identity.PoolClient) string { return c.ID },
+		func(c *identity.PoolClient) []IndexEntry { return []IndexEntry{many("realm", Join(c.Realm, c.ID))} })
+	PoolClientSecrets = newTable("pool_client_secrets", onDisk, func(c *PoolClientSecret) string { return c.ClientID }, nil)
+	// PoolGroups are indexed by realm ("realm").
+	PoolGroups = newTable("pool_groups", resident, func(g *identity.PoolGroup) string { return g.Key() },
+		func(g *identity.PoolGroup) []IndexEntry { return []IndexEntry{many("realm", Join(g.Realm, g.Name))} })
+	// IdentityPools are indexed by account ("account") and by account and name ("name").
+	IdentityPools = newTable("identity_pools", resident, func(p *identity.IdentityPool) string { return p.ID },
+		func(p *identity.IdentityPool) []IndexEntry {
+			return []IndexEntry{many("account", Join(p.AccountID, p.ID)), many("name", Join(p.AccountID, p.Name))}
+		})
+	// PoolIdentities are indexed by pool ("pool") and by pool and log-in ("login").
+	PoolIdentities = newTable("pool_identities", onDisk, func(i *identity.PoolIdentity) string { return i.ID },
+		func(i *identity.PoolIdentity) []IndexEntry {
+			e := []IndexEntry{many("pool", Join(i.PoolID, i.ID))}
+			for _, l := range i.Logins {
+				e = append(e, unique("login", Join(i.PoolID, l.Subject)))
+			}
+			return e
+		})
+	StaxAPIs = newTable("stax_apis", resident, func(a *identity.StaxAPI) string { return a.Name }, nil)
 	Clients  = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
 	// Providers are also indexed by URL alone ("url").
 	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
