@@ -42,13 +42,24 @@ if ! { aws --version 2>/dev/null | grep -q '^aws-cli/1\.' && python3 -c 'import 
   fi
 fi
 
-# An OIDC issuer of somebody else, from npm.
-issuer=oidc-provider@9.13.3
-if [ ! -d "$clients/node/node_modules/oidc-provider" ] && command -v npm >/dev/null 2>&1; then
-  echo "install: $issuer into $clients/node"
+# From npm: an OIDC issuer of somebody else, clients of Cognito, and what looks
+# over pages.
+packages=(
+  oidc-provider@9.13.3
+  amazon-cognito-identity-js@6.3.21
+  @aws-sdk/client-cognito-identity-provider@3.1169.0
+  @aws-sdk/client-s3@3.1175.0
+  @aws-sdk/credential-providers@3.1175.0
+  aws-jwt-verify@5.2.1
+  axe-core@4.14.1
+)
+if [ "$(cat "$clients/node/installed" 2>/dev/null)" != "${packages[*]}" ] && command -v npm >/dev/null 2>&1; then
+  echo "install: ${packages[*]} into $clients/node"
   mkdir -p "$clients/node"
-  if ! npm install --silent --no-audit --no-fund --no-package-lock --prefix "$clients/node" "$issuer" >/dev/null 2>&1; then
+  if npm install --silent --no-audit --no-fund --no-package-lock --prefix "$clients/node" "${packages[@]}" >/dev/null 2>&1; then
+    echo "${packages[*]}" >"$clients/node/installed"
+  else
     rm -rf "$clients/node"
-    echo "install: no $issuer to be had; tests that need it skip" >&2
+    echo "install: no packages from npm to be had; tests that need them skip" >&2
   fi
 fi
