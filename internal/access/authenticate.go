@@ -44,6 +44,7 @@ func (a *Access) check(r *http.Request, svc Service, bodySHA256 string) (Authent
 	s, err := sigv4.Parse(r, sigv4.Rules{
 		Service: svc.Name, Regions: a.regions, S3: svc.S3, Presigned: svc.Presigned, Asymmetric: true,
 		UnsignedToken: true, // the token is bound to its access key ID by the seal
+		Fallbacks:     svc == ServiceExecuteAPI,
 	}, now)
 	if err != nil {
 		return Authenticated{}, signatureError(err)

@@ -163,3 +163,18 @@ func (d *Directory) switchOffKeys(tx store.Tx, find keyFinder, reason string) ([
 	}
 	return out, nil
 }
+
+// tokenChanged ends what an API token yielded before it was deleted or got
+// another role.
+func (d *Directory) tokenChanged(tx store.Tx, before, after *identity.User) error {
+	reason := ""
+	switch {
+	case after.Token.Deleted && !before.Token.Deleted:
+		reason = "API token deleted"
+	case after.Token.Role != before.Token.Role:
+		reason = "role of API token changed"
+	default:
+		return nil
+	}
+	return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: after.ID, Reason: reason})
+}

@@ -36,6 +36,7 @@ var noCaller = map[string]string{
 	"UserInfo":          "the caller is who holds the token",
 	"Realm":             "public: discovery",
 	"JWKS":              "public: key set",
+	"APIConfig":         "public: config document",
 	"Outbound":          "public: discovery and key set of an account's issuer",
 	"Prune":             "housekeeping of the server: removes what has expired",
 }

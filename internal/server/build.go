@@ -161,7 +161,7 @@ func (c *core) dialects(s *server) error {
 		}),
 		serviceIAM:        iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
-		serviceAPI:  stax.New(stax.Config{Access: c.access, Log: s.Log}),
+		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{
