@@ -42,6 +42,7 @@ var layers = map[string]int{
 	"internal/api/stax":         7,
 	"internal/gateway/s3":       7,
 	"internal/gateway/embedded": 7,
+	"internal/console":          7,
 	"internal/site":             7,
 	"internal/server":           8,
 	"internal/client":           8,

@@ -37,6 +37,7 @@ type Access struct {
 	log      *slog.Logger
 	regions  func(string) bool
 	tokens   *cache[[32]byte, *credential]
+	cookies  *token.Cookies
 	longTerm *cache[string, *credential]
 	compiled atomic.Pointer[compiled]
 
@@ -52,7 +53,7 @@ func New(o Options) *Access {
 	a := &Access{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions,
 		tokens: newCache[[32]byte, *credential](o.CachedCredentials), longTerm: newCache[string, *credential](o.CachedCredentials),
-		uses: newLastUses(),
+		uses: newLastUses(), cookies: token.NewCookies(o.Keyring),
 	}
 	a.compiled.Store(newCompiled())
 	a.db.OnChange(func(_ *store.Snapshot, tables map[string]bool) {

@@ -159,13 +159,14 @@ func (a *Access) ForeignLive(r store.Reader, issuer, subject, providerARN string
 // StillLive re-checks a caller inside a transaction, so that a session revoked
 // elsewhere cannot leave a child behind: its lineage, its account, its
 // principal and, for a long-term key, the key itself. KindExpiredToken, or
-// KindUnknownAccessKey for long-term keys.
+// KindUnknownAccessKey for long-term keys. A person who logged in is judged as
+// a session is.
 func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 	if c.Kind == identity.Operator {
 		return nil
 	}
 	gone := errUnknownKey
-	if c.Temporary {
+	if c.Temporary || c.Interactive {
 		gone = errExpired
 		if !a.clock.Now().Before(c.ExpiresAt) || c.Position.Incarnation != a.db.Snapshot().Position().Incarnation {
 			return errExpired

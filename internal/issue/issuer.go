@@ -50,6 +50,7 @@ type Issuer struct {
 	keys     *keyring.Keyring
 	sessions *token.Sessions
 	jwts     *token.JWTs
+	cookies  *token.Cookies
 	authn    *authn.Authn
 	access   *access.Access
 	audit    *audit.Log
@@ -67,7 +68,7 @@ func New(o Options) *Issuer {
 	i := &Issuer{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, jwts: o.JWTs, authn: o.Authn, access: o.Access, audit: o.Audit,
 		clock: o.Clock, log: o.Log, random: o.Random, external: o.ExternalURL, minLife: o.MinDurationSeconds,
-		keyLife: o.AccessKeyMaxAge, minted: o.Minted,
+		keyLife: o.AccessKeyMaxAge, minted: o.Minted, cookies: token.NewCookies(o.Keyring),
 	}
 	if i.random == nil {
 		i.random = rand.Reader

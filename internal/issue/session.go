@@ -123,8 +123,11 @@ func (i *Issuer) secondFactor(ctx context.Context, s *signer, mfa MFAProof) (err
 
 // proof is what the caller showed, for the index of sessions.
 func (s *signer) proof() string {
-	if s.Temporary {
+	switch {
+	case s.Temporary:
 		return "session"
+	case s.Interactive:
+		return consoleDialect
 	}
 	return "access key"
 }

@@ -52,6 +52,7 @@ type core struct {
 	gateway   *s3.Gateway
 
 	handlers map[string]http.Handler
+	console  http.Handler // nil without one
 	admin    http.Handler
 }
 

@@ -44,6 +44,7 @@ type Config struct {
 	PassphraseFile string `yaml:"passphrase_file"`
 
 	Admin       AdminConfig       `yaml:"admin"`
+	Console     ConsoleConfig     `yaml:"console"`
 	TLS         TLSConfig         `yaml:"tls"`
 	STS         STSConfig         `yaml:"sts"`
 	S3          S3Config          `yaml:"s3"`
@@ -61,6 +62,15 @@ type Config struct {
 // calls have a socket of their own, DATA/admin.sock.
 type AdminConfig struct {
 	Listen string `yaml:"listen"`
+}
+
+// ConsoleConfig is the listener of the pages for people.
+type ConsoleConfig struct {
+	// Listen is HOST:PORT; "" for no console. With tls.cert_file it speaks TLS.
+	Listen string `yaml:"listen"`
+	// URL is how people reach it; by default made of Listen. Its host name is
+	// kept for pages: no API answers there.
+	URL string `yaml:"url"`
 }
 
 // TLSConfig names a certificate and where it is served: on Listen, or, when
@@ -244,7 +254,7 @@ type complainer func(key, format string, args ...any)
 
 func (c *Config) checkAddresses(complain complainer) {
 	for _, a := range []struct{ key, value string }{
-		{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}, {"tls.listen", c.TLS.Listen},
+		{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}, {"tls.listen", c.TLS.Listen}, {"console.listen", c.Console.Listen},
 	} {
 		if a.value != "" && !IsHostPort(a.value) {
 			complain(a.key, "%q is not HOST:PORT", a.value)
@@ -266,6 +276,7 @@ func (c *Config) checkAddresses(complain complainer) {
 		(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
 		complain("external_url", "%q is not of the form https://HOST[:PORT] (path prefixes break signatures)", c.ExternalURL)
 	}
+	c.checkConsole(complain)
 	for i, d := range c.BaseDomains {
 		if !domainName(d) {
 			complain(fmt.Sprintf("base_domains[%d]", i), "%q is not a domain name in lower case without port", d)

@@ -173,6 +173,7 @@ func printDemo(w io.Writer, r *Ready) error {
 		tlsLines = fmt.Sprintf("TLS at %s (export AWS_CA_BUNDLE=%s)\n", r.TLSURL, r.CAFile)
 	}
 	_, err := fmt.Fprintf(w, `Daypass serves a demo site at %[1]s (Ctrl-C ends it)
+Pages for people: %[8]s (as root: leave the account empty, e-mail %[2]s, password %[3]s)
 %[7]s
 # From e-mail and password to keys that expire in an hour, and a bucket (a second
 # time, mb and create-access-key say that what they make is there). Paste:
@@ -190,6 +191,6 @@ aws sts get-caller-identity --endpoint-url %[1]s
 aws s3 mb s3://tutorial --endpoint-url %[1]s
 aws s3 ls --endpoint-url %[1]s
 aws iam create-access-key --endpoint-url %[1]s
-`, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines)
+`, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL)
 	return err
 }

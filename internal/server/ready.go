@@ -5,15 +5,16 @@ import "encoding/json"
 // Ready is what the ready file says, for scripts. A key appears as soon as what
 // it stands for works.
 type Ready struct {
-	URL       string                `json:"url"`
-	Region    string                `json:"region"`
-	Partition string                `json:"partition,omitempty"`
-	AccountID string                `json:"account_id,omitempty"`
-	Root      *ReadyRoot            `json:"root,omitempty"`
-	Realms    map[string]ReadyRealm `json:"realms,omitempty"`
-	AdminURL  string                `json:"admin_url"`
-	TLSURL    string                `json:"tls_url,omitempty"`
-	CAFile    string                `json:"ca_file,omitempty"`
+	URL        string                `json:"url"`
+	Region     string                `json:"region"`
+	Partition  string                `json:"partition,omitempty"`
+	AccountID  string                `json:"account_id,omitempty"`
+	Root       *ReadyRoot            `json:"root,omitempty"`
+	Realms     map[string]ReadyRealm `json:"realms,omitempty"`
+	ConsoleURL string                `json:"console_url,omitempty"`
+	AdminURL   string                `json:"admin_url"`
+	TLSURL     string                `json:"tls_url,omitempty"`
+	CAFile     string                `json:"ca_file,omitempty"`
 }
 
 // ReadyRoot is the demo account's root user.

@@ -45,6 +45,7 @@ const (
 	defaultPartition = "aws"
 	defaultAccountID = "123456789012"
 	devTLSListen     = "127.0.0.1:8443"
+	devConsoleListen = "127.0.0.1:8081"
 	devDomain        = "localhost"
 	devPageHost      = "localhost"
 	devAlias         = "demo"
@@ -64,11 +65,12 @@ type server struct {
 	metrics *Metrics
 	creds   *devCredentials // nil without Dev
 
-	main, tls, health, socket net.Listener
-	mainURL, externalURL      string
-	ca                        devTLS
-	hosts                     *Hosts
-	background                context.Context
+	main, tls, health, socket, console net.Listener
+	mainURL, externalURL, consoleURL   string
+	ca                                 devTLS
+	certificate                        *Certificate // nil without TLS
+	hosts                              *Hosts
+	background                         context.Context
 
 	// phase is why the server is not ready; nil once it is.
 	phase atomic.Pointer[error]
@@ -122,11 +124,12 @@ func (s *server) devDefaults() error {
 	c := &s.Config
 	if s.TLS && c.TLS.Listen == "" {
 		c.TLS.Listen = devTLSListen
-		if _, port, _ := net.SplitHostPort(c.Listen); port == "0" {
-			c.TLS.Listen = "127.0.0.1:0"
-		}
+		c.TLS.Listen = freeWith(c.Listen, c.TLS.Listen)
 	}
-	for _, address := range []string{c.Listen, c.TLS.Listen} {
+	if c.Console.Listen == "" {
+		c.Console.Listen = freeWith(c.Listen, devConsoleListen)
+	}
+	for _, address := range []string{c.Listen, c.TLS.Listen, c.Console.Listen} {
 		if address != "" && !IsLoopback(address) {
 			return invalid("--dev serves this machine only, and " + address + " is not a loopback address: listen on 127.0.0.1, or configure a real site and leave --dev out")
 		}
@@ -153,6 +156,15 @@ func (s *server) devDefaults() error {
 	}
 	c.BaseDomains = append([]string{devDomain}, c.BaseDomains...)
 	return nil
+}
+
+// freeWith is a loopback address, with a free port where the main one is free
+// too.
+func freeWith(mainAddress, address string) string {
+	if _, port, _ := net.SplitHostPort(mainAddress); port == "0" {
+		return "127.0.0.1:0"
+	}
+	return address
 }
 
 // start does everything up to listeners that answer.
@@ -185,6 +197,9 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.core.dialects(s); err != nil {
 		return err
 	}
+	if err := s.core.pages(s); err != nil {
+		return err
+	}
 	if err := objects.Wait(ctx); err != nil {
 		return fmt.Errorf("the object store did not start: %w", err)
 	}
@@ -213,6 +228,9 @@ func (s *server) bind() (err error) {
 			return err
 		}
 	}
+	if err := s.bindConsole(); err != nil {
+		return err
+	}
 	if s.socket, err = admin.Listen(admin.SocketIn(s.data.path)); err != nil {
 		return err
 	}
@@ -235,13 +253,16 @@ func (s *server) serve() error {
 		return err
 	}
 	front := &Front{
-		Router: NewRouter(s.hosts, s.Dev, Pages{s.Config.PageHosts, s.externalURL}), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
+		Router: NewRouter(s.hosts, s.Dev, Pages{s.pageHosts(), s.externalURL}), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
 		Metrics: s.metrics, Clock: s.Clock,
 	}
 	if s.Config.Log.Access {
 		front.Access = newAccessLog(s.Log)
 	}
 	if err := s.serveFront(front); err != nil {
+		return err
+	}
+	if err := s.serveConsole(front); err != nil {
 		return err
 	}
 	s.doors.serve(s.socket, operatorFront(s.core.admin), nil)
@@ -275,6 +296,7 @@ func (s *server) serveFront(front http.Handler) error {
 		defer tick.Stop()
 		certificate.Watch(s.background, tick.C, s.Reload)
 	}()
+	s.certificate = certificate
 	if s.tls == nil {
 		s.doors.serve(s.main, front, certificate.TLS())
 		return nil
@@ -294,7 +316,7 @@ func (s *server) ready() error {
 
 // announce writes the ready file, then tells people.
 func (s *server) announce() error {
-	r := &Ready{URL: s.mainURL, Region: s.Config.Region, AdminURL: "http://" + publicAddress(s.health, s.Config.Admin.Listen)}
+	r := &Ready{URL: s.mainURL, Region: s.Config.Region, AdminURL: "http://" + publicAddress(s.health, s.Config.Admin.Listen), ConsoleURL: s.consoleURL}
 	if s.tls != nil {
 		r.TLSURL = "https://" + publicAddress(s.tls, s.Config.TLS.Listen)
 		r.CAFile = s.ca.caFile

@@ -41,7 +41,8 @@ type PoolClientSecret struct {
 }
 
 // RefreshFamily is a chain of refresh tokens that began with one log-in. Its
-// ID is the log-in session ("sid").
+// ID is the log-in session ("sid"). A log-in at the console is one without
+// tokens.
 type RefreshFamily struct {
 	ID        string            `json:"id"`
 	Dialect   string            `json:"dialect"`
@@ -54,6 +55,9 @@ type RefreshFamily struct {
 	LoginAt   time.Time         `json:"login_at"`
 	ExpiresAt time.Time         `json:"expires_at"`
 	Ended     bool              `json:"ended,omitempty"`
+	// SourceIP and UserAgent are those of the log-in, where they are known.
+	SourceIP  string `json:"source_ip,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
 }
 
 // RefreshToken is one token of a family, found by the keyed hash of its text.

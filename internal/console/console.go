@@ -1,0 +1,132 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"daypass/internal/access"
+	"daypass/internal/directory"
+	"daypass/internal/identity"
+	"daypass/internal/issue"
+)
+
+// maxForm bounds what a form of a page may send.
+const maxForm = 64 << 10
+
+// Config of a Console.
+type Config struct {
+	Access    *access.Access
+	Issuer    *issue.Issuer
+	Directory *directory.Directory
+	Clock     identity.Clock
+	Log       *slog.Logger
+	// URL is where people find the console: scheme, host name and port. Its host
+	// is the only one that is served, its scheme says whether cookies are for
+	// TLS only.
+	URL string
+	// Endpoint is the URL of the APIs, and Region the one that clients name, for
+	// what people paste.
+	Endpoint, Region string
+	Version          string
+}
+
+// Console is the handler of all pages.
+type Console struct {
+	Config
+	host    string // of URL, lower case, without port
+	secure  bool
+	views   map[string]*template.Template
+	assets  map[string]asset
+	leadsTo map[string]bool // pages that a log-in may lead on to
+	handler http.Handler
+}
+
+// page is one entry of the table of pages.
+type page struct {
+	// pattern is method and path, as of http.ServeMux.
+	pattern string
+	// open pages need no log-in.
+	open  bool
+	serve func(*Console, *visit) error
+}
+
+// pages are all of them, by area.
+func pages() []page {
+	return slices.Concat(loginPages, profilePages, sessionPages)
+}
+
+// New makes a Console.
+func New(o Config) (*Console, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("the console's URL %q has no host", o.URL)
+	}
+	c := &Console{Config: o, host: strings.ToLower(u.Hostname()), secure: u.Scheme == "https", leadsTo: map[string]bool{}}
+	if c.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if c.views, err = parseViews(c.templateFuncs()); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /assets/{name}", c.serveAsset)
+	for _, p := range pages() {
+		mux.HandleFunc(p.pattern, c.visited(p))
+		if path, get := strings.CutPrefix(p.pattern, "GET "); get && !p.open {
+			c.leadsTo[path] = true
+		}
+	}
+	mux.HandleFunc("/", c.visited(page{open: true, serve: notFound}))
+	c.handler = c.defended(mux)
+	return c, nil
+}
+
+// ServeHTTP serves one request. The facts of the request are on its context
+// (identity.WithRequest).
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// visit is one request of a page.
+type visit struct {
+	w http.ResponseWriter
+	r *http.Request
+	// caller is nil without a session.
+	caller *identity.Caller
+}
+
+// visited finds the session of a request, serves the page and shows what went
+// wrong.
+func (c *Console) visited(p page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r}
+		if r.Method == http.MethodPost {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			if err := r.ParseForm(); err != nil {
+				c.fail(v, identity.NewError(identity.KindTooLarge, "console.form", "The form could not be read."))
+				return
+			}
+		}
+		var err error
+		if v.caller, err = c.session(v); err != nil && !p.open {
+			c.fail(v, err)
+			return
+		}
+		if err := p.serve(c, v); err != nil {
+			c.fail(v, err)
+		}
+	}
+}
+
+func notFound(*Console, *visit) error {
+	return identity.NewError(identity.KindNotFound, "console", "There is no such page.")
+}
+
+// see sends the browser on to another page of the console.
+func (v *visit) see(path string) error {
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
