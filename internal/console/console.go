@@ -43,6 +43,7 @@ type Console struct {
 	views   map[string]*template.Template
 	assets  map[string]asset
 	leadsTo map[string]bool // pages that a log-in may lead on to
+	areas   []area
 	handler http.Handler
 }
 
@@ -51,7 +52,9 @@ type page struct {
 	// pattern is method and path, as of http.ServeMux.
 	pattern string
 	// open pages need no log-in.
-	open  bool
+	open bool
+	// area puts the page into the navigation, under this name.
+	area  string
 	serve func(*Console, *visit) error
 }
 
@@ -79,6 +82,9 @@ func New(o Config) (*Console, error) {
 		mux.HandleFunc(p.pattern, c.visited(p))
 		if path, get := strings.CutPrefix(p.pattern, "GET "); get && !p.open {
 			c.leadsTo[path] = true
+			if p.area != "" {
+				c.areas = append(c.areas, area{path, p.area})
+			}
 		}
 	}
 	mux.HandleFunc("/", c.visited(page{open: true, serve: notFound}))
@@ -89,6 +95,9 @@ func New(o Config) (*Console, error) {
 // ServeHTTP serves one request. The facts of the request are on its context
 // (identity.WithRequest).
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// area is an entry of the navigation.
+type area struct{ Path, Name string }
 
 // visit is one request of a page.
 type visit struct {

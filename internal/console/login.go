@@ -40,7 +40,7 @@ func (c *Console) showLogin(v *visit) error {
 
 func (c *Console) login(v *visit) error {
 	f := v.r.PostForm
-	form := loginForm{Place: strings.TrimSpace(f.Get("place")), Username: strings.TrimSpace(f.Get("username")), Next: c.inside(f.Get("next")), Code: f.Has("code")}
+	form := loginForm{Place: strings.TrimSpace(f.Get("place")), Username: strings.TrimSpace(f.Get("username")), Next: c.inside(f.Get("next"))}
 	s, err := c.Issuer.ConsoleLogin(v.r.Context(), issue.ConsoleLogin{
 		Place: form.Place, Username: form.Username, Password: identity.Secret(f.Get("password")), Code: codeOf(f),
 	})
@@ -91,7 +91,7 @@ func refusedProof(err error) (view, bool) {
 type againForm struct{ Next string }
 
 func (c *Console) showAgain(v *visit) error {
-	return c.show(v, "again", view{Title: "Confirm that it is you", Page: "profile", Data: againForm{c.inside(v.r.URL.Query().Get("next"))}})
+	return c.show(v, "again", view{Title: "Confirm that it is you", Data: againForm{c.inside(v.r.URL.Query().Get("next"))}})
 }
 
 func (c *Console) again(v *visit) error {
@@ -106,7 +106,7 @@ func (c *Console) again(v *visit) error {
 	if !known {
 		return err
 	}
-	w.Title, w.Page, w.Data = "Confirm that it is you", "profile", form
+	w.Title, w.Data = "Confirm that it is you", form
 	return c.show(v, "again", w)
 }
 

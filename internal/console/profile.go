@@ -10,7 +10,7 @@ import (
 )
 
 var profilePages = []page{
-	{pattern: "GET /profile", serve: (*Console).profile},
+	{pattern: "GET /profile", area: "Profile", serve: (*Console).profile},
 	{pattern: "POST /keys", serve: (*Console).makeKeys},
 }
 
@@ -55,7 +55,7 @@ func (c *Console) showProfile(v *visit, w view, role string, seconds int) error 
 			data.Lifetimes = append(data.Lifetimes, s)
 		}
 	}
-	w.Title, w.Page, w.Data = "Profile", "profile", data
+	w.Title, w.Area, w.Data = "Profile", "Profile", data
 	return c.show(v, "profile", w)
 }
 
@@ -89,7 +89,7 @@ func (c *Console) makeKeys(v *visit) error {
 		return err
 	}
 	data := keysData{ConsoleKeys: keys, Role: role, Seconds: seconds, Blocks: blocks(keys.Keys, c.Endpoint, c.Region), Endpoint: c.Endpoint, Region: c.Region}
-	return c.show(v, "keys", view{Title: "Your keys", Page: "profile", Data: data})
+	return c.show(v, "keys", view{Title: "Your keys", Area: "Profile", Data: data})
 }
 
 // loginTime is when a person logged in, which may be before the last proof.

@@ -60,8 +60,9 @@ func (c *Console) templateFuncs() template.FuncMap {
 // view is what a page shows.
 type view struct {
 	Title string
-	// Page is the entry of the navigation that the page belongs to.
-	Page string
+	// Area is the name of the entry of the navigation that the page belongs to;
+	// pages of none are narrow.
+	Area string
 	// Notice tells of something that was done, Alarm of something that was not.
 	Notice, Alarm string
 	// Status of the answer; 200 when 0.
@@ -70,13 +71,14 @@ type view struct {
 
 	// What follows is for the layout.
 	User    *identity.Caller
+	Areas   []area
 	Now     time.Time
 	Version string
 }
 
 // show writes a page.
 func (c *Console) show(v *visit, name string, w view) error {
-	w.User, w.Now, w.Version = v.caller, c.Clock.Now(), c.Version
+	w.User, w.Areas, w.Now, w.Version = v.caller, c.areas, c.Clock.Now(), c.Version
 	if w.Notice == "" {
 		w.Notice = notices[v.r.URL.Query().Get("done")]
 	}

@@ -26,6 +26,7 @@ func nobody(t testing.TB, s *stacktest.Stack) *identity.Caller {
 // noCaller are the exported methods that take no Caller, each with its reason.
 var noCaller = map[string]string{
 	"Password":          "the caller is who proves it",
+	"ConsoleLogin":      "the caller is who proves it",
 	"Refresh":           "the caller is who holds the token",
 	"ClientCredentials": "the caller is the client",
 	"WebIdentity":       "the caller is who holds the token",

@@ -1,0 +1,157 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"daypass/internal/authn"
+	"daypass/internal/identity"
+	"daypass/internal/stacktest"
+)
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, tc := range []struct {
+		name, place, user, password string
+		status                      int
+		words                       string
+	}{
+		{"realm", "shasta", stacktest.TestUser, stacktest.TestPassword, http.StatusSeeOther, ""},
+		{"e-mail", "shasta", "T@example.com", stacktest.TestPassword, http.StatusSeeOther, ""},
+		{"account ID", stacktest.AccountA, stacktest.TestUser, stacktest.TestPassword, http.StatusSeeOther, ""},
+		{"account alias", "alias-a", stacktest.TestUser, stacktest.TestPassword, http.StatusSeeOther, ""},
+		{"root", "", stacktest.RootEmailA, stacktest.RootPassword, http.StatusSeeOther, ""},
+		{"wrong password", "shasta", stacktest.TestUser, "wrong", http.StatusUnauthorized, "do not fit together"},
+		{"unknown user", "shasta", "stranger", "wrong", http.StatusUnauthorized, "do not fit together"},
+		{"unknown place", "nowhere", "stranger", "wrong", http.StatusUnauthorized, "do not fit together"},
+		{"disabled", "shasta", "disabled", stacktest.TestPassword, http.StatusUnauthorized, "do not fit together"},
+		{"user at the root realm", "", stacktest.TestUser, stacktest.TestPassword, http.StatusUnauthorized, "do not fit together"},
+		{"root by name", "", "root", stacktest.RootPassword, http.StatusUnauthorized, "do not fit together"},
+		{"second factor owed", "shasta", "mfa", stacktest.TestPassword, http.StatusUnauthorized, "code from your authenticator"},
+	} {
+		b := s.browser(t)
+		a := b.post("/login", "place", tc.place, "username", tc.user, "password", tc.password)
+		if a.StatusCode != tc.status || !strings.Contains(a.body, tc.words) {
+			t.Errorf("%s: %d %s, want %d with %q", tc.name, a.StatusCode, a.body, tc.status, tc.words)
+		}
+		if strings.Contains(a.body, tc.password) {
+			t.Errorf("%s: the page repeats the password", tc.name)
+		}
+		if in := b.cookie != ""; in != (tc.status == http.StatusSeeOther) {
+			t.Errorf("%s: session %v", tc.name, in)
+		}
+	}
+	if log := s.log.String() + s.AuditLines(t); strings.Contains(log, stacktest.TestPassword) || strings.Contains(log, stacktest.RootPassword) {
+		t.Error("a password is in the logs")
+	}
+}
+
+func TestLoginLimits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stacktest.WithLimits(authn.Limits{PrincipalBurst: 3, PairBurst: 3, AddressBurst: 100}))
+	b := s.browser(t)
+	for range 3 {
+		b.want(b.post("/login", "place", "shasta", "username", stacktest.TestUser, "password", "wrong"), http.StatusUnauthorized)
+	}
+	b.want(b.post("/login", "place", "shasta", "username", stacktest.TestUser, "password", stacktest.TestPassword), http.StatusTooManyRequests, "Too many tries")
+}
+
+// TestNext goes on to the page that was asked for, and nowhere else.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	b.wantSent(b.get("/again"), "/login?next=%2Fagain")
+	for next, want := range map[string]string{
+		"/again": "/again", "/profile?role=x": "/profile?role=x", "https://evil.example/": "/profile", "//evil.example/profile": "/profile",
+		"/\\evil.example": "/profile", "/logout": "/profile", "javascript:alert(1)": "/profile", "": "/profile", "/nosuch": "/profile",
+	} {
+		b := s.browser(t)
+		b.wantSent(b.post("/login", "place", "shasta", "username", stacktest.TestUser, "password", stacktest.TestPassword, "next", next), want)
+	}
+}
+
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	ended := func(t *testing.T, b *browser) {
+		t.Helper()
+		b.wantSent(b.get("/profile"), "/login?next=%2Fprofile&why=ended")
+		if b.cookie != "" {
+			t.Error("the cookie stays")
+		}
+	}
+	t.Run("idle", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		b := s.logIn(t, boss)
+		for range 3 {
+			s.Clock.Advance(59 * time.Minute)
+			b.want(b.get("/profile"), http.StatusOK)
+		}
+		s.Clock.Advance(time.Hour)
+		ended(t, b)
+	})
+	t.Run("twelve hours", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		b := s.logIn(t, boss)
+		for range 14 {
+			s.Clock.Advance(50 * time.Minute)
+			b.want(b.get("/profile"), http.StatusOK)
+		}
+		s.Clock.Advance(50 * time.Minute)
+		ended(t, b)
+	})
+	t.Run("log-out", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		b := s.logIn(t, boss)
+		stolen := b.cookie
+		keys := b.post("/keys", "role", "", "seconds", "3600").keys(t)
+		b.wantSent(b.post("/logout"), "/login?done=logged-out")
+		if b.cookie != "" {
+			t.Error("the cookie stays")
+		}
+		b.cookie = stolen
+		ended(t, b)
+		if _, err := s.caller(t, keys); identity.KindOf(err) != identity.KindExpiredToken {
+			t.Errorf("keys of the session: %v, want %s", err, identity.KindExpiredToken)
+		}
+	})
+	t.Run("disabled", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		b := s.logIn(t, boss)
+		spec := stacktest.Site()
+		spec.Users = append(spec.Users[:1:1], spec.Users[1:]...)
+		for i := range spec.Users {
+			if spec.Users[i].Name == stacktest.TestUser {
+				spec.Users[i].Disabled = true
+			}
+		}
+		other := s.logIn(t, stacktest.TestUser)
+		if _, err := s.Directory.Apply(t.Context(), s.Operator(), spec, false); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, other)
+		b.want(b.get("/profile"), http.StatusOK)
+	})
+	t.Run("forged", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		b := s.logIn(t, boss)
+		good := b.cookie
+		for _, bad := range []string{good[:len(good)-2] + "AA", good + "A", "x", strings.Repeat("A", 5000), strings.ToUpper(good)} {
+			b.cookie = bad
+			b.wantSent(b.get("/profile"), "/login?next=%2Fprofile")
+		}
+		// That of another console does not open here.
+		b.cookie = newSite(t).logIn(t, boss).cookie
+		b.wantSent(b.get("/profile"), "/login?next=%2Fprofile")
+		b.cookie = good
+		b.want(b.get("/profile"), http.StatusOK)
+	})
+}
