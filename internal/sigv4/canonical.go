@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -28,6 +29,7 @@ type form struct {
 	host         string // "" = the message's own
 	singlePath   bool   // path encoded once although the service encodes twice
 	rawQuery     bool   // query bytes untouched
+	wholePairs   bool   // sorted by whole pair, "=" included, as joined text is
 	withoutToken bool   // X-Amz-Security-Token not in the canonical query
 	redact       bool   // for showing
 }
@@ -272,6 +274,9 @@ func (m *message) buildQuery(c *scratch, f form) {
 		pairs = append(pairs, p)
 	}
 	slices.SortFunc(pairs, func(x, y pair) int {
+		if f.wholePairs {
+			return comparePairs(text, x, y)
+		}
 		if d := bytes.Compare(text[x.start:x.split], text[y.start:y.split]); d != 0 {
 			return d
 		}
@@ -287,6 +292,21 @@ func (m *message) buildQuery(c *scratch, f form) {
 		b = append(b, text[p.split:p.end]...)
 	}
 	c.canonical, c.text, c.pairs = b, text, pairs
+}
+
+// comparePairs compares pairs as "key=value" texts: "a-b=" comes before "a=". No
+// key holds a "=".
+func comparePairs(text []byte, x, y pair) int {
+	a, b := text[x.start:x.split], text[y.start:y.split]
+	switch n := min(len(a), len(b)); {
+	case !bytes.Equal(a[:n], b[:n]):
+		return bytes.Compare(a, b)
+	case len(a) < len(b):
+		return cmp.Compare('=', b[n])
+	case len(a) > len(b):
+		return cmp.Compare(a[n], '=')
+	}
+	return bytes.Compare(text[x.split:x.end], text[y.split:y.end])
 }
 
 // nextPair cuts the first pair off a raw query. Only & separates: a raw ; is
