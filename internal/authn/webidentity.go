@@ -52,6 +52,13 @@ type Claims struct {
 	Position    uint64 `json:"dp_pos"`
 	UserID      string `json:"dp_uid"`
 	IssuedMS    int64  `json:"dp_ms"`
+	// MFAMS is when a second factor was shown (Unix ms), 0 without one.
+	MFAMS int64 `json:"dp_mfa"`
+	// Of tokens of user pools: an access token's client, the user's name, and the
+	// log-in that the token goes back to.
+	ClientID string `json:"client_id"`
+	Username string `json:"cognito:username"`
+	OriginID string `json:"origin_jti"`
 	// Access tokens of foreign issuers carry the first; what tells of events, as
 	// a logout token does, the second.
 	TokenUse string           `json:"token_use"`
@@ -202,12 +209,20 @@ func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (
 	return u.claims, nil
 }
 
-// judge checks what changes with time.
+// judge checks that there is an audience, and what judgeTimes does.
 func (c *Claims) judge(now time.Time, leeway time.Duration) error {
+	if c.Issuer != "" && c.Subject != "" && len(c.Audience) == 0 {
+		return missingClaim("aud")
+	}
+	return c.judgeTimes(now, leeway)
+}
+
+// judgeTimes checks what changes with time.
+func (c *Claims) judgeTimes(now time.Time, leeway time.Duration) error {
 	for _, need := range []struct {
 		name string
 		ok   bool
-	}{{"iss", c.Issuer != ""}, {"sub", c.Subject != ""}, {"aud", len(c.Audience) > 0}, {"exp", c.Expiry != nil}, {"iat", c.IssuedAt != nil}} {
+	}{{"iss", c.Issuer != ""}, {"sub", c.Subject != ""}, {"exp", c.Expiry != nil}, {"iat", c.IssuedAt != nil}} {
 		if !need.ok {
 			return missingClaim(need.name)
 		}
