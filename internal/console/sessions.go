@@ -1,3 +1,72 @@
 package console
 
-var sessionPages []page
+import (
+	"cmp"
+	"time"
+
+	"daypass/internal/directory"
+)
+
+var sessionPages = []page{
+	{pattern: "GET /sessions", area: "Sessions", serve: (*Console).sessions},
+	{pattern: "POST /sessions/end", serve: (*Console).endSession},
+	{pattern: "POST /sessions/end-others", serve: (*Console).endOthers},
+}
+
+// sessionsData is what the Sessions page shows.
+type sessionsData struct {
+	directory.OwnSessions
+	Now time.Time
+}
+
+func (c *Console) sessions(v *visit) error {
+	own, err := c.Directory.OwnSessions(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	return c.show(v, "sessions", view{Title: "Sessions", Area: "Sessions", Data: sessionsData{own, c.Clock.Now()}})
+}
+
+// Where is a log-in's place, in words.
+func (sessionsData) Where(l directory.Login) string {
+	switch l.Dialect {
+	case "console":
+		return "Console"
+	case "cognito":
+		return "User pool " + l.Realm + ", client " + l.ClientID
+	}
+	return "Realm " + l.Realm + ", client " + l.ClientID
+}
+
+// Proof is what was shown for keys, in words.
+func (sessionsData) Proof(s directory.Session) string {
+	return cmp.Or(map[string]string{
+		"console": "from the console", "session": "by other session keys", "access key": "by a long-term access key",
+		"web identity": "by a log-in token",
+	}[s.Proof], "by "+s.Proof)
+}
+
+// Device is a browser or program in few words: what it calls itself is long.
+func (sessionsData) Device(agent string) string {
+	const most = 80
+	if len(agent) > most {
+		agent = agent[:most] + "…"
+	}
+	return agent
+}
+
+func (c *Console) endSession(v *visit) error {
+	if err := c.Directory.EndOwnSession(v.r.Context(), v.caller, v.r.PostForm.Get("id")); err != nil {
+		return err
+	}
+	return v.see("/sessions?done=session-ended")
+}
+
+func (c *Console) endOthers(v *visit) error {
+	s, err := c.Issuer.ConsoleOnly(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	c.keep(v, s)
+	return v.see("/sessions?done=sessions-ended")
+}

@@ -191,6 +191,8 @@ func SessionIndexValue(s *SessionRecord, index string) string {
 	switch index {
 	case "principal":
 		return Join(s.PrincipalID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)
+	case "owner":
+		return Join(s.Lineage.Get(identity.LineagePrincipal), s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)
 	case "account":
 		return Join(s.AccountID, s.IssuedAt.UTC().Format(time.RFC3339), s.AccessKeyID)
 	}
@@ -379,14 +381,19 @@ var (
 		})
 	CredentialReports = newTable("credential_reports", onDisk, func(c *CredentialReport) string { return c.AccountID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account
-	// ("account") and expiry ("expires").
+	// ("account"), expiry ("expires") and, where they descend from one, by user
+	// ("owner").
 	SessionRecords = newTable("sessions", onDisk, func(s *SessionRecord) string { return s.AccessKeyID },
 		func(s *SessionRecord) []IndexEntry {
-			return []IndexEntry{
+			e := []IndexEntry{
 				many("principal", SessionIndexValue(s, "principal")),
 				many("account", SessionIndexValue(s, "account")),
 				many("expires", SessionIndexValue(s, "expires")),
 			}
+			if s.Lineage.Get(identity.LineagePrincipal) != "" {
+				e = append(e, many("owner", SessionIndexValue(s, "owner")))
+			}
+			return e
 		})
 	// LoginsSeen are read when a key made through a foreign provider is used.
 	// They are indexed by time ("at").
