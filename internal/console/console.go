@@ -39,6 +39,7 @@ type Config struct {
 type Console struct {
 	Config
 	host    string // of URL, lower case, without port
+	apiHost string // of Endpoint, with port
 	secure  bool
 	views   map[string]*template.Template
 	assets  map[string]asset
@@ -54,13 +55,15 @@ type page struct {
 	// open pages need no log-in.
 	open bool
 	// area puts the page into the navigation, under this name.
-	area  string
+	area string
+	// may says whether it is offered there; nil for everybody.
+	may   func(*Console, *visit) bool
 	serve func(*Console, *visit) error
 }
 
 // pages are all of them, by area.
 func pages() []page {
-	return slices.Concat(loginPages, profilePages, sessionPages)
+	return slices.Concat(loginPages, profilePages, tokenPages, sessionPages)
 }
 
 // New makes a Console.
@@ -70,6 +73,9 @@ func New(o Config) (*Console, error) {
 		return nil, fmt.Errorf("the console's URL %q has no host", o.URL)
 	}
 	c := &Console{Config: o, host: strings.ToLower(u.Hostname()), secure: u.Scheme == "https", leadsTo: map[string]bool{}}
+	if api, err := url.Parse(o.Endpoint); err == nil {
+		c.apiHost = api.Host
+	}
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func New(o Config) (*Console, error) {
 		if path, get := strings.CutPrefix(p.pattern, "GET "); get && !p.open {
 			c.leadsTo[path] = true
 			if p.area != "" {
-				c.areas = append(c.areas, area{path, p.area})
+				c.areas = append(c.areas, area{path, p.area, p.may})
 			}
 		}
 	}
@@ -97,7 +103,18 @@ func New(o Config) (*Console, error) {
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 
 // area is an entry of the navigation.
-type area struct{ Path, Name string }
+type area struct {
+	Path, Name string
+	may        func(*Console, *visit) bool
+}
+
+// areasOf are those that a person is offered.
+func (c *Console) areasOf(v *visit) []area {
+	if v.caller == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.areas), func(a area) bool { return a.may != nil && !a.may(c, v) })
+}
 
 // visit is one request of a page.
 type visit struct {

@@ -72,7 +72,7 @@ func (c *Console) fail(v *visit, err error) {
 			return
 		}
 	}
-	if kind != identity.KindInternal && kind != identity.KindExpiredToken {
+	if kind != identity.KindInternal && kind != identity.KindExpiredToken && kind != identity.KindInvalidToken {
 		t.Sentence = identity.WithoutMessage(e.Public)
 	}
 	t.RequestID = id
@@ -109,4 +109,14 @@ func troubleOf(kind identity.Kind) trouble {
 		return t
 	}
 	return troubles[identity.KindInternal]
+}
+
+// sentence is what a form says about an error: its own words, without the
+// encoded message behind them.
+func sentence(err error) string {
+	e := identity.AsError(err)
+	if s := identity.WithoutMessage(e.Public); s != "" {
+		return s
+	}
+	return troubleOf(e.Kind).Advice
 }

@@ -78,13 +78,13 @@ func (c *Console) makeKeys(v *visit) error {
 		return identity.NewError(identity.KindValidation, "console.keys", "Choose how long the keys should work.")
 	}
 	keys, err := c.Issuer.ConsoleKeys(v.r.Context(), v.caller, issue.ConsoleKeysRequest{RoleARN: role, DurationSeconds: seconds})
-	switch e := identity.AsError(err); identity.KindOf(err) {
+	switch kind := identity.KindOf(err); kind {
 	case "":
 	case identity.KindExpiredIdentity:
 		q := url.Values{"role": {role}, "seconds": {strconv.Itoa(seconds)}}
 		return v.see("/again?" + url.Values{"next": {"/profile?" + q.Encode()}}.Encode())
 	case identity.KindValidation, identity.KindAccessDenied, identity.KindInvalidInput, identity.KindPolicyTooLarge, identity.KindLimitExceeded:
-		return c.showProfile(v, view{Status: troubleOf(e.Kind).status, Alarm: first(identity.WithoutMessage(e.Public), "You may not get these keys.")}, role, seconds)
+		return c.showProfile(v, view{Status: troubleOf(kind).status, Alarm: sentence(err)}, role, seconds)
 	default:
 		return err
 	}

@@ -78,7 +78,7 @@ type view struct {
 
 // show writes a page.
 func (c *Console) show(v *visit, name string, w view) error {
-	w.User, w.Areas, w.Now, w.Version = v.caller, c.areas, c.Clock.Now(), c.Version
+	w.User, w.Areas, w.Now, w.Version = v.caller, c.areasOf(v), c.Clock.Now(), c.Version
 	if w.Notice == "" {
 		w.Notice = notices[v.r.URL.Query().Get("done")]
 	}
@@ -101,6 +101,7 @@ var notices = map[string]string{
 	"logged-out":     "You have logged out. Keys from that log-in have ended.",
 	"session-ended":  "That session has ended.",
 	"sessions-ended": "All your other sessions and keys have ended.",
+	"token-deleted":  "The token is deleted, and what it obtained has ended.",
 	"proved":         "Thank you. You can get keys for the next five minutes.",
 }
 

@@ -53,6 +53,16 @@ func (d *Directory) APITokens(ctx context.Context, c *identity.Caller, host stri
 	return out, err
 }
 
+// OffersAPITokens is nil when the caller may list the API tokens of its account
+// and there is an API for them, for pages that offer it; no refusal is recorded.
+func (d *Directory) OffersAPITokens(c *identity.Caller, host string) error {
+	if err := d.access.Invoke(c, access.Invocation{Host: host, Method: http.MethodGet, Path: "api-tokens"}, true); err != nil {
+		return err
+	}
+	_, err := access.APIAt(d.db.Snapshot(), host, c.AccountID)
+	return err
+}
+
 // tokensNamed are the tokens with these access keys, each once.
 func tokensNamed(r store.Reader, account string, f APITokenFilter) ([]identity.User, error) {
 	var out []identity.User

@@ -52,6 +52,11 @@ func (i *Issuer) mintAPIToken(ctx context.Context, c *identity.Caller, host stri
 	if err := i.ready(); err != nil {
 		return out, err
 	}
+	if c.Interactive {
+		if err := i.fresh(c); err != nil {
+			return out, err
+		}
+	}
 	// 2 permit, here and in the transaction: without rights nothing is learned.
 	permit := func(r store.Reader) error {
 		if err := i.access.Invoke(c, access.Invocation{Host: host, Method: http.MethodPost, Path: "api-tokens"}, true); err != nil {
