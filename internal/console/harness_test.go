@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"encoding/base32"
 	"html"
 	"io"
 	"log/slog"
@@ -11,6 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"daypass/internal/access"
 	"daypass/internal/console"
@@ -18,6 +22,7 @@ import (
 	"daypass/internal/identity"
 	"daypass/internal/sigv4"
 	"daypass/internal/stacktest"
+	"daypass/internal/store"
 )
 
 const (
@@ -182,4 +187,63 @@ func (s *site) caller(t *testing.T, k identity.SessionKeys) (identity.Caller, er
 	}
 	out, err := s.Access.Authenticate(r, access.ServiceSTS, sigv4.EmptySHA256)
 	return out.Caller, err
+}
+
+// root is the root user of account A.
+func (s *site) root(t *testing.T) *identity.Caller {
+	t.Helper()
+	made, err := s.Issuer.RootAccessKey(t.Context(), s.Operator(), stacktest.AccountA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &identity.Caller{
+		Kind: identity.RootUser, AccountID: stacktest.AccountA, Partition: "aws", PrincipalID: stacktest.AccountA, Name: "root",
+		ARN: identity.RootARN("aws", stacktest.AccountA), AccessKeyID: made.Key.ID,
+	}
+}
+
+// device gives a user an authenticator, and returns what shows its codes.
+func (s *site) device(t *testing.T, user string) func() string {
+	t.Helper()
+	root := s.root(t)
+	m, err := s.Directory.CreateMFADevice(t.Context(), root, user+"-phone", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := func(at time.Time) string {
+		text, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(m.Seed.Reveal())), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	now := s.Clock.Now()
+	if err := s.Directory.EnableMFADevice(t.Context(), root, user, m.Serial, code(now.Add(-30*time.Second)), code(now)); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(30 * time.Second)
+	return func() string { return code(s.Clock.Now()) }
+}
+
+// withAPI gives account A an API whose tokens are users of the realm shasta.
+func (s *site) withAPI(t *testing.T) {
+	t.Helper()
+	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		r, err := store.Realms.Get(tx, "shasta")
+		if err != nil {
+			return err
+		}
+		v := *r
+		v.PoolName, v.Pool = "Abc123XYZ", &identity.UserPool{Name: "shasta", Region: "us-east-1", MFA: identity.MFAOff}
+		if err := store.Realms.Put(tx, &v); err != nil {
+			return err
+		}
+		return store.StaxAPIs.Put(tx, &identity.StaxAPI{
+			Name: "api", AccountID: stacktest.AccountA, Region: "us-east-1", Realm: "shasta", ClientID: "client",
+			IdentityPoolID: "us-east-1:0a1b2c3d-1111-4222-8333-444455556666",
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -155,3 +155,70 @@ func TestSessionEnds(t *testing.T) {
 		b.want(b.get("/profile"), http.StatusOK)
 	})
 }
+
+func TestSecondFactor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	code := s.device(t, boss)
+	b := s.browser(t)
+	try := func(code string) answer {
+		return b.post("/login", "place", "shasta", "username", boss, "password", stacktest.TestPassword, "code", code)
+	}
+	b.want(try(""), http.StatusUnauthorized, "code from your authenticator")
+	b.want(try("000000"), http.StatusUnauthorized, "code is not right")
+	b.want(b.post("/login", "place", "shasta", "username", boss, "password", "wrong", "code", code()), http.StatusUnauthorized, "do not fit together")
+	shown := code()
+	b.wantSent(try(shown[:3]+" "+shown[3:]), "/profile")
+	b.want(b.get("/profile"), http.StatusOK, "with a second factor")
+	c, err := s.caller(t, b.post("/keys", "role", "", "seconds", "900").keys(t))
+	if err != nil || !c.MFA || !c.MFATime.Equal(s.Clock.Now()) {
+		t.Errorf("keys have second factor %v of %s, %v", c.MFA, c.MFATime, err)
+	}
+	b.want(try(shown), http.StatusUnauthorized, "code is not right")
+	s.Clock.Advance(5 * time.Minute)
+	b.want(b.post("/again", "password", stacktest.TestPassword), http.StatusUnauthorized, "asks for a code")
+	b.wantSent(b.post("/again", "password", stacktest.TestPassword, "code", code()), "/profile?done=proved")
+}
+
+func TestMustChangePassword(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const fresh = "another password"
+	b := s.browser(t)
+	b.want(b.post("/login", "place", "shasta", "username", "stale", "password", "wrong"), http.StatusUnauthorized, "do not fit together")
+	b.want(b.post("/login", "place", "shasta", "username", "stale", "password", stacktest.TestPassword), http.StatusUnauthorized, "Choose a new password")
+	change := func(user, old, first, second string) answer {
+		return b.post("/login/password", "place", "shasta", "username", user, "password", old, "new", first, "repeated", second)
+	}
+	b.want(change("stale", stacktest.TestPassword, fresh, fresh+"x"), http.StatusBadRequest, "differ")
+	b.want(change("stale", stacktest.TestPassword, "short", "short"), http.StatusBadRequest, "minimum length")
+	b.want(change("stale", stacktest.TestPassword, stacktest.TestPassword, stacktest.TestPassword), http.StatusBadRequest, "is the old one")
+	b.want(change("stale", "wrong", fresh, fresh), http.StatusUnauthorized, "do not fit together")
+	b.want(change("disabled", stacktest.TestPassword, fresh, fresh), http.StatusUnauthorized, "do not fit together")
+	b.want(change(boss, stacktest.TestPassword, fresh, fresh), http.StatusBadRequest, "need not be changed")
+	a := change("stale", stacktest.TestPassword, fresh, fresh)
+	b.wantSent(a, "/login?done=password-changed&next=&realm=shasta&user=stale")
+	b.want(b.get(a.Header.Get("Location")), http.StatusOK, "Your password is changed", `value="stale"`)
+	b.want(b.post("/login", "place", "shasta", "username", "stale", "password", stacktest.TestPassword), http.StatusUnauthorized, "do not fit together")
+	b.wantSent(b.post("/login", "place", "shasta", "username", "stale", "password", fresh), "/profile")
+	if lines := s.log.String() + s.AuditLines(t); strings.Contains(lines, fresh) {
+		t.Error("a password is in the logs")
+	}
+}
+
+// TestChangeTakesSecondFactor: who only knows the password cannot set another.
+func TestChangeTakesSecondFactor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	code := s.device(t, "stale")
+	b := s.browser(t)
+	change := func(code string) answer {
+		return b.post("/login/password", "place", "shasta", "username", "stale", "password", stacktest.TestPassword, "new", "another password", "repeated", "another password", "code", code)
+	}
+	b.want(b.post("/login", "place", "shasta", "username", "stale", "password", stacktest.TestPassword), http.StatusUnauthorized, "asks for a code")
+	b.want(change(""), http.StatusUnauthorized, "asks for a code")
+	b.want(change("000000"), http.StatusUnauthorized, "code is not right")
+	if a := change(code()); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("with a code: %d\n%s", a.StatusCode, a.body)
+	}
+}

@@ -27,6 +27,7 @@ func nobody(t testing.TB, s *stacktest.Stack) *identity.Caller {
 var noCaller = map[string]string{
 	"Password":          "the caller is who proves it",
 	"ConsoleLogin":      "the caller is who proves it",
+	"RenewPassword":     "the caller is who proves it",
 	"Refresh":           "the caller is who holds the token",
 	"ClientCredentials": "the caller is the client",
 	"WebIdentity":       "the caller is who holds the token",

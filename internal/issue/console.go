@@ -40,8 +40,10 @@ type ConsoleSession struct {
 // shown, KindAccessDenied for a wrong code, KindPasswordExpired where the
 // password must be changed first (ConsolePassword does both), KindThrottled.
 func (i *Issuer) ConsoleLogin(ctx context.Context, r ConsoleLogin) (ConsoleSession, error) {
-	realm, ev := i.consoleRealm(ctx, r.Place, r.Username), consoleEvent("ConsoleLogin")
-	ev.RequestParameters = map[string]any{"realm": bounded(realm)}
+	realm, ev := i.authn.RealmAt(ctx, r.Place, r.Username), consoleEvent("ConsoleLogin")
+	if _, err := store.Realms.Get(i.db.Snapshot(), realm); err == nil { // people type passwords anywhere
+		ev.RequestParameters = map[string]any{"realm": realm}
+	}
 	out, err := i.consoleLogin(ctx, realm, r, &ev)
 	if err != nil {
 		err = rootRealmError(i, realm, err)
@@ -87,34 +89,9 @@ func (i *Issuer) provePerson(ctx context.Context, realm, name string, password, 
 	if p.realm, err = store.Realms.Get(i.db.Snapshot(), realm); err != nil {
 		return nil, notFoundAs(err, identity.KindInvalidCredentials)
 	}
-	return p, i.consoleFactor(ctx, p, code)
-}
-
-// consoleFactor checks the second factor of a person, who owes one with a
-// device, by a rule of its own or by one of its pool.
-func (i *Issuer) consoleFactor(ctx context.Context, p *person, code identity.Secret) error {
-	var devices []*identity.MFADevice
-	err := i.db.View(ctx, func(r store.Reader) (err error) {
-		devices, err = store.MFADevices.List(r, "user", store.Join(p.user.ID, ""), store.After{}, 0)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	owed := len(devices) > 0 || p.user.MFARequired || p.realm.Pool != nil && p.realm.Pool.MFA == identity.MFAOn
-	switch {
-	case code == "" && owed:
-		return &identity.Error{Kind: identity.KindMFARequired, Op: "issue.console"}
-	case code == "":
-		return nil
-	}
-	for _, d := range devices {
-		if p.code, err = i.authn.TOTP(ctx, p.user.ID, d.Serial, code.Reveal()); err == nil || identity.KindOf(err) != identity.KindAccessDenied {
-			break
-		}
-	}
-	p.mfa = err == nil && p.code != nil
-	return err
+	p.code, err = i.authn.SecondFactor(ctx, p.user, p.realm, code)
+	p.mfa = p.code != nil
+	return p, err
 }
 
 // permitPerson is step 2.
@@ -181,49 +158,6 @@ func (i *Issuer) sealCookie(claims *token.CookieClaims) (ConsoleSession, error) 
 	claims.SeenMS = i.clock.Now().UnixMilli()
 	text, err := i.cookies.Seal(claims)
 	return ConsoleSession{Cookie: text, ExpiresAt: time.UnixMilli(claims.ExpiresMS).UTC()}, err
-}
-
-// consoleRealm is the realm that a place names: itself, the one of the account
-// with that ID or alias in which there is such a user, or that of root users. A
-// place that nobody knows is a realm that nobody is in.
-func (i *Issuer) consoleRealm(ctx context.Context, place, name string) string {
-	if place == "" {
-		return identity.RootRealm
-	}
-	snap := i.db.Snapshot()
-	if _, err := store.Realms.Get(snap, place); err == nil {
-		return place
-	}
-	acc, err := store.Accounts.Get(snap, place)
-	if err != nil {
-		if acc, err = store.Accounts.By(snap, "alias", place); err != nil {
-			return place
-		}
-	}
-	realms, err := store.Realms.List(snap, "", "", store.After{}, 0)
-	if err != nil {
-		return place
-	}
-	found := place
-	err = i.db.View(ctx, func(r store.Reader) error {
-		for _, realm := range realms {
-			if realm.AccountID != acc.ID {
-				continue
-			}
-			_, err := store.Users.By(r, "login", store.Join(realm.Name, store.Fold(name)))
-			if err == nil || found == place {
-				found = realm.Name
-			}
-			if err == nil {
-				break
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return place
-	}
-	return found
 }
 
 func consoleEvent(name string) audit.Event { return audit.Event{Source: consoleDialect, Name: name} }

@@ -140,6 +140,18 @@ func (i *Issuer) ConsoleOnly(ctx context.Context, c *identity.Caller) (ConsoleSe
 	if err != nil {
 		return ConsoleSession{}, err
 	}
+	// The session begins anew where the others ended.
+	if _, err := i.db.Update(ctx, func(tx store.Tx) error {
+		f, err := store.RefreshFamilies.Get(tx, sid)
+		if err != nil {
+			return notFoundAs(err, identity.KindExpiredToken)
+		}
+		v := *f
+		v.Position = pos
+		return store.RefreshFamilies.Put(tx, &v)
+	}); err != nil {
+		return ConsoleSession{}, err
+	}
 	claims := cookieOf(c)
 	claims.Position = pos
 	return i.sealCookie(claims)

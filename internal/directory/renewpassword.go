@@ -1,0 +1,88 @@
+package directory
+
+import (
+	"context"
+
+	"daypass/internal/audit"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+// RenewedPassword is a password that must be changed before its user can log
+// in, with the new one.
+type RenewedPassword struct {
+	// Place and Username are those of a log-in form (authn.RealmAt).
+	Place, Username string
+	Old, New        identity.Secret
+	Code            identity.Secret // of an authenticator; "" when none is given
+}
+
+// RenewPassword changes a password that is too old, or that its user must
+// change, for whoever proves to be the user as in a log-in. Earlier sessions
+// end. Errors of the proof are those of a log-in (KindInvalidCredentials,
+// KindMFARequired, KindAccessDenied for a wrong code, KindThrottled);
+// KindValidation for a new password that the account's rule refuses.
+func (d *Directory) RenewPassword(ctx context.Context, in RenewedPassword) error {
+	ev := audit.Event{Source: "console", Name: "RenewPassword"}
+	err := d.renewPassword(ctx, in, &ev)
+	if err != nil {
+		d.refused(ctx, ev, err)
+	}
+	return err
+}
+
+func (d *Directory) renewPassword(ctx context.Context, in RenewedPassword, ev *audit.Event) error {
+	wrong := &identity.Error{Kind: identity.KindInvalidCredentials, Op: "directory.renew"}
+	name := d.authn.RealmAt(ctx, in.Place, in.Username)
+	ev.UserIdentity.UserNameHash = d.keys.Hash("audit-user", []byte(store.Fold(in.Username)))
+	u, since, err := d.authn.Password(ctx, name, in.Username, in.Old)
+	if err != nil {
+		return err
+	}
+	ev.UserIdentity = audit.UserIdentity{Type: "IAMUser", PrincipalID: u.ID, AccountID: u.AccountID, UserName: u.Name}
+	realm, err := store.Realms.Get(d.db.Snapshot(), name)
+	if err != nil {
+		return wrong
+	}
+	ev.RequestParameters = map[string]any{"realm": realm.Name}
+	acc, err := store.Accounts.Get(d.db.Snapshot(), u.AccountID)
+	if err != nil || acc.Disabled || u.Root || u.Token != nil {
+		return wrong
+	}
+	code, err := d.authn.SecondFactor(ctx, u, realm, in.Code)
+	if err != nil {
+		return err
+	}
+	p := acc.PasswordPolicy
+	aged := p != nil && p.MaxAgeDays > 0 && d.clock.Now().After(since.AddDate(0, 0, p.MaxAgeDays))
+	if !u.MustChangePassword && !aged {
+		return invalid("This password need not be changed: log in with it, and change it there.")
+	}
+	if aged && p.HardExpiry && !u.MustChangePassword {
+		return invalid("The password has expired: whoever manages your account must set a new one.")
+	}
+	if in.New.Equal(in.Old) {
+		return violation("The new password is the old one.")
+	}
+	made, err := d.makePassword(ctx, acc, realm, *u, in.New)
+	if err != nil {
+		return err
+	}
+	_, err = d.audit.Commit(ctx, d.db, *ev, func(tx store.Tx) error {
+		now, err := store.Users.Get(tx, u.ID)
+		if err != nil || now.Disabled {
+			return wrong
+		}
+		// The password that was proved must be the one that is replaced.
+		if have, err := store.Passwords.Get(tx, u.ID); err != nil || !have.ChangedAt.Equal(since) {
+			return wrong
+		}
+		if code != nil {
+			if err := code.Use(tx); err != nil {
+				return err
+			}
+		}
+		return d.putPassword(tx, now, made, false)
+	})
+	return err
+}
