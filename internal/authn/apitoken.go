@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"context"
+	"crypto/subtle"
 	"io"
 	"time"
 
@@ -48,4 +50,25 @@ func (a *Authn) APITokenPassword(userID, poolName, subject string, secret identi
 	}
 	p.SRP, err = a.keys.Seal(store.Passwords.Name(), "srp", userID, verifier)
 	return p, err
+}
+
+// SameAPISecret reports whether the stored secret of an API token is this one;
+// false when there is none. For idempotent administration, not for log-ins.
+func (a *Authn) SameAPISecret(ctx context.Context, userID, poolName, subject string, secret identity.Secret) (bool, error) {
+	var pw *store.Password
+	err := a.db.View(ctx, func(r store.Reader) (err error) {
+		pw, err = store.Passwords.Get(r, userID)
+		return err
+	})
+	if identity.KindOf(err) == identity.KindNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	verifier, err := a.keys.Unseal(store.Passwords.Name(), "srp", userID, pw.SRP)
+	if err != nil {
+		return false, err
+	}
+	return subtle.ConstantTimeCompare(verifier, srpVerifier(pw.SRPSalt, poolName, subject, secret)) == 1, nil
 }

@@ -76,6 +76,11 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 			Set: r.KeySet(), Algorithm: r.Algorithm, MaxTokenLife: time.Duration(r.AccessTokenSeconds) * time.Second,
 		}
 	}
+	pools, err := d.poolSets(realms)
+	if err != nil {
+		return err
+	}
+	specs = append(specs, pools...)
 	for _, acc := range accounts {
 		if acc.OutboundFederation {
 			specs = append(specs, outboundSets(acc)...)
@@ -104,6 +109,8 @@ func (a *applying) all(spec SiteSpec) error {
 		each(a.realm, spec.Realms), each(a.account, spec.Accounts), each(a.realmAccount, spec.Realms),
 		each(a.provider, spec.Providers), each(a.samlProvider, spec.SAMLProviders), each(a.policy, spec.Policies), each(a.group, spec.Groups), each(a.user, spec.Users),
 		each(a.nameRole, spec.Roles), each(a.role, spec.Roles), each(a.clients, spec.Realms),
+		each(a.poolThings, spec.Realms), each(a.poolMember, spec.Users), each(a.identityPool, spec.IdentityPools), each(a.apiToken, spec.APITokens),
+		each(a.staxAPI, spec.StaxAPIs),
 	} {
 		if err := step(); err != nil {
 			return err

@@ -15,6 +15,9 @@ func (a *applying) realm(s RealmSpec) error {
 	if have != nil && (have.PoolName != want.PoolName || have.AccountID != want.AccountID) {
 		return invalid("realm %s: a realm cannot move to another account", s.Name)
 	}
+	if want.Pool, err = a.userPool(s, have); err != nil {
+		return err
+	}
 	want.LongestTokenSeconds = max(want.AccessTokenSeconds, want.RefreshTokenSeconds)
 	if have != nil {
 		want.LongestTokenSeconds = max(want.LongestTokenSeconds, have.LongestTokenSeconds, have.AccessTokenSeconds, have.RefreshTokenSeconds)

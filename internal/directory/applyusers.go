@@ -79,6 +79,9 @@ func (a *applying) user(s UserSpec) error {
 	if s.Tags != nil {
 		u.Tags = s.Tags
 	}
+	if s.Attributes != nil {
+		u.Attributes = s.Attributes
+	}
 	if s.Groups != nil {
 		if u.Groups, err = a.groupIDs(s); err != nil {
 			return err

@@ -48,6 +48,13 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 			return err
 		}
 	}
+	for _, step := range []func() error{
+		each(checkIdentityPoolSpec, s.IdentityPools), each(checkAPITokenSpec, s.APITokens), each(checkStaxSpec, s.StaxAPIs),
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.SAMLProviders {
 		if err := checkSAMLSpec(p); err != nil {
 			return err
@@ -91,6 +98,11 @@ func checkRealmSpec(r RealmSpec) error {
 		return invalid("realm %s: refresh_token_seconds is 0 to %d", r.Name, 366*86400)
 	case r.Issuer != "" && !isIssuer(r.Issuer):
 		return invalid("realm %s: %q is not an issuer URL", r.Name, r.Issuer)
+	}
+	if r.UserPool != nil {
+		if err := checkUserPoolSpec(r.Name, r.UserPool); err != nil {
+			return err
+		}
 	}
 	for _, c := range r.Clients {
 		if c.ID == "" || len(c.ID) > 255 {

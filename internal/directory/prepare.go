@@ -15,6 +15,10 @@ type prepared struct {
 	users   map[string]*preparedUser // by account and folded name
 	pools   map[string]string        // realm -> pool name
 	secrets map[string]string        // client -> hash, where it is to change
+	// poolSecrets are sealed, by client of a user pool, where they are to change;
+	// identityPools are the IDs of identity pools, by account and name.
+	poolSecrets   map[string][]byte
+	identityPools map[string]string
 }
 
 type preparedUser struct {
@@ -24,7 +28,7 @@ type preparedUser struct {
 }
 
 func (d *Directory) prepare(ctx context.Context, spec SiteSpec) (*prepared, error) {
-	p := &prepared{users: map[string]*preparedUser{}, pools: map[string]string{}, secrets: map[string]string{}}
+	p := &prepared{users: map[string]*preparedUser{}, pools: map[string]string{}, secrets: map[string]string{}, poolSecrets: map[string][]byte{}, identityPools: map[string]string{}}
 	for _, r := range spec.Realms {
 		pool, err := d.uniqueID("", 9)
 		if err != nil {
@@ -50,7 +54,7 @@ func (d *Directory) prepare(ctx context.Context, spec SiteSpec) (*prepared, erro
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, d.preparePools(ctx, p, spec)
 }
 
 func (d *Directory) prepareSecret(ctx context.Context, p *prepared, realm string, cl ClientSpec) error {

@@ -14,6 +14,9 @@ type SiteSpec struct {
 	Roles         []RoleSpec
 	Providers     []ProviderSpec
 	SAMLProviders []SAMLProviderSpec
+	IdentityPools []IdentityPoolSpec
+	APITokens     []APITokenSpec
+	StaxAPIs      []StaxAPISpec
 }
 
 // AccountSpec is an account with its root user.
@@ -32,6 +35,8 @@ type AccountSpec struct {
 type RealmSpec struct {
 	identity.Realm
 	Clients []ClientSpec
+	// UserPool is nil to leave alone what there is.
+	UserPool *UserPoolSpec
 }
 
 // ClientSpec is an OAuth client of the realm it stands in.
@@ -57,7 +62,7 @@ type PolicySpec struct {
 // GroupSpec is a group; users name the groups that they are in. Of
 // ManagedPolicies (ARNs) and InlinePolicies (documents by name), here and
 // below, nil leaves alone what there is, and what is empty means none; likewise
-// of Groups, Tags and PermissionsBoundary.
+// of Groups, PoolGroups, Attributes, Tags and PermissionsBoundary.
 type GroupSpec struct {
 	AccountID, Name, Path string
 	ManagedPolicies       []string
@@ -70,6 +75,8 @@ type UserSpec struct {
 	EmailVerified                       bool
 	ClientRoles                         map[string][]string
 	Groups                              []string // names
+	PoolGroups                          []string // names, of the realm's user pool
+	Attributes                          map[string]string
 	ManagedPolicies                     []string
 	InlinePolicies                      map[string]string
 	PermissionsBoundary                 *string // ARN of a managed policy
@@ -105,7 +112,7 @@ type ProviderSpec struct {
 // Change is one line of an apply's diff. Values of secrets never appear: From
 // and To then say "(secret)".
 type Change struct {
-	Kind  string `json:"kind"` // account, realm, client, policy, group, user, role, provider, saml provider
+	Kind  string `json:"kind"` // account, realm, client, policy, group, user, role, provider, …
 	Name  string `json:"name"`
 	Field string `json:"field"` // "" for a creation as a whole
 	From  string `json:"from,omitempty"`

@@ -41,6 +41,9 @@ func demoSpec(creds *devCredentials, account, partition, externalURL string) (di
 		"DEMO_ROOT_PASSWORD":       creds.RootPassword,
 		"DEMO_TESTUSER_PASSWORD":   creds.TestuserPassword,
 		"DEMO_ADMIN_CLIENT_SECRET": creds.AdminClientSecret,
+		"DEMO_API_ACCESS_KEY":      creds.APIAccessKey,
+		"DEMO_API_SECRET_KEY":      creds.APISecretKey,
+		"DEMO_IDENTITY_POOL":       creds.IdentityPool,
 	}
 	return site.Read(site.Source{Name: "demo.yaml", Lookup: func(name string) (string, bool) {
 		v, ok := variables[name]
@@ -129,8 +132,12 @@ func (s *server) adopt(ctx context.Context, operator *identity.Caller) error {
 	if err != nil {
 		return err
 	}
+	known, err := loadDevCredentials(s.data.file(credsName))
+	if err != nil {
+		return err
+	}
 	for _, a := range accounts {
-		unknown := &devCredentials{}
+		unknown := &devCredentials{APIAccessKey: known.APIAccessKey, IdentityPool: known.IdentityPool}
 		unknown.complete()
 		spec, err := demoSpec(unknown, a.ID, a.Partition, s.externalURL)
 		if err != nil {
@@ -141,6 +148,9 @@ func (s *server) adopt(ctx context.Context, operator *identity.Caller) error {
 		}
 		for i := range spec.Users {
 			spec.Users[i].Disabled = true
+		}
+		for i := range spec.APITokens {
+			spec.APITokens[i].Disabled = true
 		}
 		if _, err := s.core.directory.Apply(ctx, operator, spec, false); err != nil {
 			return fmt.Errorf("the demo's principals of account %s cannot be switched off: %w", a.ID, err)
@@ -164,6 +174,7 @@ func (s *server) describeDemo(r *Ready) {
 		identity.RootRealm: {ClientID: demoClient},
 		demoRealm:          {ClientID: demoRealm, Username: demoUsername, Password: s.creds.TestuserPassword},
 	}
+	r.Stax = &ReadyStax{r.URL + "/20190206/public/config/base64", s.creds.APIAccessKey, s.creds.APISecretKey}
 }
 
 // printDemo writes the commands of each row, ready to paste into a shell.
@@ -191,6 +202,24 @@ aws sts get-caller-identity --endpoint-url %[1]s
 aws s3 mb s3://tutorial --endpoint-url %[1]s
 aws s3 ls --endpoint-url %[1]s
 aws iam create-access-key --endpoint-url %[1]s
-`, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL)
+
+# From an API token to keys by Cognito's calls, and a signed call that says who
+# that is. Paste:
+CONFIG=$(curl -s %[9]s | base64 --decode); REGION=$(echo "$CONFIG" | jq -r .ApiAuth.region)
+export AWS_DEFAULT_REGION=$REGION; unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+ID_TOKEN=$(aws cognito-idp initiate-auth --endpoint-url %[1]s --auth-flow USER_PASSWORD_AUTH \
+  --client-id "$(echo "$CONFIG" | jq -r .ApiAuth.userPoolWebClientId)" \
+  --auth-parameters USERNAME=%[10]s,PASSWORD=%[11]s | jq -r .AuthenticationResult.IdToken)
+LOGINS="cognito-idp.$REGION.amazonaws.com/$(echo "$CONFIG" | jq -r .ApiAuth.userPoolId)=$ID_TOKEN"
+IDENTITY_ID=$(aws cognito-identity get-id --endpoint-url %[1]s --logins "$LOGINS" \
+  --identity-pool-id "$(echo "$CONFIG" | jq -r .ApiAuth.identityPoolId)" | jq -r .IdentityId)
+KEYS=$(aws cognito-identity get-credentials-for-identity --endpoint-url %[1]s --identity-id "$IDENTITY_ID" --logins "$LOGINS")
+export AWS_ACCESS_KEY_ID=$(echo "$KEYS" | jq -r .Credentials.AccessKeyId)
+export AWS_SECRET_ACCESS_KEY=$(echo "$KEYS" | jq -r .Credentials.SecretKey)
+export AWS_SESSION_TOKEN=$(echo "$KEYS" | jq -r .Credentials.SessionToken)
+curl -s --aws-sigv4 "aws:amz:$REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+  -H "x-amz-security-token: $AWS_SESSION_TOKEN" %[1]s/20190206/users/me | jq -c .
+`, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL,
+		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 )
 
@@ -17,6 +18,10 @@ type devCredentials struct {
 	RootPassword      string `json:"root_password"`
 	TestuserPassword  string `json:"testuser_password"`
 	AdminClientSecret string `json:"admin_client_secret"`
+	// Of the API token, and of the identity pool whose ID roles name.
+	APIAccessKey string `json:"api_access_key"`
+	APISecretKey string `json:"api_secret_key"`
+	IdentityPool string `json:"identity_pool"` // a UUID
 	// RootKeys are the long-term key of each demo account's root user.
 	RootKeys map[string]devKey `json:"root_keys"`
 
@@ -56,6 +61,16 @@ func (c *devCredentials) complete() (made bool) {
 		if *s == "" {
 			*s, made = rand.Text(), true
 		}
+	}
+	for _, s := range []*string{&c.APIAccessKey, &c.IdentityPool} {
+		if *s == "" {
+			*s, _ = identity.NewUUID(rand.Reader) // which never fails
+			made = true
+		}
+	}
+	if c.APISecretKey == "" {
+		// 32 characters of an alphabet of 32.
+		c.APISecretKey, made = (rand.Text() + rand.Text())[:authn.APISecretLength], true
 	}
 	return made
 }

@@ -11,6 +11,7 @@ type Ready struct {
 	AccountID  string                `json:"account_id,omitempty"`
 	Root       *ReadyRoot            `json:"root,omitempty"`
 	Realms     map[string]ReadyRealm `json:"realms,omitempty"`
+	Stax       *ReadyStax            `json:"stax,omitempty"`
 	ConsoleURL string                `json:"console_url,omitempty"`
 	AdminURL   string                `json:"admin_url"`
 	TLSURL     string                `json:"tls_url,omitempty"`
@@ -30,6 +31,14 @@ type ReadyRealm struct {
 	ClientID string `json:"client_id"`
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
+}
+
+// ReadyStax is the API token that logs in by Cognito's calls; ConfigURL says
+// where, in base64.
+type ReadyStax struct {
+	ConfigURL string `json:"config_url"`
+	AccessKey string `json:"access_key"`
+	SecretKey string `json:"secret_key"`
 }
 
 func (r *Ready) write(path string) error {

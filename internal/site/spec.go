@@ -25,6 +25,10 @@ type (
 		Roles     []role         `yaml:"roles"`
 		Providers []provider     `yaml:"providers"`
 		SAML      []samlProvider `yaml:"saml_providers"`
+
+		IdentityPools []identityPool `yaml:"identity_pools"`
+		APITokens     []apiToken     `yaml:"api_tokens"`
+		StaxAPIs      []staxAPI      `yaml:"stax_apis"`
 	}
 	account struct {
 		ID        string `yaml:"id"`
@@ -51,6 +55,8 @@ type (
 		SupportContact      string   `yaml:"support_contact"`
 		RootLoginDisabled   bool     `yaml:"root_login_disabled"`
 		Clients             []client `yaml:"clients"`
+
+		UserPool *userPool `yaml:"user_pool"`
 	}
 	client struct {
 		ID             string   `yaml:"id"`
@@ -84,6 +90,8 @@ type (
 		EmailVerified       bool                 `yaml:"email_verified"`
 		ClientRoles         map[string][]string  `yaml:"client_roles"`
 		Groups              []string             `yaml:"groups"`
+		PoolGroups          []string             `yaml:"pool_groups"`
+		Attributes          map[string]string    `yaml:"attributes"`
 		ManagedPolicies     []string             `yaml:"managed_policies"`
 		InlinePolicies      map[string]yaml.Node `yaml:"inline_policies"`
 		PermissionsBoundary *string              `yaml:"permissions_boundary"`
@@ -243,6 +251,15 @@ func (b *builder) build(f *file) directory.SiteSpec {
 	for i := range f.SAML {
 		spec.SAMLProviders = append(spec.SAMLProviders, b.samlProvider(fmt.Sprintf("saml_providers[%d]", i), &f.SAML[i]))
 	}
+	for i := range f.IdentityPools {
+		spec.IdentityPools = append(spec.IdentityPools, b.identityPool(fmt.Sprintf("identity_pools[%d]", i), &f.IdentityPools[i]))
+	}
+	for i := range f.APITokens {
+		spec.APITokens = append(spec.APITokens, b.apiToken(fmt.Sprintf("api_tokens[%d]", i), &f.APITokens[i]))
+	}
+	for i := range f.StaxAPIs {
+		spec.StaxAPIs = append(spec.StaxAPIs, b.staxAPI(fmt.Sprintf("stax_apis[%d]", i), &f.StaxAPIs[i]))
+	}
 	return spec
 }
 
@@ -281,6 +298,7 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 	if r.AccessTokenSeconds < 0 || out.RefreshTokenSeconds < 0 {
 		b.complain(path, "a lifetime cannot be negative")
 	}
+	out.UserPool = b.userPool(path+".user_pool", r.Name, r.UserPool)
 	for i, c := range r.Clients {
 		at := fmt.Sprintf("%s.clients[%d]", path, i)
 		b.require(at, "id", c.ID)
@@ -326,7 +344,7 @@ func (b *builder) user(path string, u *user) directory.UserSpec {
 	return directory.UserSpec{
 		AccountID: u.Account, Name: u.Name, Path: orDefault(u.Path, "/"), Realm: u.Realm,
 		Email: u.Email, EmailVerified: u.EmailVerified, ClientRoles: u.ClientRoles,
-		Groups: u.Groups, ManagedPolicies: u.ManagedPolicies, InlinePolicies: b.policies(path+".inline_policies", u.InlinePolicies),
+		Groups: u.Groups, PoolGroups: u.PoolGroups, Attributes: u.Attributes, ManagedPolicies: u.ManagedPolicies, InlinePolicies: b.policies(path+".inline_policies", u.InlinePolicies),
 		PermissionsBoundary: u.PermissionsBoundary, Tags: u.Tags, Disabled: u.Disabled,
 		MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired,
 		Password: b.secret(path+".password", u.Password),

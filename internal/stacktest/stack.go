@@ -92,7 +92,7 @@ type Option func(*settings)
 type settings struct {
 	limits authn.Limits
 	engine store.Engine
-	site   func(*directory.SiteSpec)
+	site   []func(*directory.SiteSpec)
 	minDur int
 	random io.Reader
 	minted func(store.SessionRecord)
@@ -108,10 +108,69 @@ func WithLimits(l authn.Limits) Option { return func(s *settings) { s.limits = l
 func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e } }
 
 // WithSite changes the site before it is applied.
-func WithSite(fn func(*directory.SiteSpec)) Option { return func(s *settings) { s.site = fn } }
+func WithSite(fn func(*directory.SiteSpec)) Option {
+	return func(s *settings) { s.site = append(s.site, fn) }
+}
 
 // WithRandom makes unique IDs and keys from r, so that transcripts stay the same.
 func WithRandom(r io.Reader) Option { return func(s *settings) { s.random = r } }
+
+// What WithPools adds.
+const (
+	PoolRegion     = "ap-southeast-2"
+	PoolClient     = "stackclient"
+	SecretClient   = "stacksecretclient"
+	PoolSecret     = "0123456789abcdefghijklmnopqrstuv"
+	IdentityPoolID = PoolRegion + ":0a1b2c3d-1111-4222-8333-444455556666"
+	APIAccessKey   = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+	APISecretKey   = "abcdefghijklmnopqrstuvwxyz012345"
+)
+
+// WithPools gives the realm shasta a user pool with a public client and one with
+// a secret, and the account A an identity pool, an API token (api_admin), the
+// roles api_admin and api_readonly, which the pool may give, and a Stax-style
+// API. Making their RSA keys takes time: only for tests that need them.
+func WithPools() Option { return WithSite(AddPools) }
+
+// AddPools is what WithPools does to a site.
+func AddPools(spec *directory.SiteSpec) {
+	client := func(id string, secrets ...identity.Secret) directory.PoolClientSpec {
+		return directory.PoolClientSpec{Secrets: secrets, PoolClient: identity.PoolClient{
+			ID: id, Name: id, HasSecret: len(secrets) > 0, AccessTokenSeconds: 3600, IDTokenSeconds: 3600,
+			RefreshTokenSeconds: 86400, AuthSessionSeconds: 180,
+			AuthFlows: []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH"},
+		}}
+	}
+	for i := range spec.Realms {
+		if spec.Realms[i].Name == "shasta" {
+			spec.Realms[i].UserPool = &directory.UserPoolSpec{
+				Name: "shasta", Region: PoolRegion, MFA: identity.MFAOptional,
+				Clients: []directory.PoolClientSpec{client(PoolClient), client(SecretClient, PoolSecret)},
+			}
+		}
+	}
+	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"cognito-identity.amazonaws.com"},` +
+		`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"cognito-identity.amazonaws.com:aud":"` + IdentityPoolID + `"}}}}`
+	for name, actions := range map[string]string{"api_admin": `["execute-api:Invoke","iam:PassRole","s3:*"]`, "api_readonly": `"s3:ListAllMyBuckets"`} {
+		spec.Roles = append(spec.Roles, directory.RoleSpec{
+			AccountID: AccountA, Name: name, Trust: trust, MaxSessionDuration: 3600,
+			InlinePolicies: map[string]string{"api": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":` + actions + `,"Resource":"*"}}`},
+		})
+	}
+	spec.IdentityPools = append(spec.IdentityPools, directory.IdentityPoolSpec{
+		ID: IdentityPoolID, AccountID: AccountA, Name: "stack", Region: PoolRegion, Authenticated: "api_readonly",
+		UserPools:     []directory.PoolLoginSpec{{Realm: "shasta", ClientID: PoolClient}},
+		OIDCProviders: []string{ForeignIssuer},
+		RoleMappings:  map[string]identity.PoolRoleMapping{"shasta": {Type: "Token", Ambiguous: "AuthenticatedRole"}},
+	})
+	secret := identity.Secret(APISecretKey)
+	spec.APITokens = append(spec.APITokens, directory.APITokenSpec{
+		AccountID: AccountA, Realm: "shasta", Name: "robot", Role: "api_admin", AccessKey: APIAccessKey, Secret: &secret,
+	})
+	spec.StaxAPIs = append(spec.StaxAPIs, directory.StaxAPISpec{
+		Name: "stack", AccountID: AccountA, Region: PoolRegion, Realm: "shasta", ClientID: PoolClient, IdentityPool: "stack",
+	})
+}
 
 // New builds a stack that ends with the test.
 func New(t testing.TB, opts ...Option) *Stack {
@@ -173,8 +232,8 @@ func New(t testing.TB, opts ...Option) *Stack {
 	})
 	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
 	spec := Site()
-	if set.site != nil {
-		set.site(&spec)
+	for _, change := range set.site {
+		change(&spec)
 	}
 	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
 	check()
