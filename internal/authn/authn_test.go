@@ -2,10 +2,6 @@ package authn
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
-	"math/big"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -13,31 +9,6 @@ import (
 
 	"daypass/internal/identity"
 )
-
-func TestSRPVerifier(t *testing.T) {
-	t.Parallel()
-	b, err := os.ReadFile("testdata/srp.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []struct {
-		Name, Pool, UserIDForSRP, Password, Salt, V string
-	}
-	if err := json.Unmarshal(b, &cases); err != nil || len(cases) == 0 {
-		t.Fatalf("%d cases, %v", len(cases), err)
-	}
-	for _, c := range cases {
-		salt, _ := new(big.Int).SetString(c.Salt, 16)
-		_, pool, ok := strings.Cut(c.Pool, "_")
-		if !ok {
-			pool = c.Pool
-		}
-		got := hex.EncodeToString(srpVerifier(salt.Bytes(), pool, c.UserIDForSRP, identity.Secret(c.Password)))
-		if strings.TrimLeft(got, "0") != c.V {
-			t.Errorf("%s: got %.32s…, want %.32s…", c.Name, got, c.V)
-		}
-	}
-}
 
 func TestPHC(t *testing.T) {
 	t.Parallel()

@@ -30,9 +30,9 @@ const (
 // they are hashed.
 const MaxPassword = 256
 
-// hashing bounds how many argon2 hashes run and how many wait, so that
-// log-ins never take the processors away from checks, and collects what they
-// leave behind.
+// hashing bounds how many argon2 hashes and exponentiations run and how many
+// wait, so that log-ins never take the processors away from checks, and
+// collects what hashes leave behind.
 type hashing struct {
 	slots chan struct{}
 	queue chan struct{}
@@ -51,7 +51,16 @@ func newHashing(workers, queue int) *hashing {
 	return &hashing{slots: make(chan struct{}, workers), queue: make(chan struct{}, workers+queue)}
 }
 
+// do runs a hash.
 func (h *hashing) do(ctx context.Context, fn func()) error {
+	return h.run(ctx, func() {
+		fn()
+		h.collect()
+	})
+}
+
+// run runs what costs time alone.
+func (h *hashing) run(ctx context.Context, fn func()) error {
 	select {
 	case h.queue <- struct{}{}:
 		defer func() { <-h.queue }()
@@ -65,7 +74,6 @@ func (h *hashing) do(ctx context.Context, fn func()) error {
 		return &identity.Error{Kind: identity.KindUnavailable, Op: "authn.hash", Err: ctx.Err()}
 	}
 	fn()
-	h.collect()
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -35,15 +37,82 @@ func srpVerifier(salt []byte, poolName, subject string, password identity.Secret
 	outer.Write(padHex(new(big.Int).SetBytes(salt)))
 	outer.Write(inner.Sum(nil))
 	x := new(big.Int).SetBytes(outer.Sum(nil))
-	return new(big.Int).Exp(big.NewInt(2), x, srpN).Bytes()
+	return new(big.Int).Exp(srpG, x, srpN).Bytes()
 }
 
+// newSRP makes salt and verifier of a password.
 func newSRP(random io.Reader, poolName, subject string, password identity.Secret) (salt, verifier []byte, err error) {
-	salt = make([]byte, 16)
-	if _, err := io.ReadFull(random, salt); err != nil {
-		return nil, nil, err
+	salt = make([]byte, srpSaltBytes)
+	for salt[0] == 0 { // clients differ in how they read a salt that begins with one
+		if _, err := io.ReadFull(random, salt); err != nil {
+			return nil, nil, &identity.Error{Kind: identity.KindInternal, Op: "authn.srp", Err: err}
+		}
 	}
 	return salt, srpVerifier(salt, poolName, subject, password), nil
+}
+
+const (
+	srpSaltBytes = 16
+	srpBytes     = 3072 / 8
+)
+
+var (
+	srpG = big.NewInt(2)
+	// srpK is k = SHA256(0, N, g).
+	srpK = func() *big.Int {
+		sum := sha256.Sum256(append(padHex(srpN), 2))
+		return new(big.Int).SetBytes(sum[:])
+	}()
+)
+
+// srpPublic is the server's B = k*v + g^b mod N.
+func srpPublic(v, b *big.Int) *big.Int {
+	B := new(big.Int).Mul(srpK, v)
+	return B.Mod(B.Add(B, new(big.Int).Exp(srpG, b, srpN)), srpN)
+}
+
+// srpScramble is u = SHA256(A, B).
+func srpScramble(A, B *big.Int) *big.Int {
+	sum := sha256.Sum256(append(padHex(A), padHex(B)...))
+	return new(big.Int).SetBytes(sum[:])
+}
+
+// srpShared is the server's S = (A * v^u)^b mod N.
+func srpShared(A, v, u, b *big.Int) *big.Int {
+	S := new(big.Int).Exp(v, u, srpN)
+	S.Mul(S, A)
+	return S.Exp(S.Mod(S, srpN), b, srpN)
+}
+
+// srpKey is the 16 bytes that both sides derive of S.
+func srpKey(u, S *big.Int) []byte {
+	key, err := hkdf.Key(sha256.New, padHex(S), padHex(u), "Caldera Derived Key", 16)
+	if err != nil { // 16 bytes are never too many
+		panic("authn: " + err.Error())
+	}
+	return key
+}
+
+// srpSignature is what a client that knows the password signs.
+func srpSignature(key []byte, poolName, subject string, secretBlock []byte, timestamp string) []byte {
+	mac := hmac.New(sha256.New, key)
+	_, _ = io.WriteString(mac, poolName+subject)
+	mac.Write(secretBlock)
+	_, _ = io.WriteString(mac, timestamp)
+	return mac.Sum(nil)
+}
+
+// maxSRPA is the most characters of SRP_A: 768 hold every number of the group.
+const maxSRPA = 768 + 8
+
+// parseSRPA reads SRP_A: hexadecimal, of a number of the group that is not 0.
+// It is false for all else.
+func parseSRPA(text string) (*big.Int, bool) {
+	if text == "" || len(text) > maxSRPA || strings.Trim(text, "0123456789abcdefABCDEF") != "" {
+		return nil, false
+	}
+	A, ok := new(big.Int).SetString(text, 16)
+	return A, ok && A.Sign() > 0 && A.Cmp(srpN) < 0
 }
 
 // padHex is the byte form that Cognito clients hash a number in: an even

@@ -11,7 +11,12 @@ func NewUUID(random io.Reader) (string, error) {
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return "", &Error{Kind: KindInternal, Op: "identity.uuid", Err: err}
 	}
+	return UUIDOf(b), nil
+}
+
+// UUIDOf is the text form of the UUID, version 4, that is made of these bytes.
+func UUIDOf(b [16]byte) string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
