@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
 	"daypass/internal/store"
@@ -22,6 +23,8 @@ type Options struct {
 	Log      *slog.Logger
 	// Regions accepts the region of a signature's scope; nil accepts any.
 	Regions func(string) bool
+	// Authn verifies the tokens of user pools.
+	Authn *authn.Authn
 	// CachedCredentials bounds how many session tokens and long-term keys stay
 	// opened in memory, each (65,536 when 0).
 	CachedCredentials int
@@ -36,6 +39,7 @@ type Access struct {
 	clock    identity.Clock
 	log      *slog.Logger
 	regions  func(string) bool
+	authn    *authn.Authn
 	tokens   *cache[[32]byte, *credential]
 	cookies  *token.Cookies
 	longTerm *cache[string, *credential]
@@ -51,7 +55,7 @@ func New(o Options) *Access {
 		o.CachedCredentials = 65536
 	}
 	a := &Access{
-		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions,
+		db: o.DB, keys: o.Keyring, sessions: o.Sessions, audit: o.Audit, clock: o.Clock, log: o.Log, regions: o.Regions, authn: o.Authn,
 		tokens: newCache[[32]byte, *credential](o.CachedCredentials), longTerm: newCache[string, *credential](o.CachedCredentials),
 		uses: newLastUses(), cookies: token.NewCookies(o.Keyring),
 	}

@@ -68,11 +68,16 @@ var operatorServices = []string{"daypass", "iam", "cognito-idp", "cognito-identi
 
 // AuthorizeOwn decides whether the caller may do something that concerns itself
 // alone (its own password, devices, sessions, tokens). A person who logged in
-// may, unless a policy denies it in words; everybody else needs a policy.
+// may, unless a policy denies it in words; everybody else needs a policy. An API
+// token may only what apiTokenOwn lists.
 func (a *Access) AuthorizeOwn(c *identity.Caller, action string, res Resource) Decision {
 	res.Unrecorded = true
 	d := a.decide(c, action, res)
-	if d.Effect == ImplicitDeny && c.Interactive && identity.KindOf(d.Err) == identity.KindAccessDenied {
+	if c.APIToken && !slices.Contains(apiTokenOwn, action) {
+		if d.Allowed() {
+			d = denied(c, action, res, policy.Decision{})
+		}
+	} else if d.Effect == ImplicitDeny && c.Interactive && identity.KindOf(d.Err) == identity.KindAccessDenied {
 		return Decision{Effect: Allow, Statement: "own"}
 	}
 	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
@@ -81,6 +86,9 @@ func (a *Access) AuthorizeOwn(c *identity.Caller, action string, res Resource) D
 	}
 	return d
 }
+
+// apiTokenOwn are the actions on itself that an API token may perform.
+var apiTokenOwn = []string{"cognito-idp:GetUser", "cognito-idp:GlobalSignOut"}
 
 // served reports whether a bucket answers to an action: one that is being
 // deleted only to that.

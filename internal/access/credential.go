@@ -239,6 +239,7 @@ func (c *credential) describe(r *principal) identity.Caller {
 	default:
 		out.Kind, out.PrincipalID, out.Name = identity.IAMUser, r.user.ID, r.user.Name
 		out.ARN, out.UserID, out.Tags = r.user.ARN(p), r.user.ID, r.user.Tags
+		out.APIToken = r.user.Token != nil
 	}
 	if out.OwnerARN == "" {
 		out.OwnerARN = out.ARN

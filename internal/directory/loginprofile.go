@@ -136,8 +136,8 @@ func (d *Directory) LoginProfile(ctx context.Context, c *identity.Caller, userNa
 }
 
 // ChangePassword changes the caller's own password (IAM ChangePassword). It
-// needs iam:ChangePassword, or an account whose rule lets users change their
-// own. KindInvalidInput for a wrong old one, after the same delays as a log-in.
+// needs iam:ChangePassword, an account whose rule lets users change their own, or
+// a person who logged in. Earlier sessions end, that person's too. KindInvalidInput for a wrong old one, after the same delays as a log-in.
 func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old, password identity.Secret) error {
 	if c.Kind != identity.IAMUser {
 		if err := d.permit(c, "iam:ChangePassword", "*", c.AccountID); err != nil {
@@ -150,8 +150,8 @@ func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old,
 		return err
 	}
 	byRule := acc.PasswordPolicy != nil && acc.PasswordPolicy.AllowChange
-	may := d.access.Authorize(c, "iam:ChangePassword", access.Resource{ARN: c.OwnerARN, AccountID: c.AccountID})
-	if !may.Allowed() && (!byRule || may.Effect != access.ImplicitDeny) {
+	may := d.access.AuthorizeOwn(c, "iam:ChangePassword", access.Resource{ARN: c.OwnerARN, AccountID: c.AccountID})
+	if !may.Allowed() && (!byRule || c.APIToken || may.Effect != access.ImplicitDeny) {
 		return may.Err
 	}
 	u, err := store.Lookup(ctx, d.db, store.Users, c.PrincipalID)
@@ -222,10 +222,14 @@ func (d *Directory) preparePassword(ctx context.Context, c *identity.Caller, act
 // makePassword makes a password for a realm, which a user who is in none then
 // joins; nil for none.
 func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, realm *identity.Realm, u identity.User, password identity.Secret) (*newPassword, error) {
-	if err := checkPassword(acc.PasswordPolicy, password); err != nil {
+	rule := acc.PasswordPolicy
+	if realm != nil && realm.Pool != nil && realm.Pool.PasswordPolicy != nil {
+		rule = realm.Pool.PasswordPolicy
+	}
+	if err := checkPassword(rule, password); err != nil {
 		return nil, err
 	}
-	if err := d.checkReuse(ctx, acc.PasswordPolicy, u.ID, password); err != nil {
+	if err := d.checkReuse(ctx, rule, u.ID, password); err != nil {
 		return nil, err
 	}
 	made := &newPassword{user: u}
@@ -294,10 +298,13 @@ func (d *Directory) putPassword(tx store.Tx, u *identity.User, made *newPassword
 	return d.userChanged(tx, u, &v, true)
 }
 
-func violation(sentence string) error {
+func violation(sentence string) error { return violationOf(sentence, "InvalidPasswordException") }
+
+// violationOf is a violation with the code that Cognito has for it.
+func violationOf(sentence, code string) error {
 	return &identity.Error{
 		Kind: identity.KindValidation, Op: "directory.password", Public: sentence,
-		Detail: []identity.Detail{{Name: "QueryCode", Value: "PasswordPolicyViolation"}},
+		Detail: []identity.Detail{{Name: "QueryCode", Value: "PasswordPolicyViolation"}, {Name: "JSONCode", Value: code}},
 	}
 }
 
@@ -333,7 +340,7 @@ func (d *Directory) checkReuse(ctx context.Context, p *identity.PasswordPolicy, 
 	}
 	used, err := d.authn.UsedBefore(ctx, userID, password, p.ReusePrevention)
 	if err == nil && used {
-		return violation("Password was used before and cannot be used again yet")
+		return violationOf("Password was used before and cannot be used again yet", "PasswordHistoryPolicyViolationException")
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"daypass/internal/identity"
 )
@@ -61,6 +62,9 @@ func checkPathPrefix(prefix string) error {
 func checkPath(path string) error {
 	if len(path) > maxPath || !pathRE.MatchString(path) {
 		return invalid("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+	}
+	if strings.HasPrefix(path, identity.LocalPath) {
+		return invalid("The path %s is kept for user pools.", identity.LocalPath)
 	}
 	return nil
 }

@@ -40,7 +40,10 @@ type Caller struct {
 	// Interactive is set for a person who logged in and acts by a user pool's
 	// access token or at the console, not by keys: what concerns the person
 	// alone needs no policy.
-	Interactive    bool
+	Interactive bool
+	// APIToken is set for an API token that acts by an access token of its user
+	// pool: a machine, which manages nothing of its own.
+	APIToken       bool
 	SourceIdentity string
 	// Tags are the session's tags, or else those of the user; TransitiveKeys
 	// the ones that role chaining passes on.

@@ -126,13 +126,13 @@ func (c *core) rootKey(s *server) (keyring.RootKey, error) {
 // openLogic makes layers 3 to 6.
 func (c *core) openLogic(s *server) error {
 	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
-	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	proofs, err := authn.New(authn.Options{
 		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
 	})
 	if err != nil {
 		return err
 	}
+	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Authn: proofs, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	c.directory = directory.New(directory.Options{
 		DB: c.db, Keyring: c.keys, Authn: proofs, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
 		ExternalURL: s.externalURL, ReservedBuckets: ControlSegments(),
@@ -153,7 +153,7 @@ func (c *core) dialects(s *server) error {
 	if err := c.openGateway(s); err != nil {
 		return err
 	}
-	pools := cognito.New(cognito.Config{Access: c.access, Log: s.Log})
+	pools := cognito.New(cognito.Config{Access: c.access, People: c.access, Self: c.directory, Log: s.Log})
 	c.handlers = map[string]http.Handler{
 		serviceS3: c.gateway,
 		serviceSTS: sts.New(sts.Config{

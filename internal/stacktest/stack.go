@@ -210,11 +210,11 @@ func New(t testing.TB, opts ...Option) *Stack {
 	t.Cleanup(func() { _ = s.Audit.Close() })
 	s.Sessions = token.NewSessions(s.Keyring, s.Clock, set.random)
 	s.JWTs = token.NewJWTs(s.Keyring)
-	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Audit: s.Audit, Clock: s.Clock, Log: log})
 	s.Authn, err = authn.New(authn.Options{
 		DB: s.DB, Keyring: s.Keyring, Issuers: s.Foreign, Clock: s.Clock, Log: log, ExternalURL: ExternalURL, Limits: set.limits,
 	})
 	check()
+	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Authn: s.Authn, Audit: s.Audit, Clock: s.Clock, Log: log})
 	s.Directory = directory.New(directory.Options{
 		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
 		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,

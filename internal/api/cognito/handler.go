@@ -39,6 +39,9 @@ var _ Authenticator = (*access.Access)(nil)
 // Config is what a Handler needs.
 type Config struct {
 	Access Authenticator
+	// People and Self serve the user calls.
+	People UserTokens
+	Self   Self
 	Log    *slog.Logger
 }
 
@@ -87,7 +90,7 @@ type service struct {
 
 // services are the tables of all areas.
 var services = map[string]service{
-	TargetIDP:      {access.ServiceCognitoIDP, tables()},
+	TargetIDP:      {access.ServiceCognitoIDP, tables(userCalls, softwareTokenCalls)},
 	TargetIdentity: {access.ServiceCognitoIdentity, tables()},
 }
 
