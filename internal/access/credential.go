@@ -257,6 +257,9 @@ func (c *credential) describe(r *principal) identity.Caller {
 	out.Tags, out.TransitiveKeys = sessionTags(r, c.claims), c.claims.TransitiveKeys
 	out.SessionPolicy, out.SessionPolicyARNs = c.claims.Policy, c.claims.PolicyARNs
 	out.ProviderARN = c.claims.ProviderARN
+	if pool := identity.IdentityPoolOf(out.ProviderARN); pool != "" {
+		out.Pool = identity.NewPoolSession(pool, c.claims.Lineage.Get(identity.LineagePoolIdentity), c.claims.Audience)
+	}
 	out.IssuedAt, out.ExpiresAt = time.UnixMilli(c.claims.IssuedMS), c.claims.ExpiresAt
 	out.Position, out.Lineage = c.claims.Position, c.claims.Lineage
 	return out

@@ -51,11 +51,15 @@ func (f *facts) Lookup(key string) policy.Values {
 	return policy.Values{}
 }
 
-// global are AWS's global condition keys, in lower case.
+// global are AWS's global condition keys, in lower case, and those that an
+// identity pool's session has of itself.
 func (f *facts) global(key string) policy.Values {
 	c := f.caller
-	if c == nil || !strings.HasPrefix(key, "aws:") {
+	if c == nil {
 		return policy.Values{}
+	}
+	if !strings.HasPrefix(key, "aws:") {
+		return ofPool(c.Pool, key)
 	}
 	switch key {
 	case "aws:sourceip":
@@ -71,6 +75,9 @@ func (f *facts) global(key string) policy.Values {
 	case "aws:sourceidentity":
 		return text(c.SourceIdentity)
 	case "aws:federatedprovider":
+		if c.Pool != nil { // as AWS has it
+			return policy.One(identity.CognitoIdentity)
+		}
 		return text(c.ProviderARN)
 	case "aws:viaawsservice", "aws:principalisawsservice":
 		return policy.One("false")
@@ -89,6 +96,24 @@ func (f *facts) global(key string) policy.Values {
 		// With milliseconds, so that a policy that ends older sessions takes none
 		// of those begun in the same second.
 		return policy.One(c.IssuedAt.UTC().Format("2006-01-02T15:04:05.000Z"))
+	}
+	return policy.Values{}
+}
+
+// ofPool are the condition keys of sessions that an identity pool gave.
+func ofPool(p *identity.PoolSession, key string) policy.Values {
+	if p == nil {
+		return policy.Values{}
+	}
+	name, ok := strings.CutPrefix(key, identity.CognitoIdentity+":")
+	switch {
+	case !ok:
+	case name == "sub":
+		return policy.One(p.IdentityID)
+	case name == "aud":
+		return policy.One(p.PoolID)
+	case name == "amr":
+		return policy.Many(p.AMR)
 	}
 	return policy.Values{}
 }

@@ -22,6 +22,9 @@ type Limits struct {
 	AddressBurst, AddressPerMinute int
 	// PairBurst and PairPerMinute bound one principal from one address (10; 6).
 	PairBurst, PairPerMinute int
+	// GuestBurst and GuestPerMinute bound the unauthenticated identities that one
+	// address makes (60; 10).
+	GuestBurst, GuestPerMinute int
 }
 
 const guessKeys = 65536 // of each kind, least recently used go first
@@ -30,7 +33,7 @@ const guessKeys = 65536 // of each kind, least recently used go first
 // before it is checked, so that parallel tries cannot slip through, and given
 // back when it was good.
 type guesses struct {
-	principal, address, pair *throttled.GCRARateLimiterCtx
+	principal, address, pair, guest *throttled.GCRARateLimiterCtx
 
 	mu    sync.Mutex
 	known map[string]struct{} // pairs that logged in: strangers cannot lock these out
@@ -58,6 +61,7 @@ func newGuesses(l Limits) (*guesses, error) {
 		{&g.principal, l.PrincipalBurst, l.PrincipalPerMinute, 10, 2},
 		{&g.address, l.AddressBurst, l.AddressPerMinute, 100, 30},
 		{&g.pair, l.PairBurst, l.PairPerMinute, 10, 6},
+		{&g.guest, l.GuestBurst, l.GuestPerMinute, 60, 10},
 	} {
 		if q.burst <= 0 {
 			q.burst = q.defBurst
@@ -198,4 +202,17 @@ func network(address string) string {
 	}
 	p, _ := a.Prefix(64)
 	return p.String()
+}
+
+// NewGuest counts an unauthenticated identity that the request's address makes.
+// KindThrottled.
+func (a *Authn) NewGuest(ctx context.Context) error {
+	limited, result, err := a.guesses.guest.RateLimitCtx(ctx, network(identity.RequestOf(ctx).SourceIP), 1)
+	if err != nil {
+		return &identity.Error{Kind: identity.KindInternal, Op: "authn.limit", Err: err}
+	}
+	if limited {
+		return &identity.Error{Kind: identity.KindThrottled, Op: "authn.limit", RetryAfterSeconds: max(1, int(math.Ceil(result.RetryAfter.Seconds())))}
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"crypto"
 
 	"daypass/internal/identity"
 )
@@ -30,13 +29,7 @@ func (a *Authn) PoolToken(_ context.Context, realm *identity.Realm, raw identity
 		return nil, notJWT("another issuer")
 	}
 	set := realm.PoolKeySet()
-	c, err := a.verify(u, set, func(kid, alg string) (crypto.PublicKey, error) {
-		key, keyAlg, ok := a.keys.PublicKey(set, kid)
-		if !ok || keyAlg != alg {
-			return nil, notJWT("signing key unknown")
-		}
-		return key, nil
-	})
+	c, err := a.verify(u, set, a.ownKey(set))
 	if err != nil {
 		return nil, err
 	}

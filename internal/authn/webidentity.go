@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +28,11 @@ var webIdentityAlgorithms = []string{"RS256", "RS384", "RS512", "ES256", "ES384"
 // WebIdentity is a verified JWT.
 type WebIdentity struct {
 	Issuer string
-	// OwnRealm is the realm of this installation that signed it, nil for
-	// foreign tokens, whose Provider is set instead.
+	// OwnRealm is the realm of this installation that signed it, OwnPool the
+	// identity pool; both are nil for foreign tokens, whose Provider is set
+	// instead.
 	OwnRealm *identity.Realm
+	OwnPool  *identity.IdentityPool
 	Provider *identity.Provider
 	Claims   *Claims
 }
@@ -59,6 +63,8 @@ type Claims struct {
 	ClientID string `json:"client_id"`
 	Username string `json:"cognito:username"`
 	OriginID string `json:"origin_jti"`
+	// Lineage is the whole of it in OpenID tokens of identity pools.
+	Lineage identity.Lineage `json:"dp_lin"`
 	// Access tokens of foreign issuers carry the first; what tells of events, as
 	// a logout token does, the second.
 	TokenUse string           `json:"token_use"`
@@ -106,10 +112,9 @@ func (s *Seconds) fits() bool { return s == nil || *s >= 0 && *s < 253402300800 
 func (s Seconds) Time() time.Time { return time.UnixMilli(int64(float64(s) * 1000)) }
 
 // WebIdentity verifies a JWT for use in an account: signed by one of our own
-// realms, or by an issuer that the account registered as OIDC provider. It
-// judges form, algorithm, signature, times and, for foreign tokens, the
-// audience; for own realms issue judges the audience against the role's
-// provider. Errors: KindInvalidIdentity, KindExpiredIdentity,
+// realms, by an identity pool of the account, or by an issuer that the account
+// registered as OIDC provider. It judges form, algorithm, signature, times and, for foreign tokens, the
+// audience; for our own issuers issue judges the audience. Errors: KindInvalidIdentity, KindExpiredIdentity,
 // KindProviderUnreachable.
 func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.Secret) (*WebIdentity, error) {
 	unverified, err := a.open(raw.Reveal())
@@ -119,13 +124,10 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 	w := &WebIdentity{Issuer: unverified.header.Issuer}
 	if realm := a.OwnRealm(w.Issuer); realm != nil {
 		w.OwnRealm = realm
-		w.Claims, err = a.verify(unverified, realm.KeySet(), func(kid, alg string) (crypto.PublicKey, error) {
-			key, keyAlg, ok := a.keys.PublicKey(realm.KeySet(), kid)
-			if !ok || keyAlg != alg {
-				return nil, notJWT("signing key unknown")
-			}
-			return key, nil
-		})
+		w.Claims, err = a.verify(unverified, realm.KeySet(), a.ownKey(realm.KeySet()))
+	} else if pool := a.ownPool(w.Issuer); pool != nil && pool.AccountID == accountID {
+		w.OwnPool = pool
+		w.Claims, err = a.verify(unverified, pool.KeySet(), a.ownKey(pool.KeySet()))
 	} else {
 		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: w.Issuer}).Key())
 		if perr != nil || p.URL != w.Issuer || a.ForOthers(w.Issuer) {
@@ -140,7 +142,7 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		return nil, err
 	}
 	leeway := time.Duration(0)
-	if w.OwnRealm == nil {
+	if w.Provider != nil {
 		leeway = foreignLeeway
 	}
 	if err := w.Claims.judge(a.clock.Now(), leeway); err != nil {
@@ -152,11 +154,27 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 	return w, nil
 }
 
-// ForOthers tells the issuers of our accounts. Their tokens are taken nowhere
-// here, whoever registered them: they carry no lineage, so that what they
-// yielded would outlive their caller's end.
+// ForOthers tells the issuers of this installation whose tokens no account may
+// register as a provider's: those of our accounts, which carry no lineage, so
+// that what they yielded would outlive their caller's end, and those of user
+// pools and identity pools, whose tokens have uses of their own.
 func (a *Authn) ForOthers(issuer string) bool {
-	return strings.HasPrefix(issuer, a.external+identity.OutboundPath)
+	path, ok := strings.CutPrefix(issuer, a.external)
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return ok && (strings.HasPrefix(path, identity.OutboundPath) || strings.Contains(first, "_"))
+}
+
+// ownPool returns the identity pool whose issuer this is, or nil.
+func (a *Authn) ownPool(issuer string) *identity.IdentityPool {
+	id, ok := strings.CutPrefix(issuer, a.external+identity.IdentityPoolPath)
+	if !ok {
+		return nil
+	}
+	p, err := store.IdentityPools.Get(a.db.Snapshot(), id)
+	if err != nil {
+		return nil
+	}
+	return p
 }
 
 // OwnRealm returns the realm whose issuer this is, exactly, or nil.
@@ -196,8 +214,11 @@ func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (
 			return nil, err
 		}
 	}
+	if !slices.Contains(webIdentityAlgorithms, u.header.Algorithm) {
+		return nil, notJWT("algorithm not allowed")
+	}
 	if err := u.token.Verify(pub, webIdentityAlgorithms); err != nil {
-		return nil, notJWT(err.Error())
+		return nil, notSigned(err)
 	}
 	if err := u.claims.readTags(u.token.Payload); err != nil {
 		return nil, err
@@ -207,6 +228,17 @@ func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (
 	}
 	a.seen.put(u.sum, tokenEntry{header: u.header, issuer: issuer, key: pub, claims: u.claims})
 	return u.claims, nil
+}
+
+// ownKey finds the keys of one of our own signing sets.
+func (a *Authn) ownKey(set string) func(kid, alg string) (crypto.PublicKey, error) {
+	return func(kid, alg string) (crypto.PublicKey, error) {
+		key, keyAlg, ok := a.keys.PublicKey(set, kid)
+		if !ok || keyAlg != alg {
+			return nil, notSigned(errors.New("signing key unknown"))
+		}
+		return key, nil
+	}
 }
 
 // judge checks that there is an audience, and what judgeTimes does.
@@ -322,6 +354,15 @@ func (u *unverified) parse() error {
 	return nil
 }
 
+// errSignature marks tokens whose signature is not good.
+var errSignature = errors.New("signature not good")
+
+func notSigned(err error) error {
+	e := identity.AsError(notJWT(err.Error()))
+	e.Err = errSignature
+	return e
+}
+
 func missingClaim(name string) error {
 	return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Missing a required claim: " + name + "."}
 }
@@ -343,10 +384,12 @@ func (c *Claims) readTags(payload []byte) (err error) {
 	return err
 }
 
+const notAnIDToken = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+
 func notJWT(why string) error {
 	return &identity.Error{
 		Kind: identity.KindInvalidIdentity, Op: "authn.webidentity: " + why,
-		Public: "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+		Public: notAnIDToken,
 	}
 }
 

@@ -86,7 +86,11 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 			specs = append(specs, outboundSets(acc)...)
 		}
 	}
-	return d.keys.EnsureSets(ctx, specs)
+	pools, err := poolSets(d.db.Snapshot())
+	if err != nil {
+		return err
+	}
+	return d.keys.EnsureSets(ctx, append(specs, pools...))
 }
 
 // applying is one run of the transaction.

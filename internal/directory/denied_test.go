@@ -39,6 +39,8 @@ var noCaller = map[string]string{
 	"Realm":             "public: discovery",
 	"JWKS":              "public: key set",
 	"APIConfig":         "public: config document",
+	"IdentityID":        "the caller is who holds the log-in tokens",
+	"PoolCredentials":   "the caller is who holds the log-in tokens",
 	"Outbound":          "public: discovery and key set of an account's issuer",
 	"Prune":             "housekeeping of the server: removes what has expired",
 }

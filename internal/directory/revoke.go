@@ -25,7 +25,7 @@ const (
 	ScopeFamily       RevokeScope = "family"        // a refresh family: the same as its log-in session
 	ScopePoolIdentity RevokeScope = "pool-identity" // an identity-pool identity
 	ScopeWebIdentity  RevokeScope = "web-identity"  // an issuer; Subject is its subject
-	ScopeProvider     RevokeScope = "provider"      // the ARN of an OIDC or SAML provider
+	ScopeProvider     RevokeScope = "provider"      // the ARN of an OIDC or SAML provider, or of an identity pool
 	ScopeAccount      RevokeScope = "account"       // an account ID
 )
 

@@ -63,7 +63,7 @@ func (d *Directory) resolve(r store.Reader, c *identity.Caller, in RevokeSpec) (
 			arn: identity.RootARN(acc.Partition, acc.ID),
 		}, nil
 	case ScopePoolIdentity:
-		return &scope{kind: identity.LineagePoolIdentity, id: in.ID, what: "identity-pool identity " + in.ID}, nil
+		return d.poolIdentityScope(r, in)
 	}
 	return nil, invalid("There is no scope %q.", string(in.Scope))
 }
@@ -176,8 +176,8 @@ func (d *Directory) ofUser(r store.Reader, sc *scope, userID string) (*scope, er
 
 func (d *Directory) providerScope(r store.Reader, in RevokeSpec) (*scope, error) {
 	arn, ok := identity.ParseARN(in.ID)
-	if !ok || arn.Service != "iam" || !strings.HasPrefix(arn.Resource, "oidc-provider/") && !strings.HasPrefix(arn.Resource, "saml-provider/") {
-		return nil, invalid("%s is not the ARN of an OIDC or SAML provider.", in.ID)
+	if !ok || identity.IdentityPoolOf(in.ID) == "" && (arn.Service != "iam" || !strings.HasPrefix(arn.Resource, "oidc-provider/") && !strings.HasPrefix(arn.Resource, "saml-provider/")) {
+		return nil, invalid("%s is not the ARN of an OIDC or SAML provider or of an identity pool.", in.ID)
 	}
 	// The provider itself may be gone already.
 	acc, err := store.Accounts.Get(r, arn.Account)
@@ -185,6 +185,25 @@ func (d *Directory) providerScope(r store.Reader, in RevokeSpec) (*scope, error)
 		return nil, orTarget(orAbsentError(err), in)
 	}
 	return &scope{kind: identity.LineageProvider, id: in.ID, account: acc.ID, arn: in.ID, what: "provider " + in.ID}, nil
+}
+
+// poolIdentityScope is an identity, deleted or not; of a deleted one nobody
+// knows whose it was.
+func (d *Directory) poolIdentityScope(r store.Reader, in RevokeSpec) (*scope, error) {
+	sc := &scope{kind: identity.LineagePoolIdentity, id: in.ID, what: "identity-pool identity " + in.ID}
+	i, err := store.PoolIdentities.Get(r, in.ID)
+	if err != nil {
+		return sc, orAbsent(err)
+	}
+	acc, err := store.Accounts.Get(r, i.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	sc.account, sc.arn = acc.ID, identity.ARN{Partition: acc.Partition, Service: "cognito-identity", Account: acc.ID, Resource: "identitypool/" + i.PoolID}.String()
+	if pool, err := store.IdentityPools.Get(r, i.PoolID); err == nil {
+		sc.arn = pool.ARN(acc.Partition)
+	}
+	return sc, nil
 }
 
 func orAbsentError(err error) error {

@@ -64,13 +64,16 @@ type Caller struct {
 	// service knows, in lower case, where a question brings no answers of its
 	// own.
 	Keys func(key string) []string
-	// ProviderARN is set for sessions by web identity.
+	// ProviderARN is set for sessions by web identity; for those of an identity
+	// pool it is the pool's.
 	ProviderARN string
-	IssuedAt    time.Time
-	ExpiresAt   time.Time // zero for long-term keys
-	Position    Position
-	Lineage     Lineage
-	Request     RequestFacts
+	// Pool is set for sessions that an identity pool gave.
+	Pool      *PoolSession
+	IssuedAt  time.Time
+	ExpiresAt time.Time // zero for long-term keys
+	Position  Position
+	Lineage   Lineage
+	Request   RequestFacts
 }
 
 // RequestFacts are what every event and error needs to know of a request.

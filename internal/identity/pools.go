@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // UserPool is what a realm shows to clients that speak Cognito. Its ID, issuer
 // and keys are those of Realm.PoolID, PoolIssuer and PoolKeySet.
@@ -161,6 +164,49 @@ func (p *IdentityPool) ARN(partition string) string {
 // KeySet is the name of the signing set of the pool's OpenID tokens.
 func (p *IdentityPool) KeySet() string { return "identitypool/" + p.ID }
 
+// IdentityPoolPath is the path that the issuers of identity pools begin with;
+// the pool's ID follows. No bucket has such a name.
+const IdentityPoolPath = "/identity_pool/"
+
+// Issuer is the issuer of the pool's OpenID tokens.
+func (p *IdentityPool) Issuer(external string) string { return external + IdentityPoolPath + p.ID }
+
+// CognitoIdentity is how policies name identity pools: as federated principal,
+// and as prefix of the condition keys "…:aud" (the pool's ID), "…:sub" (the
+// identity's) and "…:amr".
+const CognitoIdentity = "cognito-identity.amazonaws.com"
+
+// PoolSession is what is known of a session that an identity pool gave.
+type PoolSession struct {
+	PoolID, IdentityID string
+	// AMR is "authenticated", and for each log-in its provider and the provider
+	// with the subject; or "unauthenticated".
+	AMR []string
+}
+
+// NewPoolSession takes the log-ins' part of "amr" as session tokens carry it:
+// lines, none of them for an unauthenticated identity.
+func NewPoolSession(poolID, identityID, logins string) *PoolSession {
+	s := &PoolSession{PoolID: poolID, IdentityID: identityID, AMR: []string{"unauthenticated"}}
+	if logins != "" {
+		s.AMR = append([]string{"authenticated"}, strings.Split(logins, "\n")...)
+	}
+	return s
+}
+
+// IdentityPoolOf is the ID of the identity pool with this ARN, "" for any other.
+func IdentityPoolOf(arn string) string {
+	if !strings.Contains(arn, ":cognito-identity:") { // nearly every one
+		return ""
+	}
+	a, ok := ParseARN(arn)
+	id, is := strings.CutPrefix(a.Resource, "identitypool/")
+	if !ok || !is || a.Service != "cognito-identity" {
+		return ""
+	}
+	return id
+}
+
 // PoolLogin is a client of a user pool (CognitoIdentityProvider).
 type PoolLogin struct {
 	Provider string `json:"provider"` // cognito-idp.<region>.amazonaws.com/<pool ID>
@@ -192,15 +238,20 @@ type PoolIdentity struct {
 	PoolID    string `json:"pool_id"`
 	AccountID string `json:"account_id"`
 	// Logins are what leads to it, none for an unauthenticated identity.
-	Logins     []IdentityLogin `json:"logins,omitempty"`
-	CreatedAt  time.Time       `json:"created_at"`
-	ModifiedAt time.Time       `json:"modified_at"`
+	Logins []IdentityLogin `json:"logins,omitempty"`
+	// Disabled lets nobody in: its last log-in was unlinked, or it went over to
+	// another identity.
+	Disabled   bool      `json:"disabled,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	ModifiedAt time.Time `json:"modified_at"`
 }
 
 // IdentityLogin is one log-in of an identity.
 type IdentityLogin struct {
 	Provider string `json:"provider"` // as Logins name it
-	// Subject is WebIdentityID of issuer and subject.
+	// Subject is WebIdentityID of the issuer and the subject; for a user pool of
+	// this installation of PoolProvider in the issuer's place, which stays when
+	// the installation's URL changes.
 	Subject string `json:"subject"`
 }
 

@@ -93,7 +93,7 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 			UserName: u.Name, Secret: secret,
 			Key: identity.AccessKey{
 				ID: id, AccountID: u.AccountID, UserID: u.ID, Active: true, Version: 1, CreatedAt: now,
-				ExpiresAt: i.keyExpiry(acc, now), MadeBy: c.MadeBy(), MadeByProvider: c.ProviderARN,
+				ExpiresAt: i.keyExpiry(acc, now), MadeBy: c.MadeBy(), MadeByProvider: madeByProvider(c),
 			},
 		}
 		if err := store.AccessKeys.Insert(tx, &out.Key); err != nil {
@@ -102,6 +102,15 @@ func (i *Issuer) mintAccessKey(ctx context.Context, c *identity.Caller, owner fu
 		return store.KeySecrets.Insert(tx, &store.KeySecret{KeyID: id, Sealed: sealed})
 	})
 	return out, err
+}
+
+// madeByProvider is the OIDC provider that the caller logged in by, through an
+// identity pool or not; "" for none.
+func madeByProvider(c *identity.Caller) string {
+	if c.Pool != nil {
+		return c.Lineage.Get(identity.LineageProvider)
+	}
+	return c.ProviderARN
 }
 
 // keyExpiry is when a key made now ends by itself, zero for never.

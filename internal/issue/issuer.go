@@ -39,6 +39,9 @@ type Options struct {
 	// AccessKeyMaxAge is how long new long-term keys live; 0: until they are
 	// deleted. An account may have a shorter time of its own.
 	AccessKeyMaxAge time.Duration
+	// PoolSessionSeconds is how long session keys of identity pools live at most
+	// (3600); a role's MaxSessionDuration may be less.
+	PoolSessionSeconds int
 	// Minted is told of every session that was minted, for the index of
 	// sessions. It must not block; nil when nobody wants to know.
 	Minted func(store.SessionRecord)
@@ -60,6 +63,7 @@ type Issuer struct {
 	external string
 	minLife  int
 	keyLife  time.Duration
+	poolLife int
 	minted   func(store.SessionRecord)
 }
 
@@ -68,13 +72,16 @@ func New(o Options) *Issuer {
 	i := &Issuer{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, jwts: o.JWTs, authn: o.Authn, access: o.Access, audit: o.Audit,
 		clock: o.Clock, log: o.Log, random: o.Random, external: o.ExternalURL, minLife: o.MinDurationSeconds,
-		keyLife: o.AccessKeyMaxAge, minted: o.Minted, cookies: token.NewCookies(o.Keyring),
+		keyLife: o.AccessKeyMaxAge, poolLife: o.PoolSessionSeconds, minted: o.Minted, cookies: token.NewCookies(o.Keyring),
 	}
 	if i.random == nil {
 		i.random = rand.Reader
 	}
 	if i.minted == nil {
 		i.minted = func(store.SessionRecord) {}
+	}
+	if i.poolLife <= 0 {
+		i.poolLife = defaultPoolLife
 	}
 	if i.minLife <= 0 {
 		i.minLife = 900

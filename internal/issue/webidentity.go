@@ -285,7 +285,7 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 		return nil, err
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
-	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u, false) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
+	if identity.KindOf(err) == identity.KindNotFound || (err == nil && (permitUser(u, c.MFAMS != 0) != nil || u.Subject != c.Subject || u.Realm != w.OwnRealm.Name)) {
 		return nil, revoked
 	}
 	if err != nil {

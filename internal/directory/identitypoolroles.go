@@ -1,0 +1,138 @@
+package directory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"daypass/internal/access"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+// Bounds of role mappings.
+const (
+	maxPoolMappings = 10
+	maxMappingRules = 400
+)
+
+// SetIdentityPoolRoles replaces the roles that a pool gives: by "authenticated"
+// and "unauthenticated", and the mappings that choose others (Cognito
+// SetIdentityPoolRoles). The caller needs iam:PassRole on every role that the
+// pool did not give before. KindNotFound, KindValidation.
+func (d *Directory) SetIdentityPoolRoles(ctx context.Context, c *identity.Caller, id string, roles map[string]string, mappings map[string]identity.PoolRoleMapping) error {
+	_, err := d.changePool(ctx, c, "SetIdentityPoolRoles", id, maps.Clone(nonNil(roles)), nil, func(tx store.Tx, p *identity.IdentityPool) error {
+		had := rolesGiven(p)
+		p.Roles, p.RoleMappings = roles, mappings
+		if err := d.checkMappings(p); err != nil {
+			return err
+		}
+		for _, arn := range rolesGiven(p) {
+			if !slices.Contains(had, arn) {
+				if err := d.permitPassing(tx, c, p.AccountID, arn); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func nonNil(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// rolesGiven are the ARNs that a pool's configuration names, each once.
+func rolesGiven(p *identity.IdentityPool) []string {
+	out := slices.Collect(maps.Values(p.Roles))
+	for _, m := range p.RoleMappings {
+		for _, r := range m.Rules {
+			out = append(out, r.RoleARN)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// permitPassing asks whether the caller may hand a role to an identity pool; it
+// must be one of the pool's account.
+func (d *Directory) permitPassing(r store.Reader, c *identity.Caller, account, arn string) error {
+	a, ok := identity.ParseARN(arn)
+	path, name, isRole := a.Name("role")
+	if !ok || !isRole || a.Service != "iam" || a.Region != "" || a.Account != account || len(arn) > 2048 {
+		return invalid("%s is not the ARN of a role of the identity pool's account.", arn)
+	}
+	keys := access.EntityKeys{"iam:PassedToService": {identity.CognitoIdentity}}
+	role, err := store.Roles.By(r, "name", store.Join(account, store.Fold(name)))
+	if err == nil {
+		keys.Tagged(role.Tags)
+	}
+	if denied := d.permitKeyed(c, "iam:PassRole", arn, account, keys); denied != nil {
+		return denied
+	}
+	if orAbsent(err) != nil {
+		return err
+	}
+	if err != nil || role.Name != name || role.Path != path {
+		return invalid("There is no role %s.", arn)
+	}
+	return nil
+}
+
+// checkMappings judges the form of roles and mappings, and that a mapping by
+// token is one of a user pool, whose tokens name roles.
+func (d *Directory) checkMappings(p *identity.IdentityPool) error {
+	for name := range p.Roles {
+		if name != "authenticated" && name != "unauthenticated" {
+			return invalid("Roles are authenticated and unauthenticated.")
+		}
+	}
+	if len(p.RoleMappings) > maxPoolMappings {
+		return invalid("An identity pool has at most %d role mappings.", maxPoolMappings)
+	}
+	for name, m := range p.RoleMappings {
+		if m.Ambiguous != "" && m.Ambiguous != "AuthenticatedRole" && m.Ambiguous != "Deny" {
+			return invalid("AmbiguousRoleResolution is AuthenticatedRole or Deny.")
+		}
+		kind := d.mappedProvider(p, name)
+		switch {
+		case kind == "":
+			return invalid("The role mapping of %s is of no provider of the identity pool.", name)
+		case m.Type == "Token" && kind == "user pool" && len(m.Rules) == 0:
+		case m.Type == "Token":
+			return invalid("Role mappings of the type Token are for user pools, and have no rules.")
+		case m.Type != "Rules" || len(m.Rules) == 0 || len(m.Rules) > maxMappingRules:
+			return invalid("A role mapping is of the type Token, or Rules with 1 to %d rules.", maxMappingRules)
+		}
+		for _, r := range m.Rules {
+			if !slices.Contains([]string{"Equals", "Contains", "StartsWith", "NotEqual"}, r.MatchType) ||
+				r.Claim == "" || utf8.RuneCountInString(r.Claim) > 64 || r.Value == "" || utf8.RuneCountInString(r.Value) > 128 {
+				return invalid("A rule of a role mapping has a claim (1 to 64 characters), a value (1 to 128) and Equals, Contains, StartsWith or NotEqual.")
+			}
+		}
+	}
+	return nil
+}
+
+// mappedProvider says of what kind the provider is that a role mapping names: by
+// its name in Logins, for user pools with ":" and the client behind it too, for
+// OIDC providers by ARN too.
+func (d *Directory) mappedProvider(p *identity.IdentityPool, name string) string {
+	for _, l := range p.UserPools {
+		if name == l.Provider || name == l.Provider+":"+l.ClientID {
+			return "user pool"
+		}
+	}
+	for _, arn := range p.OIDCProviders {
+		a, _ := identity.ParseARN(arn)
+		if name == arn || "oidc-provider/"+identity.TrimScheme(name) == a.Resource {
+			return "OIDC"
+		}
+	}
+	return ""
+}
