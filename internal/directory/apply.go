@@ -86,11 +86,7 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 			specs = append(specs, outboundSets(acc)...)
 		}
 	}
-	pools, err := poolSets(d.db.Snapshot())
-	if err != nil {
-		return err
-	}
-	return d.keys.EnsureSets(ctx, append(specs, pools...))
+	return d.keys.EnsureSets(ctx, specs)
 }
 
 // applying is one run of the transaction.

@@ -203,6 +203,11 @@ func (a *applying) identityPool(s IdentityPoolSpec) error {
 	if want.RoleMappings, err = a.roleMappings(what, s); err != nil {
 		return err
 	}
+	if have != nil {
+		if err := a.d.poolChanged(a.tx, have, &want); err != nil {
+			return err
+		}
+	}
 	return upsert(a, store.IdentityPools, "identity pool", s.Name, have, &want)
 }
 
@@ -360,7 +365,9 @@ func (d *Directory) poolSets(realms []*identity.Realm) ([]keyring.SetSpec, error
 	}
 	pools, err := store.IdentityPools.List(d.db.Snapshot(), "", "", store.After{}, 0)
 	for _, p := range pools {
-		specs = append(specs, keyring.SetSpec{Set: p.KeySet(), Algorithm: poolAlgorithm, MaxTokenLife: time.Hour})
+		if p.AllowClassicFlow {
+			specs = append(specs, keyring.SetSpec{Set: p.KeySet(), Algorithm: poolAlgorithm, MaxTokenLife: PoolTokenLife})
+		}
 	}
 	return specs, err
 }

@@ -4,18 +4,13 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"unicode/utf8"
 
 	"daypass/internal/access"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
 
-// Bounds of role mappings.
-const (
-	maxPoolMappings = 10
-	maxMappingRules = 400
-)
+const maxPoolMappings = 10
 
 // SetIdentityPoolRoles replaces the roles that a pool gives: by "authenticated"
 // and "unauthenticated", and the mappings that choose others (Cognito
@@ -96,23 +91,15 @@ func (d *Directory) checkMappings(p *identity.IdentityPool) error {
 		return invalid("An identity pool has at most %d role mappings.", maxPoolMappings)
 	}
 	for name, m := range p.RoleMappings {
-		if m.Ambiguous != "" && m.Ambiguous != "AuthenticatedRole" && m.Ambiguous != "Deny" {
-			return invalid("AmbiguousRoleResolution is AuthenticatedRole or Deny.")
+		if err := CheckPoolRoleMapping(m); err != nil {
+			return err
 		}
-		kind := d.mappedProvider(p, name)
-		switch {
-		case kind == "":
+		switch d.mappedProvider(p, name) {
+		case "":
 			return invalid("The role mapping of %s is of no provider of the identity pool.", name)
-		case m.Type == "Token" && kind == "user pool" && len(m.Rules) == 0:
-		case m.Type == "Token":
-			return invalid("Role mappings of the type Token are for user pools, and have no rules.")
-		case m.Type != "Rules" || len(m.Rules) == 0 || len(m.Rules) > maxMappingRules:
-			return invalid("A role mapping is of the type Token, or Rules with 1 to %d rules.", maxMappingRules)
-		}
-		for _, r := range m.Rules {
-			if !slices.Contains([]string{"Equals", "Contains", "StartsWith", "NotEqual"}, r.MatchType) ||
-				r.Claim == "" || utf8.RuneCountInString(r.Claim) > 64 || r.Value == "" || utf8.RuneCountInString(r.Value) > 128 {
-				return invalid("A rule of a role mapping has a claim (1 to 64 characters), a value (1 to 128) and Equals, Contains, StartsWith or NotEqual.")
+		case "OIDC":
+			if m.Type == "Token" {
+				return invalid("Role mappings of the type Token are for user pools.")
 			}
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/identity"
-	"daypass/internal/keyring"
 	"daypass/internal/store"
 )
 
@@ -21,6 +20,7 @@ const (
 	// clients and the OIDC providers of one.
 	maxIdentityPools = 1000
 	maxPoolLogins    = 50
+	maxPoolRegion    = 18 // an ID has 55 characters at most
 )
 
 // PoolTokenLife is the longest life of an identity pool's OpenID token.
@@ -78,10 +78,10 @@ func (d *Directory) CreateIdentityPool(ctx context.Context, c *identity.Caller, 
 // checkIdentityPool judges a pool that is about to be written, and writes its
 // user pools by their one name.
 func (d *Directory) checkIdentityPool(r store.Reader, c *identity.Caller, p *identity.IdentityPool) error {
-	if len(p.Name) > 128 || !poolNameRE.MatchString(p.Name) {
+	if !poolNameRE.MatchString(p.Name) {
 		return invalid(`1 validation error detected: Value at 'identityPoolName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w\s+=,.@-]+`)
 	}
-	if !regionRE.MatchString(p.Region) {
+	if !regionRE.MatchString(p.Region) || len(p.Region) > maxPoolRegion {
 		return invalid("The region of the request is none that an identity pool can be in.")
 	}
 	if len(p.UserPools) > maxPoolLogins || len(p.OIDCProviders) > maxPoolLogins {
@@ -291,19 +291,4 @@ func (d *Directory) dropIdentities(ctx context.Context, poolID string) error {
 			return err
 		}
 	}
-}
-
-// poolSets are the keys that identity pools need for their OpenID tokens.
-func poolSets(r store.Reader) ([]keyring.SetSpec, error) {
-	pools, err := store.IdentityPools.List(r, "", "", store.After{}, 0)
-	if err != nil {
-		return nil, err
-	}
-	var out []keyring.SetSpec
-	for _, p := range pools {
-		if p.AllowClassicFlow {
-			out = append(out, keyring.SetSpec{Set: p.KeySet(), Algorithm: keyring.RS256, MaxTokenLife: PoolTokenLife})
-		}
-	}
-	return out, nil
 }

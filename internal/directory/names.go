@@ -35,8 +35,6 @@ var (
 	tagRE      = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 	describeRE = regexp.MustCompile(`^[\t\n\r -~\x{a1}-\x{ff}]*$`)
 	thumbRE    = regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)
-	poolNameRE = regexp.MustCompile(`^[\w\s+=,.@-]+$`)
-	regionRE   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,17}$`)
 	realmRE    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 )
 

@@ -143,7 +143,7 @@ func checkIdentityPoolSpec(p IdentityPoolSpec) error {
 	switch {
 	case !poolNameRE.MatchString(p.Name):
 		return invalid("identity pool %q: a name has 1 to 128 letters, digits, blanks and _+=,.@-", p.Name)
-	case !regionRE.MatchString(p.Region) || len(p.Region) > 18: // the ID has 55 characters at most
+	case !regionRE.MatchString(p.Region) || len(p.Region) > maxPoolRegion:
 		return invalid("identity pool %s: %q is not a region of up to 18 characters", p.Name, p.Region)
 	case p.ID != "" && (m == nil || m[1] != p.Region):
 		return invalid("identity pool %s: an ID is the region, a colon and a UUID in lower case", p.Name)

@@ -23,8 +23,12 @@ func (i *Issuer) indexed(ctx context.Context, c *token.SessionClaims, accessKeyI
 }
 
 // shownSubject is how the index names a web identity: by the user's name in a
-// realm of ours, by a keyed hash where the subject is foreign.
+// realm of ours, by the identity of an identity pool, by a keyed hash where the
+// subject is foreign.
 func (i *Issuer) shownSubject(ctx context.Context, w *authn.WebIdentity) string {
+	if w.OwnPool != nil {
+		return w.Claims.Subject
+	}
 	if w.OwnRealm == nil {
 		return i.keys.Hash("session-subject", []byte(w.Issuer+"\x00"+w.Claims.Subject))
 	}

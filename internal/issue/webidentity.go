@@ -76,13 +76,16 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 		return out, err
 	}
 	// 4 mint, 5 record
-	g.claims.Lineage, err = g.lineage.Extend(identity.Ancestor{
-		Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, w.Claims.Subject), IssuedMS: w.Claims.IssuedAt.Time().UnixMilli(),
-	})
-	if err != nil {
-		return out, err
+	g.claims.Lineage = g.lineage
+	if w.OwnPool == nil { // whose lineage names the identity already
+		g.claims.Audience = g.audience
+		if g.claims.Lineage, err = g.lineage.Extend(identity.Ancestor{
+			Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, w.Claims.Subject), IssuedMS: w.Claims.IssuedAt.Time().UnixMilli(),
+		}); err != nil {
+			return out, err
+		}
 	}
-	g.claims.SessionName, g.claims.Position, g.claims.Audience = r.RoleSessionName, pos, g.audience
+	g.claims.SessionName, g.claims.Position = r.RoleSessionName, pos
 	m := &session{claims: g.claims, arn: g.assumedARN, proof: "web identity", subject: i.shownSubject(ctx, w)}
 	out.Keys, out.PackedPolicySize, err = i.mint(ctx, m, life, ev, map[string]any{
 		"assumedRoleArn": g.assumedARN, "subject": w.Claims.Subject, "provider": g.provider, "audience": g.audience,
@@ -121,8 +124,11 @@ func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *aut
 		}
 	}
 	permit := i.permitRole
-	if arn.Resource == "root" {
+	switch {
+	case arn.Resource == "root":
 		permit = i.permitRoot
+	case w.OwnPool != nil:
+		permit = i.permitPoolRole
 	}
 	g, err := permit(ctx, acc, arn, w, r)
 	if err != nil {
@@ -265,6 +271,9 @@ func mapped(mappings []identity.RoleMapping, c *authn.Claims, role string) bool 
 // Foreign tokens have none of ours.
 func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity, arn identity.ARN) (identity.Lineage, error) {
 	c := w.Claims
+	if w.OwnPool != nil {
+		return i.poolTokenLineage(ctx, w)
+	}
 	if w.OwnRealm == nil {
 		return nil, nil
 	}

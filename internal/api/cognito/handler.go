@@ -42,7 +42,10 @@ type Config struct {
 	// People and Self serve the user calls.
 	People UserTokens
 	Self   Self
-	Log    *slog.Logger
+	// Identities and IdentityPools serve identity pools.
+	Identities    Identities
+	IdentityPools IdentityPools
+	Log           *slog.Logger
 }
 
 // Handler answers every request that was routed to cognito-idp or
@@ -91,7 +94,7 @@ type service struct {
 // services are the tables of all areas.
 var services = map[string]service{
 	TargetIDP:      {access.ServiceCognitoIDP, tables(userCalls, softwareTokenCalls)},
-	TargetIdentity: {access.ServiceCognitoIdentity, tables()},
+	TargetIdentity: {access.ServiceCognitoIdentity, tables(identityOperations, identityPoolOperations)},
 }
 
 func tables(areas ...map[string]operation) map[string]operation {
