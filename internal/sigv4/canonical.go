@@ -29,10 +29,19 @@ type form struct {
 	host         string // "" = the message's own
 	singlePath   bool   // path encoded once although the service encodes twice
 	rawQuery     bool   // query bytes untouched
-	wholePairs   bool   // sorted by whole pair, "=" included, as joined text is
+	order        order  // of the pairs of the query
 	withoutToken bool   // X-Amz-Security-Token not in the canonical query
 	redact       bool   // for showing
 }
+
+// order is how a signer sorts the pairs of a query.
+type order uint8
+
+const (
+	byKey    order = iota // by key, then by value
+	byPair                // by whole pair, "=" included, as joined text is
+	asItCame              // not at all
+)
 
 // target splits a request target into raw path and raw query; scheme and
 // authority of the absolute form are dropped.
@@ -273,15 +282,17 @@ func (m *message) buildQuery(c *scratch, f form) {
 		p.end = len(text)
 		pairs = append(pairs, p)
 	}
-	slices.SortFunc(pairs, func(x, y pair) int {
-		if f.wholePairs {
-			return comparePairs(text, x, y)
-		}
-		if d := bytes.Compare(text[x.start:x.split], text[y.start:y.split]); d != 0 {
-			return d
-		}
-		return bytes.Compare(text[x.split:x.end], text[y.split:y.end])
-	})
+	switch f.order {
+	case byKey:
+		slices.SortFunc(pairs, func(x, y pair) int {
+			if d := bytes.Compare(text[x.start:x.split], text[y.start:y.split]); d != 0 {
+				return d
+			}
+			return bytes.Compare(text[x.split:x.end], text[y.split:y.end])
+		})
+	case byPair:
+		slices.SortFunc(pairs, func(x, y pair) int { return comparePairs(text, x, y) })
+	}
 	b := c.canonical
 	for i, p := range pairs {
 		if i > 0 {

@@ -76,7 +76,13 @@ func (s *Signed) tryHost(c *scratch, key verifier, payload, host string) bool {
 	if !s.fallbacks {
 		return false
 	}
-	for _, f := range []form{{rawQuery: true}, {rawQuery: true, wholePairs: true}, {singlePath: true}, {rawQuery: true, singlePath: true}} {
+	for _, f := range []form{
+		{rawQuery: true},
+		{rawQuery: true, order: byPair},
+		{rawQuery: true, order: asItCame}, // curl before 8.3
+		{singlePath: true},
+		{rawQuery: true, singlePath: true},
+	} {
 		f.host = host
 		if s.try(c, key, payload, f) {
 			return true

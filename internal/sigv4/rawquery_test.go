@@ -14,8 +14,8 @@ import (
 // signRawQuery signs as the Python library aws_requests_auth does, from its
 // description: the query is cut at "&", sorted as text and joined again with
 // its bytes untouched; the path is percent-encoded once more; the payload hash
-// is sent and not signed.
-func signRawQuery(r *http.Request, body, secret, token, region string, now time.Time) {
+// is sent and not signed. Older curls do the same without sorting.
+func signRawQuery(r *http.Request, body, secret, token, region string, sorted bool, now time.Time) {
 	stamp := now.UTC().Format("20060102T150405Z")
 	sum := func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }
 	mac := func(key []byte, s string) []byte {
@@ -26,7 +26,9 @@ func signRawQuery(r *http.Request, body, secret, token, region string, now time.
 
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	pairs := strings.Split(query, "&")
-	slices.Sort(pairs)
+	if sorted {
+		slices.Sort(pairs)
+	}
 	var joined []string
 	for _, p := range pairs {
 		if key, value, _ := strings.Cut(p, "="); key != "" {
@@ -57,22 +59,25 @@ func TestRawQuery(t *testing.T) {
 	for _, c := range []struct {
 		name, target, token string
 		raw                 bool // only with the bytes of the query untouched
+		unsorted            bool
 	}{
-		{"no query", "/20190206/users/me", "", false},
-		{"with a token", "/20190206/users/me", "FwoGZXIvYXdzEBY/+=", false},
-		{"ordered by the signer", "/20190206/api-tokens?status=ACTIVE&id_filter=a", "", false},
-		{"a plus", "/20190206/api-tokens?id_filter=x+y", "FwoG", true},
-		{"bytes that others encode", "/20190206/api-tokens?id_filter=a,b:c@d&status=ACTIVE", "", true},
-		{"lower-case escapes", "/20190206/api-tokens?id_filter=a%2cb", "", true},
-		{"a key that begins another", "/20190206/api-tokens?a=1+2&a-b=2", "", true},
-		{"that key and nothing else", "/20190206/api-tokens?a=1&a-b=2", "", true},
-		{"a key twice", "/20190206/api-tokens?id_filter=b+&id_filter=a+", "", true},
-		{"an escaped path", "/20190206/api-tokens/a%20b?x=1+2", "", true},
+		{"no query", "/20190206/users/me", "", false, false},
+		{"with a token", "/20190206/users/me", "FwoGZXIvYXdzEBY/+=", false, false},
+		{"ordered by the signer", "/20190206/api-tokens?status=ACTIVE&id_filter=a", "", false, false},
+		{"a plus", "/20190206/api-tokens?id_filter=x+y", "FwoG", true, false},
+		{"bytes that others encode", "/20190206/api-tokens?id_filter=a,b:c@d&status=ACTIVE", "", true, false},
+		{"lower-case escapes", "/20190206/api-tokens?id_filter=a%2cb", "", true, false},
+		{"a key that begins another", "/20190206/api-tokens?a=1+2&a-b=2", "", true, false},
+		{"that key and nothing else", "/20190206/api-tokens?a=1&a-b=2", "", true, false},
+		{"a key twice", "/20190206/api-tokens?id_filter=b+&id_filter=a+", "", true, false},
+		{"as curl sends it", "/20190206/api-tokens?status=ACTIVE&id_filter=a,b", "FwoG", true, true},
+		{"as curl sends it, encoded", "/20190206/api-tokens?status=ACTIVE&id_filter=a", "FwoG", true, true},
+		{"an escaped path", "/20190206/api-tokens/a%20b?x=1+2", "", true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := &http.Request{Method: "POST", RequestURI: c.target, Host: "127.0.0.1:8080", Header: http.Header{}, ContentLength: int64(len(body))}
-			signRawQuery(r, body, secret, c.token, "ap-southeast-2", now)
+			signRawQuery(r, body, secret, c.token, "ap-southeast-2", !c.unsorted, now)
 			sum := sha256.Sum256([]byte(body))
 			check := func(rules Rules, mangle func(*http.Request)) (*Signed, error) {
 				v := &http.Request{Method: r.Method, RequestURI: r.RequestURI, Host: r.Host, Header: r.Header.Clone(), ContentLength: r.ContentLength}
