@@ -187,7 +187,9 @@ func (i *Issuer) permitLogin(l *login) error {
 		l.at.After(l.passwordSince.AddDate(0, 0, p.MaxAgeDays)) {
 		return &identity.Error{Kind: identity.KindPasswordExpired, Op: "issue.permit"}
 	}
-	if l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root {
+	// An API token has its role from the identity pool alone: realms and the
+	// console, whose tokens other roles may trust, do not take it.
+	if l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root || l.user.Token != nil {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}
 	}
 	return nil
