@@ -284,3 +284,29 @@ func TestAPITokenManagesNothing(t *testing.T) {
 	must(t, s.Directory.SignOut(ctx, c))
 	expect(t, "after signing out", s.Directory.SignOut(ctx, c), identity.KindExpiredToken, "")
 }
+
+// TestPolicyMayDenySelf denies in words what needs no permission.
+func TestPolicyMayDenySelf(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t)
+	r, ctx := withPool(t, s), t.Context()
+	u := userNamed(t, s, stacktest.TestUser)
+	a := root(t, s, stacktest.AccountA, "aws")
+	deny := func(action, resource string) *identity.Caller {
+		t.Helper()
+		grant(t, s, a, u.ID, allowing(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"`+action+`","Resource":"`+resource+`"}}`))
+		return person(t, s, r, u)
+	}
+	pool := identity.UserPoolARN("aws", "ap-southeast-2", stacktest.AccountA, r.PoolID())
+	c := deny("cognito-idp:AssociateSoftwareToken", pool)
+	_, err := s.Directory.EnrolTOTP(ctx, c)
+	expect(t, "a denied operation", err, denied, "")
+	if _, err := s.Directory.OwnUser(ctx, c); err != nil {
+		t.Errorf("another operation: %v", err)
+	}
+	if _, err := s.Directory.EnrolTOTP(ctx, deny("cognito-idp:AssociateSoftwareToken", pool+"2")); err != nil {
+		t.Errorf("denied on another pool: %v", err)
+	}
+	c = deny("iam:ChangePassword", "*")
+	expect(t, "a denied change", s.Directory.ChangePassword(ctx, c, stacktest.TestPassword, "another password"), denied, "")
+}
