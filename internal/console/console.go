@@ -54,6 +54,9 @@ type page struct {
 	pattern string
 	// open pages need no log-in.
 	open bool
+	// fresh pages need a proof within five minutes; else the person is asked for
+	// one, which leads on to the page named here.
+	fresh string
 	// area puts the page into the navigation, under this name.
 	area string
 	// may says whether it is offered there; nil for everybody.
@@ -63,7 +66,7 @@ type page struct {
 
 // pages are all of them, by area.
 func pages() []page {
-	return slices.Concat(loginPages, profilePages, tokenPages, sessionPages)
+	return slices.Concat(loginPages, profilePages, tokenPages, sessionPages, securityPages)
 }
 
 // New makes a Console.
@@ -139,6 +142,10 @@ func (c *Console) visited(p page) http.HandlerFunc {
 		var err error
 		if v.caller, err = c.session(v); err != nil && !p.open {
 			c.fail(v, err)
+			return
+		}
+		if p.fresh != "" && c.Issuer.ConsoleFresh(r.Context(), v.caller) != nil {
+			_ = v.see("/again?" + url.Values{"next": {p.fresh}}.Encode())
 			return
 		}
 		if err := p.serve(c, v); err != nil {

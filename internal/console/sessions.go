@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"daypass/internal/directory"
@@ -46,13 +47,28 @@ func (sessionsData) Proof(s directory.Session) string {
 	}[s.Proof], "by "+s.Proof)
 }
 
+// browsers and systems are looked for in this order: most call themselves
+// several.
+var (
+	browsers = [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
+)
+
 // Device is a browser or program in few words: what it calls itself is long.
 func (sessionsData) Device(agent string) string {
-	const most = 80
-	if len(agent) > most {
-		agent = agent[:most] + "…"
+	if !strings.HasPrefix(agent, "Mozilla/") {
+		agent, _, _ = strings.Cut(agent, " ")
+		return agent[:min(len(agent), 60)]
 	}
-	return agent
+	named := func(list [][2]string, unknown string) string {
+		for _, n := range list {
+			if strings.Contains(agent, n[0]) {
+				return n[1]
+			}
+		}
+		return unknown
+	}
+	return named(browsers, "A browser") + " on " + named(systems, "an unknown system")
 }
 
 func (c *Console) endSession(v *visit) error {

@@ -98,12 +98,14 @@ func (c *Console) show(v *visit, name string, w view) error {
 // notices are what a page says when it was sent here with "?done=": sentences
 // of ours, and no others.
 var notices = map[string]string{
-	"logged-out":       "You have logged out. Keys from that log-in have ended.",
-	"session-ended":    "That session has ended.",
-	"sessions-ended":   "All your other sessions and keys have ended.",
-	"password-changed": "Your password is changed, and earlier sessions have ended. Log in with the new one.",
-	"token-deleted":    "The token is deleted, and what it obtained has ended.",
-	"proved":           "Thank you. You can get keys for the next five minutes.",
+	"logged-out":        "You have logged out. Keys from that log-in have ended.",
+	"session-ended":     "That session has ended.",
+	"sessions-ended":    "All your other sessions and keys have ended.",
+	"password-changed":  "Your password is changed, and earlier sessions have ended. Log in with the new one.",
+	"authenticator-on":  "Your authenticator is on, and earlier sessions have ended. Log in with password and code.",
+	"authenticator-off": "Your authenticators are removed, and earlier sessions have ended. Log in again.",
+	"token-deleted":     "The token is deleted, and what it obtained has ended.",
+	"proved":            "Thank you. You can get keys for the next five minutes.",
 }
 
 // lengthOf is a duration in words.
