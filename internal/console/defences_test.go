@@ -29,12 +29,17 @@ var everyPage = []struct {
 	{"GET", "/tokens", http.StatusSeeOther, http.StatusForbidden},
 	{"POST", "/tokens", http.StatusUnauthorized, http.StatusForbidden},
 	{"POST", "/tokens/delete", http.StatusUnauthorized, http.StatusForbidden},
+	{"GET", "/security", http.StatusSeeOther, http.StatusOK},
+	{"POST", "/security/password", http.StatusUnauthorized, http.StatusBadRequest},
+	{"POST", "/security/authenticator", http.StatusUnauthorized, http.StatusOK},
+	{"POST", "/security/authenticator/confirm", http.StatusUnauthorized, http.StatusForbidden},
 	{"GET", "/nosuch", http.StatusNotFound, http.StatusNotFound},
 	{"GET", "/login/../nosuch", http.StatusTemporaryRedirect, http.StatusTemporaryRedirect},
 	{"PUT", "/profile", http.StatusNotFound, http.StatusNotFound},
 	{"GET", "/assets/nosuch.css", http.StatusNotFound, http.StatusNotFound},
 	{"GET", "/assets/pico.LICENSE.md", http.StatusNotFound, http.StatusNotFound},
 	{"POST", "/logout", http.StatusUnauthorized, http.StatusSeeOther},
+	{"POST", "/security/authenticator/remove", http.StatusUnauthorized, http.StatusUnauthorized},
 }
 
 func TestEveryPage(t *testing.T) {

@@ -101,7 +101,7 @@ func qrOf(text string) (template.URL, error) {
 	if err != nil {
 		return "", err
 	}
-	const scale, quiet = 5, 4 // pixels of a module; modules around it
+	const scale, quiet = 4, 4 // pixels of a module; modules around it
 	size := code.Bounds().Dx() * scale
 	scaled, err := barcode.Scale(code, size, size)
 	if err != nil {
