@@ -24,13 +24,16 @@ func (a *Authn) OwesCode(ctx context.Context, u *identity.User, realm *identity.
 
 // SecondFactor checks the code that a user shows besides a password, of any of
 // its devices; nil without one where none is owed. KindMFARequired where one is
-// owed and none was shown, KindAccessDenied for a wrong or used one,
-// KindThrottled for too many.
+// owed and none was shown, with the detail "Setup" where the user has no device
+// to show one of; KindAccessDenied for a wrong or used one, KindThrottled for
+// too many.
 func (a *Authn) SecondFactor(ctx context.Context, u *identity.User, realm *identity.Realm, code identity.Secret) (*TOTPCode, error) {
 	owed, devices, err := a.OwesCode(ctx, u, realm)
 	switch {
 	case err != nil:
 		return nil, err
+	case owed && len(devices) == 0:
+		return nil, &identity.Error{Kind: identity.KindMFARequired, Op: "authn.secondfactor", Detail: []identity.Detail{{Name: "Setup", Value: "true"}}}
 	case code == "" && owed:
 		return nil, &identity.Error{Kind: identity.KindMFARequired, Op: "authn.secondfactor"}
 	case code == "":

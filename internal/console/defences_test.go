@@ -23,6 +23,7 @@ var everyPage = []struct {
 	{"GET", "/profile", http.StatusSeeOther, http.StatusOK},
 	{"POST", "/keys", http.StatusUnauthorized, http.StatusBadRequest},
 	{"POST", "/login/password", http.StatusUnauthorized, http.StatusUnauthorized},
+	{"POST", "/login/authenticator", http.StatusUnauthorized, http.StatusUnauthorized},
 	{"GET", "/sessions", http.StatusSeeOther, http.StatusOK},
 	{"POST", "/sessions/end", http.StatusUnauthorized, http.StatusNotFound},
 	{"POST", "/sessions/end-others", http.StatusUnauthorized, http.StatusSeeOther},

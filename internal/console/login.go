@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 )
@@ -15,6 +14,7 @@ var loginPages = []page{
 	{pattern: "GET /login", open: true, serve: (*Console).showLogin},
 	{pattern: "POST /login", open: true, serve: (*Console).login},
 	{pattern: "POST /login/password", open: true, serve: (*Console).renewPassword},
+	{pattern: "POST /login/authenticator", open: true, serve: (*Console).confirmFactor},
 	{pattern: "GET /again", serve: (*Console).showAgain},
 	{pattern: "POST /again", serve: (*Console).again},
 	{pattern: "POST /logout", serve: (*Console).logout},
@@ -50,8 +50,11 @@ func (c *Console) login(v *visit) error {
 		c.keep(v, s)
 		return v.see(first(form.Next, "/profile"))
 	}
-	if identity.KindOf(err) == identity.KindPasswordExpired {
+	switch e := identity.AsError(err); {
+	case e.Kind == identity.KindPasswordExpired:
 		return c.showRenew(v, view{Status: http.StatusUnauthorized}, form)
+	case e.Kind == identity.KindMFARequired && e.DetailValue("Setup") != "":
+		return c.setUpFactor(v, form, identity.Secret(f.Get("password")))
 	}
 	w, known := refusedProof(err)
 	if !known {
@@ -64,40 +67,6 @@ func (c *Console) login(v *visit) error {
 	w.Title, w.Data = "Log in", form
 	return c.show(v, "login", w)
 }
-
-func (c *Console) showRenew(v *visit, w view, form loginForm) error {
-	v.caller = nil
-	w.Title, w.Data = "Choose a new password", form
-	return c.show(v, "renew", w)
-}
-
-// renewPassword replaces a password that must be changed; the new one then logs
-// in.
-func (c *Console) renewPassword(v *visit) error {
-	f := v.r.PostForm
-	form := loginForm{Place: f.Get("place"), Username: f.Get("username"), Next: c.inside(f.Get("next"))}
-	if f.Get("new") != f.Get("repeated") {
-		return c.showRenew(v, view{Status: http.StatusBadRequest, Alarm: notRepeated}, form)
-	}
-	err := c.Directory.RenewPassword(v.r.Context(), directory.RenewedPassword{
-		Place: form.Place, Username: form.Username, Old: identity.Secret(f.Get("password")), New: identity.Secret(f.Get("new")), Code: codeOf(f),
-	})
-	if err == nil {
-		q := url.Values{"done": {"password-changed"}, "realm": {form.Place}, "user": {form.Username}, "next": {form.Next}}
-		return v.see("/login?" + q.Encode())
-	}
-	w, known := refusedProof(err)
-	if identity.KindOf(err) == identity.KindValidation {
-		w, known = view{Status: http.StatusBadRequest, Alarm: sentence(err)}, true
-	}
-	if !known {
-		return err
-	}
-	form.Code = identity.KindOf(err) == identity.KindMFARequired
-	return c.showRenew(v, w, form)
-}
-
-const notRepeated = "The two new passwords differ."
 
 // codeOf is the authenticator's code, which people write with a space.
 func codeOf(f url.Values) identity.Secret {

@@ -30,7 +30,7 @@ func TestLogin(t *testing.T) {
 		{"disabled", "shasta", "disabled", stacktest.TestPassword, http.StatusUnauthorized, "do not fit together"},
 		{"user at the root realm", "", stacktest.TestUser, stacktest.TestPassword, http.StatusUnauthorized, "do not fit together"},
 		{"root by name", "", "root", stacktest.RootPassword, http.StatusUnauthorized, "do not fit together"},
-		{"second factor owed", "shasta", "mfa", stacktest.TestPassword, http.StatusUnauthorized, "code from your authenticator"},
+		{"second factor owed, and none there", "shasta", "mfa", stacktest.TestPassword, http.StatusUnauthorized, "Set up an authenticator"},
 	} {
 		b := s.browser(t)
 		a := b.post("/login", "place", tc.place, "username", tc.user, "password", tc.password)

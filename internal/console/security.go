@@ -75,12 +75,22 @@ func (c *Console) enrol(v *visit) error {
 	if err != nil {
 		return err
 	}
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(seed.Reveal()))
-	picture, err := qrOf(c.otpauth(v.caller, text))
+	data, err := c.enrolment(v.caller.Name+"@"+v.caller.AccountID, seed)
 	if err != nil {
-		return &identity.Error{Kind: identity.KindInternal, Op: "console.qr", Err: err}
+		return err
 	}
-	return c.showEnrol(v, view{}, enrolData{Secret: identity.Secret(text), QR: picture})
+	return c.showEnrol(v, view{}, data)
+}
+
+// enrolment is what is shown of a new authenticator; who names the person in
+// the app.
+func (c *Console) enrolment(who string, seed identity.Secret) (enrolData, error) {
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(seed.Reveal()))
+	picture, err := qrOf(c.otpauth(who, text))
+	if err != nil {
+		return enrolData{}, &identity.Error{Kind: identity.KindInternal, Op: "console.qr", Err: err}
+	}
+	return enrolData{Secret: identity.Secret(text), QR: picture}, nil
 }
 
 func (c *Console) showEnrol(v *visit, w view, data enrolData) error {
@@ -89,9 +99,9 @@ func (c *Console) showEnrol(v *visit, w view, data enrolData) error {
 }
 
 // otpauth is the URL that authenticator apps read (Key URI format).
-func (c *Console) otpauth(me *identity.Caller, secret string) string {
+func (c *Console) otpauth(who, secret string) string {
 	issuer := "Daypass " + c.host
-	u := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + issuer + ":" + me.Name + "@" + me.AccountID}
+	u := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + issuer + ":" + who}
 	u.RawQuery = "secret=" + secret + "&issuer=" + url.PathEscape(issuer)
 	return u.String()
 }

@@ -78,3 +78,36 @@ func TestChangePassword(t *testing.T) {
 	b.want(b.post("/login", "place", "shasta", "username", boss, "password", stacktest.TestPassword), http.StatusUnauthorized)
 	b.wantSent(b.post("/login", "place", "shasta", "username", boss, "password", fresh), "/profile")
 }
+
+// TestFactorBeforeLogin: who owes a second factor and has none sets one up.
+func TestFactorBeforeLogin(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	login := func(code string) answer {
+		return b.post("/login", "place", "shasta", "username", "mfa", "password", stacktest.TestPassword, "code", code)
+	}
+	confirm := func(user, password, code string) answer {
+		return b.post("/login/authenticator", "place", "shasta", "username", user, "password", password, "code", code)
+	}
+	m := seedShown.FindStringSubmatch(login("").body)
+	if m == nil {
+		t.Fatal("no secret is shown")
+	}
+	code := func() string {
+		text, err := totp.GenerateCode(m[1], s.Clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	b.want(confirm("mfa", "wrong", code()), http.StatusUnauthorized, "do not fit together")
+	b.want(confirm("mfa", stacktest.TestPassword, "000000"), http.StatusUnauthorized, "code is not right", "not shown twice")
+	b.want(confirm(boss, stacktest.TestPassword, code()), http.StatusBadRequest, "logs in as it is")
+	b.wantSent(confirm("mfa", stacktest.TestPassword, code()), "/login?done=authenticator-on&next=&realm=shasta&user=mfa")
+	// The password alone sets up no second one.
+	b.want(confirm("mfa", stacktest.TestPassword, code()), http.StatusBadRequest, "logs in as it is")
+	b.want(login(""), http.StatusUnauthorized, "asks for a code")
+	s.Clock.Advance(30 * time.Second)
+	b.wantSent(login(code()), "/profile")
+}

@@ -46,6 +46,8 @@ var noCaller = map[string]string{
 	"PoolOpenIDToken":    "the caller is who holds the log-in tokens",
 	"UnlinkIdentity":     "the caller is who holds the log-in tokens",
 	"IdentityPoolIssuer": "public: discovery and key set of an identity pool's issuer",
+	"EnrolAtLogin":       "the caller is who proves it",
+	"ConfirmAtLogin":     "the caller is who proves it",
 }
 
 // forEveryone are the methods that no policy can keep a user from, each with

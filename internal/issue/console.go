@@ -70,7 +70,6 @@ func (i *Issuer) consoleLogin(ctx context.Context, realm string, r ConsoleLogin,
 type person struct {
 	login
 	code *authn.TOTPCode // nil when none was shown
-	mfa  bool            // a second factor was shown, by this code or otherwise
 }
 
 // provePerson is step 1 of a log-in with a password, and with a code where one

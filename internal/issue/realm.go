@@ -57,6 +57,8 @@ type login struct {
 	// passwordSince is since when the password that was shown is the user's;
 	// zero for other proofs.
 	passwordSince time.Time
+	// mfa says that a second factor was shown.
+	mfa bool
 }
 
 // Password is the password grant: KindInvalidCredentials for any wrong proof,
@@ -176,7 +178,7 @@ func (i *Issuer) logIn(ctx context.Context, l *login, ev *audit.Event) (TokenSet
 }
 
 func (i *Issuer) permitLogin(l *login) error {
-	if err := permitUser(l.user, false); err != nil {
+	if err := permitUser(l.user, l.mfa); err != nil {
 		return err
 	}
 	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)
