@@ -109,7 +109,7 @@ func (b *browser) send(r *http.Request) answer {
 		r.AddCookie(&http.Cookie{Name: cookie, Value: b.cookie})
 	}
 	r = r.WithContext(identity.WithRequest(r.Context(), identity.RequestFacts{
-		ID: "REQUEST1", SourceIP: "192.0.2.1", UserAgent: "a browser", Secure: true, Dialect: "console",
+		ID: "REQUEST1", SourceIP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", Secure: true, Dialect: "console",
 	}))
 	w := httptest.NewRecorder()
 	b.site.handler.ServeHTTP(w, r)

@@ -40,7 +40,7 @@ func TestSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := b.get("/sessions")
-	b.want(a, http.StatusOK, "this one", own.AccessKeyID, assumed.AccessKeyID, others.AccessKeyID, "192.0.2.1", "a browser")
+	b.want(a, http.StatusOK, "this one", own.AccessKeyID, assumed.AccessKeyID, others.AccessKeyID, "192.0.2.1", "Firefox on Linux")
 	if n := len(a.ids()); n != 5 {
 		t.Fatalf("%d sessions, want 2 log-ins and 3 of keys\n%s", n, a.body)
 	}
