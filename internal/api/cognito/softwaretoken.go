@@ -9,8 +9,8 @@ import (
 
 // softwareTokenCalls set up a person's software token (TOTP).
 var softwareTokenCalls = map[string]operation{
-	"AssociateSoftwareToken": {serve: associateSoftwareToken},
-	"VerifySoftwareToken":    {serve: verifySoftwareToken},
+	"AssociateSoftwareToken": own(associateSoftwareToken),
+	"VerifySoftwareToken":    own(verifySoftwareToken),
 }
 
 var userCode = regexp.MustCompile(`^[0-9]{6}$`)

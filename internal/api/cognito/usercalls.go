@@ -36,11 +36,26 @@ var (
 // userCalls are the operations that carry an access token in place of a
 // signature.
 var userCalls = map[string]operation{
-	"GetUser":              {serve: getUser},
-	"GetUserAuthFactors":   {serve: getUserAuthFactors},
-	"ChangePassword":       {serve: changePassword},
-	"GlobalSignOut":        {serve: globalSignOut},
-	"SetUserMFAPreference": {serve: setUserMFAPreference},
+	"GetUser":              own(getUser),
+	"GetUserAuthFactors":   own(getUserAuthFactors),
+	"ChangePassword":       own(changePassword),
+	"GlobalSignOut":        own(globalSignOut),
+	"SetUserMFAPreference": own(setUserMFAPreference),
+}
+
+// own is a user call. These have no AccessDeniedException, and nobody to open an
+// encoded message.
+func own(serve func(*Handler, *call) (any, error)) operation {
+	return operation{serve: func(h *Handler, c *call) (any, error) {
+		answer, err := serve(h, c)
+		if e := identity.AsError(err); e != nil && e.Kind == identity.KindAccessDenied && e.DetailValue("JSONCode") == "" {
+			err = &identity.Error{
+				Kind: e.Kind, Op: "cognito", Public: identity.WithoutMessage(e.Public), Err: err,
+				Detail: []identity.Detail{{Name: "JSONCode", Value: "NotAuthorizedException"}},
+			}
+		}
+		return answer, err
+	}}
 }
 
 // nothing is the answer {}.

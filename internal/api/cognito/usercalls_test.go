@@ -18,6 +18,9 @@ import (
 type ann struct{ did string }
 
 func (*ann) UserToken(_ context.Context, raw identity.Secret) (*identity.Caller, error) {
+	if raw == "token" {
+		return &identity.Caller{Name: "token", Interactive: true, APIToken: true}, nil
+	}
 	if raw != "ann" {
 		return nil, identity.NewError(identity.KindInvalidBearer, "fake", "Access Token has been revoked")
 	}
@@ -42,7 +45,10 @@ func (a *ann) ChangePassword(_ context.Context, _ *identity.Caller, old, passwor
 
 func (a *ann) SignOut(context.Context, *identity.Caller) error { a.did = "out"; return nil }
 
-func (a *ann) EnrolTOTP(context.Context, *identity.Caller) (identity.Secret, error) {
+func (a *ann) EnrolTOTP(_ context.Context, c *identity.Caller) (identity.Secret, error) {
+	if c.APIToken {
+		return "", identity.NewError(identity.KindAccessDenied, "fake", "User: token is not authorized"+identity.EncodedMessage+"AQAA")
+	}
 	return "12345678901234567890", nil
 }
 
@@ -86,6 +92,7 @@ func TestUserCalls(t *testing.T) {
 		{"GlobalSignOut", `{"AccessToken":"ann"}`, 200, `{}`, "out"},
 		{"GlobalSignOut", `{"AccessToken":"bob"}`, 400, "NotAuthorizedException", ""},
 		{"AssociateSoftwareToken", `{"AccessToken":"ann"}`, 200, `{"SecretCode":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}`, ""},
+		{"AssociateSoftwareToken", `{"AccessToken":"token"}`, 400, `{"__type":"NotAuthorizedException","message":"User: token is not authorized"}`, ""},
 		{"AssociateSoftwareToken", `{}`, 400, "InvalidParameterException", ""},
 		{"VerifySoftwareToken", `{"AccessToken":"ann","UserCode":"123456","FriendlyDeviceName":"phone"}`, 200, `{"Status":"SUCCESS"}`, "confirmed phone"},
 		{"VerifySoftwareToken", `{"AccessToken":"ann","UserCode":"654321"}`, 400, `"EnableSoftwareTokenMFAException","message":"Code mismatch"`, ""},

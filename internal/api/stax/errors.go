@@ -155,7 +155,7 @@ func writeFailure(w http.ResponseWriter, requestID string, err error) failure {
 	f := failureOf(e)
 	body := errorBody{Error: f.code, Cause: f.sentence}
 	if f.gateway {
-		body.Message = f.sentence
+		body.Message = identity.WithoutMessage(f.sentence) // once is enough
 	}
 	h := w.Header()
 	h.Set("X-Amzn-Errortype", f.code)
