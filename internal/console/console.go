@@ -155,7 +155,7 @@ func (c *Console) visited(p page) http.HandlerFunc {
 }
 
 func notFound(*Console, *visit) error {
-	return identity.NewError(identity.KindNotFound, "console", "There is no such page.")
+	return identity.NewError(identity.KindNotFound, "console", "")
 }
 
 // see sends the browser on to another page of the console.

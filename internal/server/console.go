@@ -24,6 +24,9 @@ func (c *Config) checkConsole(complain complainer) {
 		complain("console.listen", "%s would serve plain HTTP beyond this machine: set tls.cert_file and tls.key_file, listen on 127.0.0.1 behind a proxy, or set allow_plain_http: true", o.Listen)
 	}
 	if o.URL == "" {
+		if o.Listen != "" && IsHostPort(o.Listen) && !IsLoopback(o.Listen) {
+			complain("console.url", "must be given: pages for people have a host name of their own")
+		}
 		return
 	}
 	u, err := url.Parse(o.URL)
@@ -50,29 +53,34 @@ func (s *server) bindConsole() (err error) {
 		return err
 	}
 	if s.consoleURL = strings.TrimSuffix(c.Console.URL, "/"); s.consoleURL == "" {
-		address := publicAddress(s.console, c.Console.Listen)
-		if s.Dev { // the page host
-			_, port, _ := net.SplitHostPort(address)
-			address = net.JoinHostPort(devPageHost, port)
-		}
-		s.consoleURL = "http://" + address
+		_, port, _ := net.SplitHostPort(s.console.Addr().String())
+		s.consoleURL = "http://" + net.JoinHostPort(devPageHost, port)
 		if c.TLS.CertFile != "" {
-			s.consoleURL = "https://" + address
+			s.consoleURL = "https://" + net.JoinHostPort(devPageHost, port)
 		}
 	}
 	s.consoleURL += "/"
+	if onPageHost(s.externalURL, []string{s.consoleHost()}) {
+		return invalid("the console and the APIs would share the host name " + s.consoleHost() + ": pages for people need one of their own; set console.url, or external_url")
+	}
 	return nil
 }
 
-// pageHosts are the host names on which no API answers: those configured, and
-// the console's, unless that has only an address, as the APIs have.
-func (s *server) pageHosts() []string {
-	hosts := s.Config.PageHosts
+func (s *server) consoleHost() string {
 	u, err := url.Parse(s.consoleURL)
-	if err != nil || s.consoleURL == "" || onPageHost(s.externalURL, []string{hostOnly(u.Hostname())}) {
-		return hosts
+	if err != nil {
+		return ""
 	}
-	return append(slices.Clone(hosts), hostOnly(u.Hostname()))
+	return hostOnly(u.Hostname())
+}
+
+// pageHosts are the host names on which no API answers: those configured, and
+// the console's.
+func (s *server) pageHosts() []string {
+	if s.console == nil {
+		return s.Config.PageHosts
+	}
+	return append(slices.Clone(s.Config.PageHosts), s.consoleHost())
 }
 
 // pages makes the console; nothing when there is none.

@@ -228,9 +228,6 @@ func (s *server) bind() (err error) {
 			return err
 		}
 	}
-	if err := s.bindConsole(); err != nil {
-		return err
-	}
 	if s.socket, err = admin.Listen(admin.SocketIn(s.data.path)); err != nil {
 		return err
 	}
@@ -243,7 +240,7 @@ func (s *server) bind() (err error) {
 	if s.externalURL = c.ExternalURL; s.externalURL == "" {
 		s.externalURL = s.mainURL
 	}
-	return nil
+	return s.bindConsole()
 }
 
 // serve begins to answer on every listener.
