@@ -29,7 +29,13 @@ type Options struct {
 	Random  io.Reader // crypto/rand when nil
 	// ExternalURL is what the issuers of our own realms begin with.
 	ExternalURL string
-	Limits      Limits
+	// ConsoleURL is where people log in, by passkey too: its host name is the
+	// passkeys' relying party. "" where there is no console.
+	ConsoleURL string
+	// Web reaches the foreign issuers by which people log in (package egress
+	// does); nil where they cannot.
+	Web    Web
+	Limits Limits
 	// HashWorkers is how many argon2 hashes run at once (GOMAXPROCS when 0) and
 	// HashQueue how many may wait (64 per worker when 0).
 	HashWorkers, HashQueue int
@@ -47,6 +53,8 @@ type Authn struct {
 	guesses  *guesses
 	hashing  *hashing
 	seen     *tokenCache
+	passkeys *relyingParty
+	foreign  *foreignIssuers
 }
 
 // New makes an Authn.
@@ -61,6 +69,7 @@ func New(o Options) (*Authn, error) {
 	a := &Authn{
 		db: o.DB, keys: o.Keyring, issuers: o.Issuers, clock: o.Clock, log: o.Log, random: o.Random,
 		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue), seen: newTokenCache(4096),
+		passkeys: newRelyingParty(o.ConsoleURL), foreign: newForeignIssuers(o.Web, o.ConsoleURL, o.Clock),
 	}
 	return a, nil
 }

@@ -22,7 +22,10 @@ func (a *applying) realm(s RealmSpec) error {
 	if have != nil {
 		want.LongestTokenSeconds = max(want.LongestTokenSeconds, have.LongestTokenSeconds, have.AccessTokenSeconds, have.RefreshTokenSeconds)
 	}
-	return upsert(a, store.Realms, "realm", s.Name, have, &want)
+	if err := upsert(a, store.Realms, "realm", s.Name, have, &want); err != nil {
+		return err
+	}
+	return a.logins(s, have)
 }
 
 // realmAccount wants the account of a realm, which may stand in the same site.

@@ -30,6 +30,9 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 		if err := checkRealmSpec(r); err != nil {
 			return err
 		}
+		if err := d.checkLogins(r); err != nil {
+			return err
+		}
 	}
 	for _, u := range s.Users {
 		probe := identity.User{Name: u.Name, Path: orSlash(u.Path), Tags: u.Tags}

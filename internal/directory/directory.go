@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"io"
 	"log/slog"
+	"strings"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
@@ -27,6 +28,8 @@ type Options struct {
 	Random  io.Reader // crypto/rand when nil
 	// ExternalURL is what the issuers of our own realms begin with.
 	ExternalURL string
+	// ConsoleURL is where people log in; "" where there is no console.
+	ConsoleURL string
 	// ReservedBuckets are names that no bucket may have: the first path
 	// segments of the control dialects.
 	ReservedBuckets []string
@@ -43,6 +46,7 @@ type Directory struct {
 	log      *slog.Logger
 	random   io.Reader
 	external string
+	console  string // without a slash at its end
 	reserved map[string]bool
 }
 
@@ -50,7 +54,7 @@ type Directory struct {
 func New(o Options) *Directory {
 	d := &Directory{
 		db: o.DB, keys: o.Keyring, authn: o.Authn, access: o.Access, audit: o.Audit, clock: o.Clock, log: o.Log,
-		random: o.Random, external: o.ExternalURL, reserved: map[string]bool{},
+		random: o.Random, external: o.ExternalURL, console: strings.TrimSuffix(o.ConsoleURL, "/"), reserved: map[string]bool{},
 	}
 	if d.random == nil {
 		d.random = rand.Reader
@@ -99,13 +103,18 @@ func (d *Directory) permitShown(c *identity.Caller, action, arn, shown, account 
 // change runs one transaction that changes identities: the caller's lineage is
 // judged again in it, and its event commits with it.
 func (d *Directory) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) error {
-	_, err := d.audit.Commit(ctx, d.db, ev, func(tx store.Tx) error {
+	_, err := d.changeAt(ctx, c, ev, fn)
+	return err
+}
+
+// changeAt is change that says where in the feed the change is.
+func (d *Directory) changeAt(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) (identity.Position, error) {
+	return d.audit.Commit(ctx, d.db, ev, func(tx store.Tx) error {
 		if err := d.access.StillLive(tx, c); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
-	return err
 }
 
 // refused records a call whose proof was no good. Calls without rights are

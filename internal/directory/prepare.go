@@ -15,6 +15,7 @@ type prepared struct {
 	users   map[string]*preparedUser // by account and folded name
 	pools   map[string]string        // realm -> pool name
 	secrets map[string]string        // client -> hash, where it is to change
+	logins  map[string][]byte        // foreign log-in -> sealed secret, likewise
 	// poolSecrets are sealed, by client of a user pool, where they are to change;
 	// identityPools are the IDs of identity pools, by account and name.
 	poolSecrets   map[string][]byte
@@ -28,7 +29,7 @@ type preparedUser struct {
 }
 
 func (d *Directory) prepare(ctx context.Context, spec SiteSpec) (*prepared, error) {
-	p := &prepared{users: map[string]*preparedUser{}, pools: map[string]string{}, secrets: map[string]string{}, poolSecrets: map[string][]byte{}, identityPools: map[string]string{}}
+	p := &prepared{users: map[string]*preparedUser{}, pools: map[string]string{}, secrets: map[string]string{}, poolSecrets: map[string][]byte{}, identityPools: map[string]string{}, logins: map[string][]byte{}}
 	for _, r := range spec.Realms {
 		pool, err := d.uniqueID("", 9)
 		if err != nil {
@@ -38,6 +39,9 @@ func (d *Directory) prepare(ctx context.Context, spec SiteSpec) (*prepared, erro
 			pool = have.PoolName
 		}
 		p.pools[r.Name] = pool
+		if err := d.prepareLogins(ctx, p, r); err != nil {
+			return nil, err
+		}
 		for _, cl := range r.Clients {
 			if err := d.prepareSecret(ctx, p, r.Name, cl); err != nil {
 				return nil, err

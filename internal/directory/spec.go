@@ -37,6 +37,9 @@ type RealmSpec struct {
 	Clients []ClientSpec
 	// UserPool is nil to leave alone what there is.
 	UserPool *UserPoolSpec
+	// LoginSecrets are client secrets at foreign issuers, by the log-in's name;
+	// those that are not there are left alone.
+	LoginSecrets map[string]identity.Secret
 }
 
 // ClientSpec is an OAuth client of the realm it stands in.

@@ -124,6 +124,8 @@ type Realm struct {
 	PoolName string `json:"pool_name,omitempty"`
 	// RootLoginDisabled switches the log-in of root users off.
 	RootLoginDisabled bool `json:"root_login_disabled,omitempty"`
+	// Logins are foreign issuers by which its users log in at the console.
+	Logins []ForeignLogin `json:"logins,omitempty"`
 	// Pool is the Cognito view of the realm; nil: it has none.
 	Pool *UserPool `json:"pool,omitempty"`
 }

@@ -55,6 +55,7 @@ type (
 		SupportContact      string   `yaml:"support_contact"`
 		RootLoginDisabled   bool     `yaml:"root_login_disabled"`
 		Clients             []client `yaml:"clients"`
+		Logins              []login  `yaml:"logins"`
 
 		UserPool *userPool `yaml:"user_pool"`
 	}
@@ -311,6 +312,7 @@ func (b *builder) realm(path string, r *realm) directory.RealmSpec {
 			ServiceAccount: c.ServiceAccount, Secret: b.secret(at+".secret", c.Secret),
 		})
 	}
+	b.logins(path, r, &out)
 	return out
 }
 

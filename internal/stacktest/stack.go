@@ -21,6 +21,7 @@ import (
 	"daypass/internal/audit"
 	"daypass/internal/authn"
 	"daypass/internal/directory"
+	"daypass/internal/egress"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 	"daypass/internal/keyring"
@@ -31,6 +32,9 @@ import (
 
 // ExternalURL is what the realms' issuers begin with.
 const ExternalURL = "https://daypass.example.com"
+
+// ConsoleURL is where people log in.
+const ConsoleURL = "https://console.example.com/"
 
 // Accounts, users and secrets of the site that New applies.
 const (
@@ -96,7 +100,11 @@ type settings struct {
 	minDur int
 	random io.Reader
 	minted func(store.SessionRecord)
+	web    *egress.Client
 }
+
+// WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
+func WithWeb(c *egress.Client) Option { return func(s *settings) { s.web = c } }
 
 // WithMinted is told of every session that is minted.
 func WithMinted(fn func(store.SessionRecord)) Option { return func(s *settings) { s.minted = fn } }
@@ -203,21 +211,27 @@ func New(t testing.TB, opts ...Option) *Stack {
 	root, err2 := keyring.NewRootKey(secret)
 	err = err2
 	check()
-	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log, NewRSA: usedRSA()})
+	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log})
 	check()
 	s.Audit, err = audit.Open(audit.Config{Dir: s.AuditDir, Durability: audit.Buffered, Clock: s.Clock, MinFree: -1})
 	check()
 	t.Cleanup(func() { _ = s.Audit.Close() })
 	s.Sessions = token.NewSessions(s.Keyring, s.Clock, set.random)
 	s.JWTs = token.NewJWTs(s.Keyring)
-	s.Authn, err = authn.New(authn.Options{
-		DB: s.DB, Keyring: s.Keyring, Issuers: s.Foreign, Clock: s.Clock, Log: log, ExternalURL: ExternalURL, Limits: set.limits,
-	})
+	proofs := authn.Options{
+		DB: s.DB, Keyring: s.Keyring, Issuers: s.Foreign, Clock: s.Clock, Log: log, ExternalURL: ExternalURL, ConsoleURL: ConsoleURL, Limits: set.limits,
+	}
+	if set.web != nil {
+		issuers := egress.NewIssuers(egress.IssuersConfig{Client: set.web, Clock: s.Clock})
+		t.Cleanup(issuers.Close)
+		proofs.Web, proofs.Issuers = set.web, issuers
+	}
+	s.Authn, err = authn.New(proofs)
 	check()
 	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Authn: s.Authn, Audit: s.Audit, Clock: s.Clock, Log: log})
 	s.Directory = directory.New(directory.Options{
 		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
-		ExternalURL: ExternalURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,
+		ExternalURL: ExternalURL, ConsoleURL: ConsoleURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,
 	})
 	s.Index = directory.NewSessionIndex(s.DB, s.Clock)
 	s.Issuer = issue.New(issue.Options{

@@ -108,6 +108,29 @@ type UsedProof struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// OneTimeLink is a link by which a user gets a way to log in, found by the keyed
+// hash of its token.
+type OneTimeLink struct {
+	Hash   string `json:"hash"`
+	UserID string `json:"user_id"`
+	// Reset is set for a user who has logged in before; what it had goes.
+	Reset bool `json:"reset,omitempty"`
+	// RemoveMFA takes its MFA devices and passkeys away, too.
+	RemoveMFA bool      `json:"remove_mfa,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	// UsedAt and ReplacedAt are zero while it is good.
+	UsedAt     time.Time `json:"used_at,omitzero"`
+	ReplacedAt time.Time `json:"replaced_at,omitzero"`
+}
+
+// LoginSecret is the client secret of a foreign log-in, sealed (column
+// "secret").
+type LoginSecret struct {
+	Login  string `json:"login"` // identity.LoginKey
+	Sealed []byte `json:"sealed"`
+}
+
 // CredentialReport notes when an account's report was asked for.
 type CredentialReport struct {
 	AccountID string    `json:"account_id"`
@@ -378,6 +401,19 @@ var (
 	UsedProofs = newTable("used_proofs", onDisk, func(p *UsedProof) string { return p.ID },
 		func(p *UsedProof) []IndexEntry {
 			return []IndexEntry{many("expires", p.ExpiresAt.UTC().Format(time.RFC3339))}
+		})
+	// Passkeys and IdentityLinks are indexed by user ("user").
+	Passkeys = newTable("passkeys", onDisk, func(p *identity.Passkey) string { return p.ID },
+		func(p *identity.Passkey) []IndexEntry { return []IndexEntry{many("user", Join(p.UserID, p.ID))} })
+	IdentityLinks = newTable("identity_links", onDisk, func(l *identity.IdentityLink) string { return l.Key() },
+		func(l *identity.IdentityLink) []IndexEntry {
+			return []IndexEntry{many("user", Join(l.UserID, l.Key()))}
+		})
+	LoginSecrets = newTable("login_secrets", onDisk, func(l *LoginSecret) string { return l.Login }, nil)
+	// OneTimeLinks are indexed by user ("user") and by expiry ("expires").
+	OneTimeLinks = newTable("one_time_links", onDisk, func(l *OneTimeLink) string { return l.Hash },
+		func(l *OneTimeLink) []IndexEntry {
+			return []IndexEntry{many("user", Join(l.UserID, l.Hash)), many("expires", l.ExpiresAt.UTC().Format(time.RFC3339))}
 		})
 	CredentialReports = newTable("credential_reports", onDisk, func(c *CredentialReport) string { return c.AccountID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account

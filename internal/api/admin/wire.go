@@ -31,7 +31,8 @@ type (
 	}
 	wireRealm struct {
 		identity.Realm
-		Clients []wireClient `json:"clients,omitempty"`
+		Clients      []wireClient      `json:"clients,omitempty"`
+		LoginSecrets map[string]string `json:"login_secrets,omitempty"`
 	}
 	wireClient struct {
 		ID             string   `json:"id"`
@@ -161,6 +162,12 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	}
 	for _, r := range s.Realms {
 		out := wireRealm{Realm: r.Realm}
+		for name, s := range r.LoginSecrets {
+			if out.LoginSecrets == nil {
+				out.LoginSecrets = map[string]string{}
+			}
+			out.LoginSecrets[name] = s.Reveal()
+		}
 		for _, c := range r.Clients {
 			out.Clients = append(out.Clients, wireClient{c.ID, c.Public, c.Grants, c.Audience, c.ServiceAccount, reveal(c.Secret)})
 		}
@@ -200,6 +207,12 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	}
 	for _, r := range w.Realms {
 		out := directory.RealmSpec{Realm: r.Realm}
+		for name, s := range r.LoginSecrets {
+			if out.LoginSecrets == nil {
+				out.LoginSecrets = map[string]identity.Secret{}
+			}
+			out.LoginSecrets[name] = identity.Secret(s)
+		}
 		for _, c := range r.Clients {
 			out.Clients = append(out.Clients, directory.ClientSpec{
 				ID: c.ID, Public: c.Public, Grants: c.Grants, Audience: c.Audience, ServiceAccount: c.ServiceAccount, Secret: secret(c.Secret),
