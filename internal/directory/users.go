@@ -254,7 +254,8 @@ func (d *Directory) UpdateUser(ctx context.Context, c *identity.Caller, name, ne
 }
 
 // DeleteUser removes a user without keys, password, MFA devices, policies and
-// groups (IAM DeleteUser). Whatever was obtained by it goes with it, and its
+// groups (IAM DeleteUser). Passkeys, foreign identities and one-time links, of
+// which IAM knows nothing here, go with it. Whatever was obtained by it goes with it, and its
 // unique ID never comes back.
 func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name string) error {
 	ev := audit.Change(c, "iam.amazonaws.com", "DeleteUser", map[string]string{"userName": name})
@@ -295,6 +296,9 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 			return err
 		}
 		if err := store.Uses.Delete(tx, u.ID); orAbsent(err) != nil {
+			return err
+		}
+		if err := dropLogins(tx, u.ID); err != nil {
 			return err
 		}
 		if err := store.Users.Delete(tx, u.ID); err != nil {

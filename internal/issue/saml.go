@@ -228,7 +228,11 @@ func nameQualifier(issuer, account, provider string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// pruneProofs removes used proofs that nobody would take any more.
+// linkKeeps is how long a one-time link that has ended still says why.
+const linkKeeps = 7 * 24 * time.Hour
+
+// pruneProofs removes used proofs that nobody would take any more, and one-time
+// links that nobody should open.
 func (i *Issuer) pruneProofs(ctx context.Context) error {
 	now := i.clock.Now()
 	_, err := i.db.Update(ctx, func(tx store.Tx) error {
@@ -236,6 +240,15 @@ func (i *Issuer) pruneProofs(ctx context.Context) error {
 		for _, p := range old {
 			if err == nil && now.After(p.ExpiresAt) {
 				err = store.UsedProofs.Delete(tx, p.ID)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		links, err := store.OneTimeLinks.List(tx, "expires", "", store.After{}, pruneBatch)
+		for _, l := range links {
+			if err == nil && now.After(l.ExpiresAt.Add(linkKeeps)) {
+				err = store.OneTimeLinks.Delete(tx, l.Hash)
 			}
 		}
 		return err

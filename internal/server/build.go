@@ -43,6 +43,7 @@ type core struct {
 	db        *store.DB
 	keys      *keyring.Keyring
 	audit     *audit.Log
+	web       *egress.Client
 	issuers   *egress.Issuers
 	access    *access.Access
 	directory *directory.Directory
@@ -98,11 +99,11 @@ func (c *core) open(ctx context.Context, s *server) error {
 		return wrongRootKey(s.data.path, err)
 	}
 	own := s.ownAddresses()
-	client, err := egress.NewClient(egress.Config{Exempt: config.Egress.Exempt, Own: func() []netip.AddrPort { return own }})
+	c.web, err = egress.NewClient(egress.Config{Exempt: config.Egress.Exempt, Own: func() []netip.AddrPort { return own }})
 	if err != nil {
 		return err
 	}
-	c.issuers = egress.NewIssuers(egress.IssuersConfig{Client: client, Clock: s.Clock, Logger: s.Log})
+	c.issuers = egress.NewIssuers(egress.IssuersConfig{Client: c.web, Clock: s.Clock, Logger: s.Log})
 	return c.openLogic(s)
 }
 
@@ -128,6 +129,7 @@ func (c *core) openLogic(s *server) error {
 	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
 	proofs, err := authn.New(authn.Options{
 		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
+		ConsoleURL: s.consoleURL, Web: c.web,
 	})
 	if err != nil {
 		return err
@@ -135,7 +137,7 @@ func (c *core) openLogic(s *server) error {
 	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Authn: proofs, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	c.directory = directory.New(directory.Options{
 		DB: c.db, Keyring: c.keys, Authn: proofs, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
-		ExternalURL: s.externalURL, ReservedBuckets: ControlSegments(),
+		ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, ReservedBuckets: ControlSegments(),
 	})
 	c.sessions = directory.NewSessionIndex(c.db, s.Clock)
 	c.issuer = issue.New(issue.Options{
@@ -171,7 +173,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
-		Sessions: c.directory, Cut: c.gateway.Cut,
+		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})

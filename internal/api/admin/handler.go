@@ -28,6 +28,8 @@ type Config struct {
 	// requests under way whose caller has ended, and says how many.
 	Sessions Sessions
 	Cut      func(context.Context) int
+	// Users is nil where there are none to manage.
+	Users Users
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger
@@ -48,6 +50,9 @@ func New(c Config) *Handler {
 	h.handle("POST /v1/keyring/rotate", h.rotateKeys)
 	if c.Sessions != nil {
 		h.handleSessions(c.Sessions)
+	}
+	if c.Users != nil {
+		h.handleUsers(c.Users)
 	}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, identity.NewError(identity.KindInvalidAction, "admin", "There is no such call: "+r.Method+" "+r.URL.Path))
