@@ -70,6 +70,9 @@ func (i *Issuer) consoleLogin(ctx context.Context, realm string, r ConsoleLogin,
 type person struct {
 	login
 	code *authn.TOTPCode // nil when none was shown
+	// use uses up what was shown besides, or judges it again, in the transaction
+	// that yields a session.
+	use []func(store.Tx) error
 }
 
 // provePerson is step 1 of a log-in with a password, and with a code where one
@@ -137,7 +140,9 @@ func (i *Issuer) openConsole(ctx context.Context, p *person, ev *audit.Event) (C
 	if err != nil {
 		return ConsoleSession{}, err
 	}
-	i.access.PasswordUsed(p.user.ID)
+	if !p.passwordSince.IsZero() {
+		i.access.PasswordUsed(p.user.ID)
+	}
 	return out, nil
 }
 
@@ -146,6 +151,11 @@ func (i *Issuer) openConsole(ctx context.Context, p *person, ev *audit.Event) (C
 func (i *Issuer) personLive(tx store.Tx, p *person) error {
 	if err := i.access.LineageLive(tx, p.user.AccountID, p.lineage, p.pos, p.at); err != nil {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.console", Err: err}
+	}
+	for _, use := range p.use {
+		if err := use(tx); err != nil {
+			return err
+		}
 	}
 	if p.code != nil {
 		return p.code.Use(tx)
