@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Options struct {
 	// RSAQueue is how many RSA signings may wait for a processor (64 per
 	// processor).
 	RSAQueue int
+	// NewRSA makes RSA keys of 2048 bits: rsa.GenerateKey when nil. Tests make
+	// few and use them again.
+	NewRSA func() (*rsa.PrivateKey, error)
 	// Columns are further sealed columns, besides those of package store, that
 	// Tick re-encrypts after the at-rest keys rotated.
 	Columns []Column
@@ -62,6 +66,9 @@ func (o *Options) defaults() {
 	def(&o.JWKSMaxAge, time.Hour)
 	if o.Clock == nil {
 		o.Clock = identity.SystemClock{}
+	}
+	if o.NewRSA == nil {
+		o.NewRSA = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

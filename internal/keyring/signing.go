@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	jose "github.com/go-jose/go-jose/v4"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"daypass/internal/store"
 )
@@ -204,19 +202,19 @@ func (k *Keyring) generate(specs []SetSpec) ([]*store.SigningKey, error) {
 	rows, errs := make([]*store.SigningKey, len(specs)), make([]error, len(specs))
 	var wg sync.WaitGroup
 	for i, s := range specs {
-		wg.Go(func() { rows[i], errs[i] = newSigningRow(k.root, s, now) })
+		wg.Go(func() { rows[i], errs[i] = k.newSigningRow(s, now) })
 	}
 	wg.Wait()
 	return rows, errors.Join(errs...)
 }
 
-func newSigningRow(root tink.AEAD, spec SetSpec, now time.Time) (*store.SigningKey, error) {
+func (k *Keyring) newSigningRow(spec SetSpec, now time.Time) (*store.SigningKey, error) {
 	const op = "keyring.generate"
 	var private crypto.Signer
 	var err error
 	switch spec.Algorithm {
 	case RS256:
-		private, err = rsa.GenerateKey(rand.Reader, rsaBits)
+		private, err = k.opt.NewRSA()
 	case ES384:
 		private, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	default:
@@ -248,7 +246,7 @@ func newSigningRow(root tink.AEAD, spec SetSpec, now time.Time) (*store.SigningK
 		Set: spec.Set, ID: jwk.KeyID, Algorithm: spec.Algorithm, Public: public,
 		MaxTokenSeconds: spec.maxToken(), CreatedAt: now,
 	}
-	row.Sealed, err = root.Encrypt(der, rowAAD(store.SigningKeys.Name(), "private", signingRowKey(row)))
+	row.Sealed, err = k.root.Encrypt(der, rowAAD(store.SigningKeys.Name(), "private", signingRowKey(row)))
 	if err != nil {
 		return nil, internal(op, err)
 	}

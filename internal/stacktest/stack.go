@@ -211,7 +211,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	root, err2 := keyring.NewRootKey(secret)
 	err = err2
 	check()
-	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log})
+	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log, NewRSA: usedRSA()})
 	check()
 	s.Audit, err = audit.Open(audit.Config{Dir: s.AuditDir, Durability: audit.Buffered, Clock: s.Clock, MinFree: -1})
 	check()
