@@ -82,6 +82,9 @@ func (a *applying) poolClient(realm string, s PoolClientSpec) error {
 	if err := upsert(a, store.PoolClients, "pool client", s.ID, have, &want); err != nil {
 		return err
 	}
+	if err := outliveTokens(a.tx, &want); err != nil {
+		return err
+	}
 	sealed, changed := a.made.poolSecrets[s.ID]
 	if !changed {
 		return nil
@@ -90,6 +93,22 @@ func (a *applying) poolClient(realm string, s PoolClientSpec) error {
 		a.changes = append(a.changes, Change{Kind: "pool client", Name: s.ID, Field: "secrets", To: "(secret)"})
 	}
 	return store.PoolClientSecrets.Put(a.tx, &store.PoolClientSecret{ClientID: s.ID, Sealed: sealed})
+}
+
+// outliveTokens sees that revocations are kept as long as tokens of an app
+// client live, those included that it gave before their life was shortened.
+func outliveTokens(tx store.Tx, c *identity.PoolClient) error {
+	realm, err := store.Realms.Get(tx, c.Realm)
+	if err != nil {
+		return err
+	}
+	life := max(c.AccessTokenSeconds, c.IDTokenSeconds, c.RefreshTokenSeconds)
+	if realm.LongestTokenSeconds >= life {
+		return nil
+	}
+	v := *realm
+	v.LongestTokenSeconds = life
+	return store.Realms.Put(tx, &v)
 }
 
 func (a *applying) poolGroup(realm *identity.Realm, s PoolGroupSpec) error {
@@ -109,6 +128,9 @@ func (a *applying) poolGroup(realm *identity.Realm, s PoolGroupSpec) error {
 		want.CreatedAt, want.ModifiedAt = have.CreatedAt, have.ModifiedAt
 		if !reflect.DeepEqual(*have, want) {
 			want.ModifiedAt = a.now
+		}
+		if err := a.d.poolGroupChanged(a.tx, have, &want); err != nil {
+			return err
 		}
 	}
 	return upsert(a, store.PoolGroups, "pool group", want.Key(), have, &want)
@@ -131,7 +153,10 @@ func (a *applying) poolMember(s UserSpec) error {
 	if len(want.PoolGroups) == 0 && len(have.PoolGroups) == 0 {
 		return nil
 	}
-	return upsert(a, store.Users, "user", s.Name, have, &want)
+	if err := upsert(a, store.Users, "user", s.Name, have, &want); err != nil {
+		return err
+	}
+	return a.d.userChanged(a.tx, have, &want, false)
 }
 
 // roleARN is the ARN of a role of an account by its name.
@@ -277,6 +302,8 @@ func (a *applying) roleMappings(what string, s IdentityPoolSpec) (map[string]ide
 	return out, nil
 }
 
+// apiToken makes an API token what it shall be. One that was deleted comes back,
+// unless it is to be switched off anyway.
 func (a *applying) apiToken(s APITokenSpec) error {
 	what := "API token " + s.Name
 	realm, err := a.poolRealm(what, s.AccountID, s.Realm)
@@ -291,19 +318,24 @@ func (a *applying) apiToken(s APITokenSpec) error {
 	if err != nil {
 		return err
 	}
-	if have != nil && (have.Token == nil || have.Token.Deleted) {
-		return invalid("%s: the access key %s was somebody else's", what, s.AccessKey)
+	if have != nil && have.Token == nil {
+		return invalid("%s: the access key %s is the name of a user", what, s.AccessKey)
+	}
+	deleted := have != nil && have.Token.Deleted
+	if deleted && s.Disabled {
+		return nil
 	}
 	u := identity.User{ID: made.id, AccountID: s.AccountID, CreatedAt: a.now}
 	token := identity.APIToken{ModifiedAt: a.now}
 	if have != nil {
 		u, token = *have, *have.Token
-	} else if made.password == nil {
+	}
+	if made.password == nil && (have == nil || deleted) {
 		return invalid("%s: a new API token needs a secret", what)
 	}
 	u.Local, u.Name, u.Path = true, s.AccessKey, identity.LocalPath+realm.PoolID()+"/"
 	u.Realm, u.Subject, u.Disabled = s.Realm, made.subject, s.Disabled
-	token.Name, token.Description, token.Role = s.Name, s.Description, s.Role
+	token.Name, token.Description, token.Role, token.Deleted = s.Name, s.Description, s.Role, false
 	if have != nil && !reflect.DeepEqual(token, *have.Token) {
 		token.ModifiedAt = a.now
 	}
@@ -311,10 +343,10 @@ func (a *applying) apiToken(s APITokenSpec) error {
 	if err := a.putUser(have, &u, made, s.Name); err != nil {
 		return err
 	}
-	if have == nil || have.Token.Role == s.Role {
+	if have == nil {
 		return nil
 	}
-	return a.d.access.Revoke(a.tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "role of API token changed"})
+	return a.d.tokenChanged(a.tx, have, &u)
 }
 
 func (a *applying) staxAPI(s StaxAPISpec) error {

@@ -79,6 +79,9 @@ func (a *applying) user(s UserSpec) error {
 	if s.Tags != nil {
 		u.Tags = s.Tags
 	}
+	if have != nil && have.Realm != s.Realm {
+		u.PoolGroups, u.Attributes = nil, nil // of the user pool that it leaves
+	}
 	if s.Attributes != nil {
 		u.Attributes = s.Attributes
 	}

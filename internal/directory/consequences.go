@@ -13,8 +13,9 @@ import (
 // What ends when something changes. Each of these runs in the transaction that
 // makes the change. For roles see trustChanged.
 
-// userChanged ends what a user obtained before it was disabled, left its realm
-// or got another factor; secret says that its password changed.
+// userChanged ends what a user obtained before it was disabled, left its realm or
+// a group of its user pool, or got another factor; secret says that its password
+// changed.
 func (d *Directory) userChanged(tx store.Tx, before, after *identity.User, secret bool) error {
 	reason := ""
 	switch {
@@ -26,6 +27,8 @@ func (d *Directory) userChanged(tx store.Tx, before, after *identity.User, secre
 		reason = "password changed"
 	case !before.MFARequired && after.MFARequired:
 		reason = "factor changed"
+	case slices.ContainsFunc(before.PoolGroups, func(g string) bool { return !slices.Contains(after.PoolGroups, g) }):
+		reason = "left a group of its user pool" // that its tokens name, perhaps with a role
 	default:
 		return nil
 	}
@@ -177,4 +180,25 @@ func (d *Directory) tokenChanged(tx store.Tx, before, after *identity.User) erro
 		return nil
 	}
 	return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: after.ID, Reason: reason})
+}
+
+// poolGroupChanged ends what the members of a group of a user pool obtained
+// before it was deleted (after nil) or got another role: their tokens name both.
+func (d *Directory) poolGroupChanged(tx store.Tx, before, after *identity.PoolGroup) error {
+	reason := "group of user pool deleted"
+	if after != nil {
+		if reason = "role of a group of the user pool changed"; before.RoleARN == "" || before.RoleARN == after.RoleARN {
+			return nil
+		}
+	}
+	members, err := store.Users.List(tx, "pool group", store.Join(before.Realm, before.Name, ""), store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	for _, u := range members {
+		if err := d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: reason}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

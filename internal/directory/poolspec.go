@@ -71,7 +71,6 @@ var (
 	poolSecretRE   = regexp.MustCompile(`^[A-Za-z0-9_+]{24,64}$`)
 	identityPoolRE = regexp.MustCompile(`^([\w-]+):[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	poolNameRE     = regexp.MustCompile(`^[\w\s+=,.@-]{1,128}$`)
-	apiTokenNameRE = regexp.MustCompile(`^[0-9A-Za-z_.-]{2,64}$`)
 )
 
 // AuthFlows are the flows that a client of a user pool may be allowed
@@ -181,14 +180,12 @@ func checkAPITokenSpec(t APITokenSpec) error {
 	switch {
 	case !identity.IsAPIAccessKey(t.AccessKey):
 		return invalid("API token %s: an access key is a UUID of version 4, in lower case", t.Name)
-	case !apiTokenNameRE.MatchString(t.Name):
-		return invalid("API token %q: a name has 2 to 64 letters, digits and _.-", t.Name)
-	case len(t.Description) > 1024:
-		return invalid("API token %s: a description has up to 1024 characters", t.Name)
-	case !slices.Contains(identity.APIRoles(), t.Role):
-		return invalid("API token %s: the role is %s", t.Name, strings.Join(identity.APIRoles(), ", "))
 	case t.Secret != nil && !isAPISecret(t.Secret.Reveal()):
 		return invalid("API token %s: a secret has exactly %d letters and digits", t.Name, authn.APISecretLength)
+	}
+	token := identity.APIToken{Name: t.Name, Description: t.Description, Role: t.Role}
+	if err := token.Check(); err != nil {
+		return prefixed("API token "+t.Name, err)
 	}
 	return nil
 }
