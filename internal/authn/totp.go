@@ -28,10 +28,12 @@ var errWrongCode = &identity.Error{
 	Kind: identity.KindAccessDenied, Op: "authn.totp", Public: "MultiFactorAuthentication failed with invalid MFA one time pass code.",
 }
 
-// TOTPCode is a right code of a device of a user. It is used up only by Use.
+// TOTPCode is a right code of a device of a user. It is used up only by Use. It
+// has a form in JSON for a log-in that goes on with another call.
 type TOTPCode struct {
-	serial, userID string
-	step           int64
+	Serial string `json:"serial"`
+	UserID string `json:"user"`
+	Step   int64  `json:"step"`
 }
 
 // TOTP checks a code (RFC 6238, SHA-1, six digits, 30 s) of a virtual MFA device
@@ -55,7 +57,7 @@ func (a *Authn) TOTP(ctx context.Context, userID, serial, code string) (*TOTPCod
 		return nil, errWrongCode
 	}
 	try.good(ctx)
-	return &TOTPCode{serial, userID, step}, nil
+	return &TOTPCode{Serial: serial, UserID: userID, Step: step}, nil
 }
 
 // totpSeed returns a device's seed and the last step used; for an unknown
@@ -109,14 +111,14 @@ func isTOTP(seed []byte, code string, step int64) bool {
 // Use uses the code up, as part of the transaction that yields what it was
 // given for: neither it nor an earlier one works again.
 func (c *TOTPCode) Use(tx store.Tx) error {
-	row, err := enabledSeed(tx, c.userID, c.serial)
-	if identity.KindOf(err) == identity.KindNotFound || err == nil && row.LastStep >= c.step {
+	row, err := enabledSeed(tx, c.UserID, c.Serial)
+	if identity.KindOf(err) == identity.KindNotFound || err == nil && row.LastStep >= c.Step {
 		return &identity.Error{Kind: errWrongCode.Kind, Op: errWrongCode.Op, Public: errWrongCode.Public, Err: errors.New("the code was used meanwhile")}
 	}
 	if err != nil {
 		return err
 	}
 	used := *row
-	used.LastStep = c.step
+	used.LastStep = c.Step
 	return store.MFASeeds.Put(tx, &used)
 }

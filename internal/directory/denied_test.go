@@ -61,6 +61,9 @@ var noCaller = map[string]string{
 	"RedeemPasskey":       "the caller is who holds the link",
 	"BeginLinkForeign":    "the caller is who holds the link",
 	"RedeemForeign":       "the caller is who was shown to the link",
+	"PoolLogin":           "the caller is who proves it",
+	"PoolAnswer":          "the caller is who proves it",
+	"Pool":                "public: discovery and key set of a user pool",
 }
 
 // forEveryone are the methods that no policy can keep a user from, each with

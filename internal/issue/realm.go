@@ -57,8 +57,9 @@ type login struct {
 	// passwordSince is since when the password that was shown is the user's;
 	// zero for other proofs.
 	passwordSince time.Time
-	// mfa says that a second factor was shown.
-	mfa bool
+	// mfa says that a second factor was shown, mfaMS when (Unix ms, 0 for now).
+	mfa   bool
+	mfaMS int64
 }
 
 // Password is the password grant: KindInvalidCredentials for any wrong proof,
@@ -177,24 +178,36 @@ func (i *Issuer) logIn(ctx context.Context, l *login, ev *audit.Event) (TokenSet
 	return i.mintFamily(ctx, l, ev)
 }
 
+// permitLogin is step 2 of a log-in in one call.
 func (i *Issuer) permitLogin(l *login) error {
 	if err := permitUser(l.user, l.mfa); err != nil {
 		return err
 	}
-	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)
-	if err != nil || acc.Disabled {
-		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit", Err: err}
+	aged, err := i.permitPlace(l)
+	if err != nil {
+		return err
 	}
-	if p := acc.PasswordPolicy; p != nil && p.MaxAgeDays > 0 && !l.user.Root && !l.passwordSince.IsZero() &&
-		l.at.After(l.passwordSince.AddDate(0, 0, p.MaxAgeDays)) {
+	if aged {
 		return &identity.Error{Kind: identity.KindPasswordExpired, Op: "issue.permit"}
 	}
 	// An API token has its role from the identity pool alone: realms and the
 	// console, whose tokens other roles may trust, do not take it.
-	if l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root || l.user.Token != nil {
+	if l.user.Token != nil {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}
 	}
 	return nil
+}
+
+// permitPlace judges the account and the realm of a log-in, and says whether
+// its password is too old.
+func (i *Issuer) permitPlace(l *login) (aged bool, err error) {
+	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)
+	if err != nil || acc.Disabled || l.user.Realm != l.realm.Name || l.realm.RootLoginDisabled && l.user.Root {
+		return false, &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit", Err: err}
+	}
+	p := acc.PasswordPolicy
+	return p != nil && p.MaxAgeDays > 0 && !l.user.Root && l.user.Token == nil && !l.passwordSince.IsZero() &&
+		l.at.After(l.passwordSince.AddDate(0, 0, p.MaxAgeDays)), nil
 }
 
 // mintFamily mints an access token and the first refresh token of a new

@@ -155,7 +155,7 @@ func (c *core) dialects(s *server) error {
 	if err := c.openGateway(s); err != nil {
 		return err
 	}
-	pools := cognito.New(cognito.Config{Access: c.access, People: c.access, Self: c.directory, Identities: c.issuer, IdentityPools: c.directory, Log: s.Log})
+	pools := cognito.New(cognito.Config{Access: c.access, SignIn: c.issuer, People: c.access, Self: c.directory, Identities: c.issuer, IdentityPools: c.directory, Log: s.Log})
 	c.handlers = map[string]http.Handler{
 		serviceS3: c.gateway,
 		serviceSTS: sts.New(sts.Config{
@@ -163,6 +163,7 @@ func (c *core) dialects(s *server) error {
 			MinDurationSeconds: s.Config.STS.MinDurationSeconds, LongExpiredCode: s.Config.STS.LongExpiredCode,
 		}),
 		serviceIAM:        iam.New(iam.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
+		servicePool:       &cognito.Discovery{Issuers: c.issuer, Log: s.Log},
 		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
 		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),

@@ -249,6 +249,9 @@ func pathSelector(path string) services {
 	if first, rest, _ := strings.Cut(path[1:], "/"); strings.Contains(first, "_") && strings.HasPrefix(rest, ".well-known/") {
 		return setPool // no bucket's name has a "_"
 	}
+	if strings.HasPrefix(path, identity.IdentityPoolPath) {
+		return setPool
+	}
 	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {
 			return setOIDC

@@ -55,6 +55,8 @@ type RefreshFamily struct {
 	LoginAt   time.Time         `json:"login_at"`
 	ExpiresAt time.Time         `json:"expires_at"`
 	Ended     bool              `json:"ended,omitempty"`
+	// MFAMS is when a second factor was shown (Unix ms), 0 without one.
+	MFAMS int64 `json:"mfa_ms,omitempty"`
 	// SourceIP and UserAgent are those of the log-in, where they are known.
 	SourceIP  string `json:"source_ip,omitempty"`
 	UserAgent string `json:"user_agent,omitempty"`

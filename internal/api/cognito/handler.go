@@ -39,6 +39,7 @@ var _ Authenticator = (*access.Access)(nil)
 // Config is what a Handler needs.
 type Config struct {
 	Access Authenticator
+	SignIn SignIn
 	// People and Self serve the user calls.
 	People UserTokens
 	Self   Self
@@ -93,7 +94,7 @@ type service struct {
 
 // services are the tables of all areas.
 var services = map[string]service{
-	TargetIDP:      {access.ServiceCognitoIDP, tables(userCalls, softwareTokenCalls)},
+	TargetIDP:      {access.ServiceCognitoIDP, tables(signInCalls, userCalls, softwareTokenCalls)},
 	TargetIdentity: {access.ServiceCognitoIdentity, tables(identityOperations, identityPoolOperations)},
 }
 
