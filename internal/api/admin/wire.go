@@ -17,6 +17,9 @@ type (
 		Roles         []wireRole         `json:"roles,omitempty"`
 		Providers     []wireProvider     `json:"providers,omitempty"`
 		SAMLProviders []wireSAMLProvider `json:"saml_providers,omitempty"`
+		IdentityPools []wireIdentityPool `json:"identity_pools,omitempty"`
+		APITokens     []wireAPIToken     `json:"api_tokens,omitempty"`
+		StaxAPIs      []wireStaxAPI      `json:"stax_apis,omitempty"`
 	}
 	wireAccount struct {
 		ID           string  `json:"id"`
@@ -33,6 +36,7 @@ type (
 		identity.Realm
 		Clients      []wireClient      `json:"clients,omitempty"`
 		LoginSecrets map[string]string `json:"login_secrets,omitempty"`
+		UserPool     *wireUserPool     `json:"user_pool,omitempty"`
 	}
 	wireClient struct {
 		ID             string   `json:"id"`
@@ -68,6 +72,8 @@ type (
 		EmailVerified       bool                `json:"email_verified,omitempty"`
 		ClientRoles         map[string][]string `json:"client_roles,omitempty"`
 		Groups              []string            `json:"groups"`
+		PoolGroups          []string            `json:"pool_groups"`
+		Attributes          map[string]string   `json:"attributes"`
 		ManagedPolicies     []string            `json:"managed_policies"`
 		InlinePolicies      map[string]string   `json:"inline_policies"`
 		PermissionsBoundary *string             `json:"permissions_boundary"`
@@ -161,7 +167,7 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 		w.Accounts = append(w.Accounts, wireAccount{a.ID, a.Partition, a.Name, a.Alias, a.RootEmail, reveal(a.RootPassword), a.OutboundFederation, a.AssumeRootIn})
 	}
 	for _, r := range s.Realms {
-		out := wireRealm{Realm: r.Realm}
+		out := wireRealm{Realm: r.Realm, UserPool: encodeUserPool(r.UserPool)}
 		for name, s := range r.LoginSecrets {
 			if out.LoginSecrets == nil {
 				out.LoginSecrets = map[string]string{}
@@ -181,8 +187,8 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	}
 	for _, u := range s.Users {
 		w.Users = append(w.Users, wireUser{
-			u.AccountID, u.Name, u.Path, u.Realm, u.Email, u.EmailVerified, u.ClientRoles, u.Groups, u.ManagedPolicies,
-			u.InlinePolicies, u.PermissionsBoundary, u.Tags, u.Disabled, u.MustChangePassword, u.MFARequired, reveal(u.Password),
+			u.AccountID, u.Name, u.Path, u.Realm, u.Email, u.EmailVerified, u.ClientRoles, u.Groups, u.PoolGroups, u.Attributes,
+			u.ManagedPolicies, u.InlinePolicies, u.PermissionsBoundary, u.Tags, u.Disabled, u.MustChangePassword, u.MFARequired, reveal(u.Password),
 		})
 	}
 	for _, r := range s.Roles {
@@ -194,6 +200,7 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	for _, p := range s.SAMLProviders {
 		w.SAMLProviders = append(w.SAMLProviders, wireSAMLProvider(p))
 	}
+	w.encodePools(&s)
 	return w
 }
 
@@ -206,7 +213,7 @@ func (w *wireSpec) decode() directory.SiteSpec {
 		})
 	}
 	for _, r := range w.Realms {
-		out := directory.RealmSpec{Realm: r.Realm}
+		out := directory.RealmSpec{Realm: r.Realm, UserPool: r.UserPool.decode()}
 		for name, s := range r.LoginSecrets {
 			if out.LoginSecrets == nil {
 				out.LoginSecrets = map[string]identity.Secret{}
@@ -229,8 +236,8 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	for _, u := range w.Users {
 		s.Users = append(s.Users, directory.UserSpec{
 			AccountID: u.AccountID, Name: u.Name, Path: u.Path, Realm: u.Realm, Email: u.Email, EmailVerified: u.EmailVerified,
-			ClientRoles: u.ClientRoles, Groups: u.Groups, ManagedPolicies: u.ManagedPolicies, InlinePolicies: u.InlinePolicies,
-			PermissionsBoundary: u.PermissionsBoundary, Tags: u.Tags, Disabled: u.Disabled,
+			ClientRoles: u.ClientRoles, Groups: u.Groups, PoolGroups: u.PoolGroups, Attributes: u.Attributes,
+			ManagedPolicies: u.ManagedPolicies, InlinePolicies: u.InlinePolicies, PermissionsBoundary: u.PermissionsBoundary, Tags: u.Tags, Disabled: u.Disabled,
 			MustChangePassword: u.MustChangePassword, MFARequired: u.MFARequired, Password: secret(u.Password),
 		})
 	}
@@ -243,5 +250,6 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	for _, p := range w.SAMLProviders {
 		s.SAMLProviders = append(s.SAMLProviders, directory.SAMLProviderSpec(p))
 	}
+	w.decodePools(&s)
 	return s
 }
