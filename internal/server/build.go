@@ -144,6 +144,7 @@ func (c *core) openLogic(s *server) error {
 		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: proofs, Access: c.access,
 		Audit: c.audit, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL, MinDurationSeconds: s.Config.STS.MinDurationSeconds,
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
+		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds,
 	})
 	c.operate = operate.New(c.keys, c.access, c.audit)
 	return nil

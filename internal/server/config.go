@@ -86,6 +86,9 @@ type STSConfig struct {
 	MinDurationSeconds int `yaml:"min_duration_seconds"`
 	// LongExpiredCode answers ExpiredTokenException in place of ExpiredToken.
 	LongExpiredCode bool `yaml:"long_expired_code"`
+	// PoolDurationSeconds is how long the keys of identity pools live; their
+	// role's maximum may be less.
+	PoolDurationSeconds int `yaml:"pool_duration_seconds"`
 }
 
 // S3Config adjusts the S3 gateway.
@@ -162,7 +165,7 @@ func DefaultConfig() Config {
 		Data:   "./daypass-data",
 		Region: "us-east-1",
 		Admin:  AdminConfig{Listen: "127.0.0.1:0"},
-		STS:    STSConfig{MinDurationSeconds: 900},
+		STS:    STSConfig{MinDurationSeconds: 900, PoolDurationSeconds: 3600},
 		S3:     S3Config{MaxRequestsPerPrincipal: 384}, // one principal leaves the object store a fifth
 		Cache:  CacheConfig{Principals: 200_000},
 		Store:  StoreConfig{Staleness: 30 * time.Second},
@@ -314,6 +317,9 @@ func (c *Config) checkValues(complain complainer) {
 	}
 	if n := c.STS.MinDurationSeconds; n < 1 || n > 3600 {
 		complain("sts.min_duration_seconds", "%d is not within 1 to 3600", n)
+	}
+	if n := c.STS.PoolDurationSeconds; n < 1 || n > 43200 {
+		complain("sts.pool_duration_seconds", "%d is not within 1 to 43200", n)
 	}
 	if n := c.S3.MaxRequestsPerPrincipal; n < 1 {
 		complain("s3.max_requests_per_principal", "%d is less than 1", n)

@@ -67,8 +67,8 @@ var stsActions = []string{
 }
 
 // issuerPrefixes are the control paths of issuers; the name of a realm or the
-// ID of an account follows.
-var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix)
+// ID of an account or an identity pool follows.
+var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix, oidc.IdentityPoolPrefix)
 
 // ControlSegments are the first path segments of control dialects, served or
 // promised. No bucket may have such a name, or its objects could not be
