@@ -23,7 +23,7 @@ const (
 // office is a stack with users of both accounts, who all hold a long-term key.
 type office struct {
 	*stacktest.Stack
-	t *testing.T
+	t testing.TB
 	// alice and mallory administer account A and bob has no policy; carol
 	// administers account B.
 	alice, bob, carol, mallory *identity.Caller

@@ -25,7 +25,7 @@ type foreign struct {
 	key *ecdsa.PrivateKey
 }
 
-func newForeign(t *testing.T, mappings ...identity.RoleMapping) *foreign {
+func newForeign(t testing.TB, mappings ...identity.RoleMapping) *foreign {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

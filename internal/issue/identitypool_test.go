@@ -36,7 +36,7 @@ type pools struct {
 	authRole, guest, mapped string // ARNs
 }
 
-func newPools(t *testing.T) *pools {
+func newPools(t testing.TB) *pools {
 	t.Helper()
 	p := &pools{foreign: newForeign(t)}
 	p.rootA = p.office.rootCaller()
