@@ -103,18 +103,22 @@ func (i *Issuer) poolOpenIDToken(ctx context.Context, r PoolTokenRequest, ev *au
 	return PoolToken{IdentityID: id.ID, Token: identity.Secret(text)}, nil
 }
 
+// PoolIssuerFacts are what an identity pool's issuer says of itself in
+// discovery.
+type PoolIssuerFacts struct{ Issuer, Algorithm string }
+
 // IdentityPoolIssuer describes the issuer of a pool's OpenID tokens, with its
 // key set as JSON (RFC 7517); KindNotFound for a pool that has none.
-func (i *Issuer) IdentityPoolIssuer(poolID string) (OutboundFacts, []byte, error) {
+func (i *Issuer) IdentityPoolIssuer(poolID string) (PoolIssuerFacts, []byte, error) {
 	pool, err := store.IdentityPools.Get(i.db.Snapshot(), poolID)
 	if err != nil {
-		return OutboundFacts{}, nil, err
+		return PoolIssuerFacts{}, nil, err
 	}
 	keys := i.keys.JWKS(pool.KeySet())
 	if keys == nil {
-		return OutboundFacts{}, nil, identity.NewError(identity.KindNotFound, "issue.pool", "")
+		return PoolIssuerFacts{}, nil, identity.NewError(identity.KindNotFound, "issue.pool", "")
 	}
-	return OutboundFacts{Issuer: pool.Issuer(i.external), Algorithms: []string{keyring.RS256}}, keys, nil
+	return PoolIssuerFacts{Issuer: pool.Issuer(i.external), Algorithm: keyring.RS256}, keys, nil
 }
 
 // poolTokenLineage is where the lineage of an identity pool's OpenID token goes

@@ -189,8 +189,7 @@ func (i *Issuer) signOutbound(s *signer, acc *identity.Account, r OutboundTokenR
 	return i.jwts.Sign(acc.OutboundKeySet(), r.Algorithm, payload, "JWT")
 }
 
-// OutboundFacts are what an account's issuer, or an identity pool's, says of
-// itself in discovery.
+// OutboundFacts are what an account's issuer says of itself in discovery.
 type OutboundFacts struct {
 	Issuer     string
 	Algorithms []string

@@ -67,8 +67,8 @@ var stsActions = []string{
 }
 
 // issuerPrefixes are the control paths of issuers; the name of a realm or the
-// ID of an account or an identity pool follows.
-var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix, oidc.IdentityPoolPrefix)
+// ID of an account follows.
+var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix)
 
 // ControlSegments are the first path segments of control dialects, served or
 // promised. No bucket may have such a name, or its objects could not be
@@ -248,6 +248,9 @@ func pathSelector(path string) services {
 	}
 	if first, rest, _ := strings.Cut(path[1:], "/"); strings.Contains(first, "_") && strings.HasPrefix(rest, ".well-known/") {
 		return setPool // no bucket's name has a "_"
+	}
+	if strings.HasPrefix(path, identity.IdentityPoolPath) {
+		return setPool
 	}
 	if strings.HasPrefix(path, identity.IdentityPoolPath) {
 		return setPool

@@ -69,7 +69,7 @@ func TestRoute(t *testing.T) {
 		{"action in an object's query is the object's", "GET /b/k?Action=AssumeRole", "h", "", []string{s3}, "s3"},
 		{"form posted to a bucket is not read", "POST /b", "h", webIdentity, []string{formHeader}, "s3"},
 
-		{"issuer of an identity pool", "GET /identity_pool/us-east-1:0a1b2c3d-1111-4222-8333-444455556666/.well-known/jwks.json", "h", "", nil, "oidc"},
+		{"issuer of an identity pool", "GET /identity_pool/us-east-1:0a1b2c3d-1111-4222-8333-444455556666/.well-known/jwks.json", "h", "", nil, "cognito-pool"},
 		{"a bucket that looks like it", "GET /identity-pool/us-east-1:0a1b/.well-known/jwks.json", "h", "", nil, "s3"},
 
 		{"sts by action, unsigned", "POST /", "h", webIdentity, []string{formHeader}, "sts"},

@@ -49,13 +49,6 @@ func (issuer) Outbound(account string) (issue.OutboundFacts, []byte, error) {
 		[]byte(`{"keys":[{"kty":"EC","use":"sig","alg":"ES384","kid":"k1","crv":"P-384","x":"AQ","y":"AQ"}]}`), nil
 }
 
-func (issuer) IdentityPoolIssuer(pool string) (issue.OutboundFacts, []byte, error) {
-	if pool != "us-east-1:0a1b2c3d-1111-4222-8333-444455556666" {
-		return issue.OutboundFacts{}, nil, identity.NewError(identity.KindNotFound, "fake", "no such pool")
-	}
-	return issue.OutboundFacts{Issuer: "https://idp.example.com/identity_pool/" + pool, Algorithms: []string{"RS256"}}, []byte(`{"keys":[]}`), nil
-}
-
 func checkClient(c issue.ClientProof) error {
 	switch {
 	case c.ID == "root-client" && !c.HasSecret:

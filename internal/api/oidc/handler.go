@@ -28,8 +28,6 @@ type Issuer interface {
 	JWKS(realm string) ([]byte, error)
 	// Outbound is the issuer of an account with its key set.
 	Outbound(accountID string) (issue.OutboundFacts, []byte, error)
-	// IdentityPoolIssuer is that of an identity pool.
-	IdentityPoolIssuer(poolID string) (issue.OutboundFacts, []byte, error)
 }
 
 var _ Issuer = (*issue.Issuer)(nil)
@@ -60,12 +58,9 @@ func Prefixes() []string {
 	return []string{"/auth/realms/", "/realms/", "/keycloak/realms/"}
 }
 
-// The paths that the issuers of accounts and of identity pools begin with; the
-// ID of the account or pool follows.
-const (
-	OutboundPrefix     = identity.OutboundPath
-	IdentityPoolPrefix = identity.IdentityPoolPath
-)
+// OutboundPrefix is the path that the issuers of accounts begin with; the
+// account's ID follows.
+const OutboundPrefix = identity.OutboundPath
 
 // call is one request to an endpoint of a realm that exists.
 type call struct {
@@ -95,15 +90,11 @@ var endpoints = map[string]endpoint{
 // ServeHTTP answers for any path under one of Prefixes; the path is taken as
 // sent, never cleaned.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for prefix, describe := range map[string]func(string) (issue.OutboundFacts, []byte, error){
-		OutboundPrefix: h.issuer.Outbound, IdentityPoolPrefix: h.issuer.IdentityPoolIssuer,
-	} {
-		if path, found := strings.CutPrefix(r.URL.EscapedPath(), prefix); found {
-			if err := h.outbound(w, r, path, describe); err != nil {
-				h.refuse(w, r, "", err)
-			}
-			return
+	if account, found := strings.CutPrefix(r.URL.EscapedPath(), OutboundPrefix); found {
+		if err := h.outbound(w, r, account); err != nil {
+			h.refuse(w, r, "", err)
 		}
+		return
 	}
 	realm, rest, ok := splitPath(r.URL.EscapedPath())
 	if !ok {

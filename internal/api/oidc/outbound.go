@@ -5,11 +5,10 @@ import (
 	"strings"
 
 	"daypass/internal/identity"
-	"daypass/internal/issue"
 )
 
 // outboundDocument is the discovery document of an account's issuer, whose
-// tokens are got from STS, or of an identity pool's.
+// tokens are got from STS.
 type outboundDocument struct {
 	Issuer            string   `json:"issuer"`
 	JWKSURI           string   `json:"jwks_uri"`
@@ -24,15 +23,14 @@ const (
 	outboundKeys      = "/.well-known/jwks.json"
 )
 
-// outbound serves the issuer of an account or an identity pool, which describe
-// finds by its ID: path is what follows the prefix.
-func (h *Handler) outbound(w http.ResponseWriter, r *http.Request, path string, describe func(id string) (issue.OutboundFacts, []byte, error)) error {
-	id, _, _ := strings.Cut(path, "/")
-	rest := path[len(id):]
+// outbound serves the issuer of an account: path is what follows the prefix.
+func (h *Handler) outbound(w http.ResponseWriter, r *http.Request, path string) error {
+	account, _, _ := strings.Cut(path, "/")
+	rest := path[len(account):]
 	if rest != outboundDiscovery && rest != outboundKeys {
 		return refusal(codeNotFound, "No such endpoint")
 	}
-	facts, keys, err := describe(id)
+	facts, keys, err := h.issuer.Outbound(account)
 	if identity.KindOf(err) == identity.KindNotFound {
 		return refusal(codeNotFound, "No such issuer")
 	}
