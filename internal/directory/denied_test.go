@@ -61,6 +61,8 @@ var noCaller = map[string]string{
 	"RedeemPasskey":       "the caller is who holds the link",
 	"BeginLinkForeign":    "the caller is who holds the link",
 	"RedeemForeign":       "the caller is who was shown to the link",
+	"PoolTokensFor":       "the caller is who holds the token",
+	"PoolRevoke":          "the caller is who holds the token",
 	"PoolLogin":           "the caller is who proves it",
 	"PoolAnswer":          "the caller is who proves it",
 	"Pool":                "public: discovery and key set of a user pool",

@@ -88,7 +88,7 @@ func (i *Issuer) introspectRefresh(ctx context.Context, realm string, c *identit
 		return out, err
 	}
 	err = i.db.View(ctx, func(rd store.Reader) error {
-		tok, f, err := i.findFamily(rd, hashes, &login{realm: r, client: c}, i.clock.Now())
+		tok, f, err := i.findFamily(rd, hashes, familyOf{realmDialect, realm, c.ID}, i.clock.Now())
 		if err != nil || !tok.UsedAt.IsZero() {
 			return err
 		}
@@ -177,13 +177,9 @@ func (i *Issuer) sessionOf(ctx context.Context, realm string, c *identity.Client
 		}
 		return claims.SessionID, nil
 	}
-	r, err := store.Realms.Get(i.db.Snapshot(), realm)
-	if err != nil {
-		return "", err
-	}
 	sid := ""
-	err = i.db.View(ctx, func(rd store.Reader) error {
-		_, f, err := i.findFamily(rd, hashes, &login{realm: r, client: c}, i.clock.Now())
+	err := i.db.View(ctx, func(rd store.Reader) error {
+		_, f, err := i.findFamily(rd, hashes, familyOf{realmDialect, realm, c.ID}, i.clock.Now())
 		if err == nil {
 			sid = f.ID
 		}

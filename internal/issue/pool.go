@@ -82,6 +82,10 @@ type poolFlow struct {
 	serve   func(*Issuer, context.Context, *userPoolLogin, map[string]string, *audit.Event) (PoolOutcome, error)
 }
 
+var refreshFlow = poolFlow{
+	allowed: []string{"ALLOW_REFRESH_TOKEN_AUTH"}, refusal: "REFRESH_TOKEN_AUTH is not enabled for the client.", serve: (*Issuer).poolRefresh,
+}
+
 var poolFlows = map[string]poolFlow{
 	"USER_PASSWORD_AUTH": {
 		allowed: []string{"ALLOW_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH"}, refusal: "USER_PASSWORD_AUTH flow not enabled for this client",
@@ -90,6 +94,8 @@ var poolFlows = map[string]poolFlow{
 	"USER_SRP_AUTH": {
 		allowed: []string{"ALLOW_USER_SRP_AUTH"}, refusal: "USER_SRP_AUTH is not enabled for the client.", serve: (*Issuer).poolSRP,
 	},
+	"REFRESH_TOKEN_AUTH": refreshFlow,
+	"REFRESH_TOKEN":      refreshFlow,
 	"ADMIN_USER_PASSWORD_AUTH": {
 		allowed: []string{"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"}, refusal: "Auth flow not enabled for this client",
 		admin: true, serve: (*Issuer).poolPassword,
@@ -364,8 +370,10 @@ func refreshLife(c *identity.PoolClient) time.Duration {
 	if c.RefreshTokenSeconds == 0 {
 		return 30 * 24 * time.Hour
 	}
-	return time.Duration(c.RefreshTokenSeconds) * time.Second
+	return seconds(c.RefreshTokenSeconds)
 }
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 func issuedPool(ev *audit.Event, t *PoolTokens) {
 	ev.Issued("accessToken", t.Access)

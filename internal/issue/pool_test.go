@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"daypass/internal/identity"
 	"daypass/internal/issue"
@@ -138,4 +139,154 @@ func shasta(t testing.TB, s *stacktest.Stack) *identity.Realm {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// editClient changes the public app client.
+func editClient(t testing.TB, s *stacktest.Stack, change func(*identity.PoolClient)) {
+	t.Helper()
+	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		c, err := store.PoolClients.Get(tx, stacktest.PoolClient)
+		if err != nil {
+			return err
+		}
+		v := *c
+		change(&v)
+		return store.PoolClients.Put(tx, &v)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func poolTokens(t testing.TB, s *stacktest.Stack) issue.PoolTokens {
+	t.Helper()
+	out, err := poolPassword(t, s, stacktest.TestUser, stacktest.TestPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.Tokens
+}
+
+func poolFlow(t testing.TB, s *stacktest.Stack, token identity.Secret) (issue.PoolOutcome, error) {
+	t.Helper()
+	return s.Issuer.PoolLogin(t.Context(), issue.PoolAuth{
+		ClientID: stacktest.PoolClient, Flow: "REFRESH_TOKEN_AUTH", Parameters: map[string]string{"REFRESH_TOKEN": token.Reveal()},
+	})
+}
+
+// says demands an error with a sentence.
+func says(t testing.TB, what string, err error, want string) {
+	t.Helper()
+	if err == nil || identity.AsError(err).Public != want {
+		t.Errorf("%s: got %v, want %q", what, err, want)
+	}
+}
+
+func TestPoolRefresh(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	first := poolTokens(t, s)
+	began := payloadOf(t, first.ID)["auth_time"]
+	s.Clock.Advance(time.Hour)
+	for range 2 { // the token stays good
+		out, err := poolFlow(t, s, first.Refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := payloadOf(t, out.Tokens.ID)
+		if out.Tokens.Refresh != "" || id["auth_time"] != began || id["origin_jti"] != payloadOf(t, first.ID)["origin_jti"] || id["iat"] == began {
+			t.Errorf("refreshed: %v, refresh token %q", id, out.Tokens.Refresh)
+		}
+	}
+	kept, err := s.Issuer.PoolTokensFor(t.Context(), issue.PoolRefresh{ClientID: stacktest.PoolClient, Token: first.Refresh})
+	if err != nil || kept.Refresh != "" {
+		t.Errorf("without rotation: %v, %q", err, kept.Refresh)
+	}
+	realm := shastaLogin(t, s)
+	for what, token := range map[string]identity.Secret{"an access token": first.Access, "nonsense": "dpr_x", "a realm's": realm.RefreshToken} {
+		_, err := poolFlow(t, s, token)
+		says(t, what, err, "Invalid Refresh Token.")
+	}
+	if _, err := s.Issuer.Refresh(t.Context(), issue.RefreshGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, RefreshToken: first.Refresh}); identity.KindOf(err) != identity.KindInvalidGrant {
+		t.Errorf("the pool's token at the realm: %v", err)
+	}
+	s.Clock.Advance(24 * time.Hour)
+	_, err = poolFlow(t, s, first.Refresh)
+	says(t, "after its time", err, "Refresh Token has expired")
+}
+
+func TestPoolRevoke(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	tokens := poolTokens(t, s)
+	if _, err := s.Access.UserToken(t.Context(), tokens.Access); err != nil {
+		t.Fatal(err)
+	}
+	revoke := func(token identity.Secret) error {
+		return s.Issuer.PoolRevoke(t.Context(), issue.PoolRefresh{ClientID: stacktest.PoolClient, Token: token})
+	}
+	if err := revoke(tokens.Access); identity.AsError(err).DetailValue("JSONCode") != "UnsupportedTokenTypeException" {
+		t.Errorf("an access token: %v", err)
+	}
+	if err := revoke(shastaLogin(t, s).RefreshToken); err != nil {
+		t.Errorf("a realm's token: %v", err)
+	}
+	for range 2 {
+		if err := revoke(tokens.Refresh); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := poolFlow(t, s, tokens.Refresh)
+	says(t, "after that", err, "Refresh Token has been revoked")
+	if _, err := s.Access.UserToken(t.Context(), tokens.Access); identity.KindOf(err) != identity.KindInvalidBearer {
+		t.Errorf("the access token lives on: %v", err)
+	}
+	editClient(t, s, func(c *identity.PoolClient) { c.NoRevocation = true })
+	if err := revoke(tokens.Refresh); identity.AsError(err).DetailValue("JSONCode") != "UnsupportedOperationException" {
+		t.Errorf("where it is not allowed: %v", err)
+	}
+}
+
+func TestPoolRotation(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what   string
+		grace  int
+		after  time.Duration
+		reused bool
+	}{
+		{"within the grace", 10, 5 * time.Second, false},
+		{"after the grace", 10, 11 * time.Second, true},
+		{"without a grace", 0, 0, true},
+	} {
+		s := stacktest.New(t, stacktest.WithPools())
+		editClient(t, s, func(p *identity.PoolClient) { p.RotateRefresh, p.RetryGraceSeconds = true, c.grace })
+		first := poolTokens(t, s)
+		if _, err := poolFlow(t, s, first.Refresh); identity.KindOf(err) != identity.KindInvalidCredentials {
+			t.Errorf("REFRESH_TOKEN_AUTH with rotation: %v", err)
+		}
+		rotate := func(token identity.Secret) (issue.PoolTokens, error) {
+			return s.Issuer.PoolTokensFor(t.Context(), issue.PoolRefresh{ClientID: stacktest.PoolClient, Token: token})
+		}
+		second, err := rotate(first.Refresh)
+		if err != nil || second.Refresh == "" || second.Refresh == first.Refresh {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		s.Clock.Advance(c.after)
+		again, err := rotate(first.Refresh)
+		if !c.reused {
+			if err != nil || again.Refresh != second.Refresh {
+				t.Errorf("%s: got %v", c.what, err)
+			}
+			continue
+		}
+		if identity.AsError(err).DetailValue("JSONCode") != "RefreshTokenReuseException" {
+			t.Errorf("%s: got %v", c.what, err)
+		}
+		_, err = rotate(second.Refresh)
+		says(t, c.what+", the successor", err, "Refresh Token has been revoked")
+		if _, err := s.Access.UserToken(t.Context(), second.Access); err == nil {
+			t.Errorf("%s: access tokens live on", c.what)
+		}
+	}
 }

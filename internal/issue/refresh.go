@@ -49,26 +49,17 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
 		out.set, out.reused = TokenSet{}, ""
 		now := i.clock.Now()
-		tok, family, err := i.findFamily(tx, hashes, l, now)
+		tok, family, err := i.findFamily(tx, hashes, familyOf{realmDialect, l.realm.Name, l.client.ID}, now)
 		if err != nil {
 			return err
 		}
 		// 1 prove: consumed by compare-and-set, here.
-		text, hash := next, nextHash
-		if !tok.UsedAt.IsZero() {
-			if now.Sub(tok.UsedAt) > replayWindow || tok.Successor == nil {
+		text, hash, err := i.consume(tx, tok, next, nextHash, now, replayWindow)
+		if err != nil {
+			if identity.KindOf(err) == identity.KindInvalidGrant {
 				out.reused = family.ID
-				return errBadRefresh
 			}
-			last := false
-			if text, last, err = i.openSuccessor(tx, tok); err != nil {
-				return err
-			}
-			if !last {
-				out.reused = family.ID
-				return errBadRefresh
-			}
-			hash = ""
+			return err
 		}
 		// 2 permit
 		if l.user, err = store.Users.Get(tx, family.UserID); err != nil {
@@ -83,10 +74,11 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 		// 3 bound, 4 mint: the access token is signed after the commit.
 		l.sid, l.scope, l.at, l.lineage, l.pos = family.ID, family.Scope, family.LoginAt, family.Lineage, family.Position
 		out.set.RefreshToken, out.set.RefreshExpiresIn = text, max(0, int(family.ExpiresAt.Sub(now).Seconds()))
-		return i.rotate(tx, tok, family, text, hash, now, l.realm)
+		// Each rotation lets an idle session live on for the realm's refresh time.
+		return i.rotate(tx, tok, family, text, hash, now, now.Add(time.Duration(l.realm.RefreshTokenSeconds)*time.Second))
 	})
 	if out.reused != "" && err != nil {
-		i.endFamily(ctx, out.reused, "refresh token used twice")
+		i.endFamily(ctx, realmDialect, out.reused, "refresh token used twice")
 	}
 	if err != nil {
 		return TokenSet{}, err
@@ -103,9 +95,29 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 	return set, i.audit.Record(ctx, described)
 }
 
-// findFamily returns an unexpired token of this realm and client and its
+// familyOf is what a refresh token is bound to.
+type familyOf struct{ dialect, issuer, client string }
+
+// consume says what a refresh token that is shown yields: its successor, kept by
+// hash, or, for the one that was used last and not longer ago than grace, the
+// same again (hash ""). KindInvalidGrant for one that was used before that.
+func (i *Issuer) consume(r store.Reader, tok *store.RefreshToken, next identity.Secret, nextHash string, now time.Time, grace time.Duration) (text identity.Secret, hash string, err error) {
+	if tok.UsedAt.IsZero() {
+		return next, nextHash, nil
+	}
+	if now.Sub(tok.UsedAt) > grace || grace == 0 || tok.Successor == nil {
+		return "", "", errBadRefresh
+	}
+	text, last, err := i.openSuccessor(r, tok)
+	if err == nil && !last {
+		err = errBadRefresh
+	}
+	return text, "", err
+}
+
+// findFamily returns an unexpired token bound to what it should be, and its
 // living family.
-func (i *Issuer) findFamily(r store.Reader, hashes []string, l *login, now time.Time) (*store.RefreshToken, *store.RefreshFamily, error) {
+func (i *Issuer) findFamily(r store.Reader, hashes []string, of familyOf, now time.Time) (*store.RefreshToken, *store.RefreshFamily, error) {
 	for _, h := range hashes {
 		tok, err := store.RefreshTokens.Get(r, h)
 		if identity.KindOf(err) == identity.KindNotFound {
@@ -118,8 +130,7 @@ func (i *Issuer) findFamily(r store.Reader, hashes []string, l *login, now time.
 		if err != nil {
 			return nil, nil, notFoundAs(err, identity.KindInvalidGrant)
 		}
-		if family.Dialect != realmDialect || family.Issuer != l.realm.Name || family.ClientID != l.client.ID ||
-			family.Ended || !now.Before(family.ExpiresAt) || !now.Before(tok.ExpiresAt) {
+		if (familyOf{family.Dialect, family.Issuer, family.ClientID}) != of || family.Ended || !now.Before(family.ExpiresAt) || !now.Before(tok.ExpiresAt) {
 			return nil, nil, errBadRefresh
 		}
 		return tok, family, nil
@@ -129,7 +140,7 @@ func (i *Issuer) findFamily(r store.Reader, hashes []string, l *login, now time.
 
 // rotate marks a token used and keeps its successor, sealed, for the replay
 // window. A replay (hash "") writes nothing.
-func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.RefreshFamily, text identity.Secret, hash string, now time.Time, realm *identity.Realm) error {
+func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.RefreshFamily, text identity.Secret, hash string, now, expires time.Time) error {
 	if hash == "" {
 		return nil
 	}
@@ -142,9 +153,8 @@ func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.Refr
 	if err := store.RefreshTokens.Put(tx, &used); err != nil {
 		return err
 	}
-	// Each rotation lets an idle session live on for the realm's refresh time.
 	f := *family
-	f.ExpiresAt = now.Add(time.Duration(realm.RefreshTokenSeconds) * time.Second).UTC()
+	f.ExpiresAt = expires.UTC()
 	if err := store.RefreshFamilies.Put(tx, &f); err != nil {
 		return err
 	}
@@ -172,9 +182,9 @@ func (i *Issuer) openSuccessor(r store.Reader, tok *store.RefreshToken) (text id
 
 // endFamily ends a log-in session and everything derived from it, also when
 // the caller that showed a used token is gone by now.
-func (i *Issuer) endFamily(ctx context.Context, sid, reason string) {
+func (i *Issuer) endFamily(ctx context.Context, source, sid, reason string) {
 	ctx = context.WithoutCancel(ctx)
-	ev := audit.Event{Source: realmDialect, Name: "EndSession", RequestParameters: map[string]any{"sessionId": sid, "reason": reason}}
+	ev := audit.Event{Source: source, Name: "EndSession", RequestParameters: map[string]any{"sessionId": sid, "reason": reason}}
 	if _, err := i.audit.Commit(ctx, i.db, ev, func(tx store.Tx) error { return i.end(tx, sid, reason) }); err != nil {
 		i.log.Error("a log-in session could not be ended", "session", sid, "error", err)
 	}

@@ -14,14 +14,18 @@ import (
 type SignIn interface {
 	PoolLogin(ctx context.Context, r issue.PoolAuth) (issue.PoolOutcome, error)
 	PoolAnswer(ctx context.Context, r issue.PoolAnswer) (issue.PoolOutcome, error)
+	PoolTokensFor(ctx context.Context, r issue.PoolRefresh) (issue.PoolTokens, error)
+	PoolRevoke(ctx context.Context, r issue.PoolRefresh) error
 }
 
 var _ SignIn = (*issue.Issuer)(nil)
 
 // signInCalls are unsigned: the proof is in the body.
 var signInCalls = map[string]operation{
-	"InitiateAuth":           {serve: initiateAuth},
-	"RespondToAuthChallenge": {serve: respondToAuthChallenge},
+	"InitiateAuth":              {serve: initiateAuth},
+	"RespondToAuthChallenge":    {serve: respondToAuthChallenge},
+	"GetTokensFromRefreshToken": {serve: getTokensFromRefreshToken},
+	"RevokeToken":               {serve: revokeToken},
 }
 
 // authFlows and challengeNames are the enumerations of the service's model,
@@ -219,4 +223,62 @@ func respondToAuthChallenge(h *Handler, c *call) (any, error) {
 		return nil, err
 	}
 	return outcome(h.SignIn.PoolAnswer(c.ctx, r))
+}
+
+// refreshRequest is the request of both calls that carry a refresh token.
+type refreshRequest struct {
+	ClientId, RefreshToken, Token, ClientSecret *string
+}
+
+var (
+	tokenRE        = regexp.MustCompile(`^[A-Za-z0-9_=.-]+$`)
+	clientSecretRE = regexp.MustCompile(`^[\w+]{24,64}$`)
+)
+
+func (in *refreshRequest) read(c *call, member string) (issue.PoolRefresh, error) {
+	if err := c.decode(in); err != nil {
+		return issue.PoolRefresh{}, err
+	}
+	if err := checkClientID(in.ClientId); err != nil {
+		return issue.PoolRefresh{}, err
+	}
+	token := in.RefreshToken
+	if member == "token" {
+		token = in.Token
+	}
+	switch {
+	case token == nil:
+		return issue.PoolRefresh{}, missing(member)
+	case !tokenRE.MatchString(*token):
+		return issue.PoolRefresh{}, badMember(member, "Member must satisfy regular expression pattern: [A-Za-z0-9-_=.]+")
+	case in.ClientSecret != nil && !clientSecretRE.MatchString(*in.ClientSecret):
+		return issue.PoolRefresh{}, badMember("clientSecret", "Member must satisfy regular expression pattern: "+clientIDForm)
+	}
+	out := issue.PoolRefresh{ClientID: *in.ClientId, Token: identity.Secret(*token)}
+	if in.ClientSecret != nil {
+		out.Secret = identity.Secret(*in.ClientSecret)
+	}
+	return out, nil
+}
+
+func getTokensFromRefreshToken(h *Handler, c *call) (any, error) {
+	var in refreshRequest
+	r, err := in.read(c, "refreshToken")
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := h.SignIn.PoolTokensFor(c.ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{ AuthenticationResult *authenticationResult }{resultOf(&tokens)}, nil
+}
+
+func revokeToken(h *Handler, c *call) (any, error) {
+	var in refreshRequest
+	r, err := in.read(c, "token")
+	if err != nil {
+		return nil, err
+	}
+	return nothing{}, h.SignIn.PoolRevoke(c.ctx, r)
 }
