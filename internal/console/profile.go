@@ -1,8 +1,10 @@
 package console
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"daypass/internal/identity"
@@ -73,16 +75,23 @@ type keysData struct {
 func (c *Console) makeKeys(v *visit) error {
 	f := v.r.PostForm
 	role := f.Get("role")
+	ask := issue.ConsoleKeysRequest{RoleARN: role}
+	if pool, arn, ok := strings.Cut(role, " "); ok {
+		ask = issue.ConsoleKeysRequest{PoolID: pool, RoleARN: arn}
+	}
 	seconds, err := strconv.Atoi(f.Get("seconds"))
 	if err != nil || seconds <= 0 {
 		return identity.NewError(identity.KindValidation, "console.keys", "Choose how long the keys should work.")
 	}
-	keys, err := c.Issuer.ConsoleKeys(v.r.Context(), v.caller, issue.ConsoleKeysRequest{RoleARN: role, DurationSeconds: seconds})
+	ask.DurationSeconds = seconds
+	keys, err := c.Issuer.ConsoleKeys(v.r.Context(), v.caller, ask)
 	switch kind := identity.KindOf(err); kind {
 	case "":
 	case identity.KindExpiredIdentity:
 		q := url.Values{"role": {role}, "seconds": {strconv.Itoa(seconds)}}
 		return v.see("/again?" + url.Values{"next": {"/profile?" + q.Encode()}}.Encode())
+	case identity.KindInvalidIdentity, identity.KindNotFound:
+		return c.showProfile(v, view{Status: http.StatusForbidden, Alarm: sentence(err)}, role, seconds)
 	case identity.KindValidation, identity.KindAccessDenied, identity.KindInvalidInput, identity.KindPolicyTooLarge, identity.KindLimitExceeded:
 		return c.showProfile(v, view{Status: troubleOf(kind).status, Alarm: sentence(err)}, role, seconds)
 	default:

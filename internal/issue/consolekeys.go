@@ -12,8 +12,9 @@ import (
 
 // ConsoleKeysRequest asks for session keys at the console.
 type ConsoleKeysRequest struct {
-	// RoleARN is the role to assume; "" for the person's own rights.
-	RoleARN         string
+	// RoleARN is the role to assume, or, with PoolID, one that this identity pool
+	// gives; "" for the person's own rights.
+	RoleARN, PoolID string
 	DurationSeconds int
 }
 
@@ -27,6 +28,9 @@ type ConsoleKeys struct {
 type ConsoleRole struct {
 	ARN, Name, Description string
 	MaxSeconds             int
+	// PoolID and PoolName are of the identity pool that gives it; "" for one that
+	// the person assumes.
+	PoolID, PoolName string
 }
 
 // ConsoleChoice is what a person may ask keys for.
@@ -59,10 +63,13 @@ func (i *Issuer) ConsoleFresh(_ context.Context, c *identity.Caller) error { ret
 // otherwise errors as of those.
 func (i *Issuer) ConsoleKeys(ctx context.Context, c *identity.Caller, r ConsoleKeysRequest) (ConsoleKeys, error) {
 	name := "GetSessionToken"
-	if r.RoleARN != "" {
+	switch {
+	case r.PoolID != "":
+		name = "GetCredentialsForIdentity"
+	case r.RoleARN != "":
 		name = "AssumeRole"
 	}
-	ev := audit.Change(c, consoleDialect, name, map[string]string{"roleArn": r.RoleARN})
+	ev := audit.Change(c, consoleDialect, name, map[string]string{"roleArn": bounded(r.RoleARN), "identityPoolId": bounded(r.PoolID)})
 	out, err := i.consoleKeys(ctx, c, r, &ev)
 	if err != nil {
 		i.refused(ctx, ev, err)
@@ -73,6 +80,9 @@ func (i *Issuer) ConsoleKeys(ctx context.Context, c *identity.Caller, r ConsoleK
 func (i *Issuer) consoleKeys(ctx context.Context, c *identity.Caller, r ConsoleKeysRequest, ev *audit.Event) (ConsoleKeys, error) {
 	if err := i.fresh(c); err != nil {
 		return ConsoleKeys{}, err
+	}
+	if r.PoolID != "" {
+		return i.consolePoolKeys(ctx, c, r, ev)
 	}
 	if r.RoleARN != "" {
 		out, err := i.assumeRole(ctx, c, AssumeRoleRequest{
@@ -106,8 +116,8 @@ func sessionNameOf(c *identity.Caller) string {
 const maxOffered = 1000
 
 // ConsoleChoice says what a person may ask keys for: the roles of its account
-// that it may assume.
-func (i *Issuer) ConsoleChoice(_ context.Context, c *identity.Caller) (ConsoleChoice, error) {
+// that it may assume, and those that identity pools give it.
+func (i *Issuer) ConsoleChoice(ctx context.Context, c *identity.Caller) (ConsoleChoice, error) {
 	if err := atConsole(c); err != nil {
 		return ConsoleChoice{}, err
 	}
@@ -122,8 +132,12 @@ func (i *Issuer) ConsoleChoice(_ context.Context, c *identity.Caller) (ConsoleCh
 	for _, role := range roles {
 		keys := roleKeys(role, sessionNameOf(c), "", &sessionTags{})
 		if i.access.AuthorizeRole(c, role, c.Partition, assumeRoleAction, keys).Allowed() {
-			out.Roles = append(out.Roles, ConsoleRole{role.ARN(c.Partition), role.Name, role.Description, min(role.MaxSessionDuration, maxSessionLife)})
+			out.Roles = append(out.Roles, ConsoleRole{
+				ARN: role.ARN(c.Partition), Name: role.Name, Description: role.Description, MaxSeconds: min(role.MaxSessionDuration, maxSessionLife),
+			})
 		}
 	}
-	return out, nil
+	given, err := i.poolChoices(ctx, c)
+	out.Roles = append(out.Roles, given...)
+	return out, err
 }

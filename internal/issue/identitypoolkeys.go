@@ -18,12 +18,16 @@ type PoolCredentialsRequest struct {
 	IdentityID    string
 	Logins        Logins
 	CustomRoleARN string // "" when not given
+	// DurationSeconds is 0, for the most that the pool gives; only people at the
+	// console ask for less.
+	DurationSeconds int
 }
 
 // PoolCredentials are its answer.
 type PoolCredentials struct {
-	IdentityID string
-	Keys       identity.SessionKeys
+	IdentityID     string
+	AssumedRoleARN string
+	Keys           identity.SessionKeys
 }
 
 // PoolCredentials gives an identity session keys of the role that its pool has
@@ -62,8 +66,11 @@ func (i *Issuer) poolCredentials(ctx context.Context, r PoolCredentialsRequest, 
 	if err != nil {
 		return out, err
 	}
-	// 3 bound the lifetime: nobody asks for one, so it is the least of all limits.
-	life := time.Duration(min(i.poolLife, role.MaxSessionDuration, maxSessionLife)) * time.Second
+	// 3 bound the lifetime
+	life, err := i.boundPoolLife(r.DurationSeconds, role)
+	if err != nil {
+		return out, err
+	}
 	// 4 mint, 5 record
 	assumed := identity.AssumedRoleARN(p.acc.Partition, p.acc.ID, role.Name, poolSessionName)
 	m := &session{
@@ -77,7 +84,21 @@ func (i *Issuer) poolCredentials(ctx context.Context, r PoolCredentialsRequest, 
 	if err != nil {
 		return out, err
 	}
-	return PoolCredentials{IdentityID: id.ID, Keys: keys}, nil
+	return PoolCredentials{IdentityID: id.ID, AssumedRoleARN: assumed, Keys: keys}, nil
+}
+
+// poolLifeOf is the longest that keys of a role from an identity pool live, in
+// seconds: the least of all limits.
+func (i *Issuer) poolLifeOf(role *identity.Role) int {
+	return min(i.poolLife, role.MaxSessionDuration, maxSessionLife)
+}
+
+func (i *Issuer) boundPoolLife(asked int, role *identity.Role) (time.Duration, error) {
+	limit := i.poolLifeOf(role)
+	if asked == 0 {
+		return time.Duration(limit) * time.Second, nil
+	}
+	return time.Duration(asked) * time.Second, i.inBounds(asked, limit)
 }
 
 // poolSubject is how the index of sessions names who logged in first.
