@@ -43,7 +43,14 @@ type site struct {
 
 func newSite(t *testing.T, opts ...stacktest.Option) *site {
 	t.Helper()
+	return newSiteOf(t, func(*directory.SiteSpec) {}, opts...)
+}
+
+// newSiteOf makes a site with what else there shall be.
+func newSiteOf(t *testing.T, more func(*directory.SiteSpec), opts ...stacktest.Option) *site {
+	t.Helper()
 	opts = append([]stacktest.Option{stacktest.WithSite(func(s *directory.SiteSpec) {
+		more(s)
 		secret := identity.Secret(stacktest.TestPassword)
 		s.Users = append(s.Users, directory.UserSpec{
 			AccountID: stacktest.AccountA, Name: boss, Realm: "shasta", Email: "boss@example.com", Password: &secret,

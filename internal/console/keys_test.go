@@ -70,3 +70,39 @@ func TestKeysNeedFreshLogin(t *testing.T) {
 	s.Clock.Advance(59 * time.Minute)
 	b.want(b.get("/profile"), http.StatusOK)
 }
+
+// TestPoolKeys gets what the identity pool gives, and nothing else of it.
+func TestPoolKeys(t *testing.T) {
+	t.Parallel()
+	s := newSiteOf(t, stacktest.AddPools)
+	b := s.logIn(t, stacktest.TestUser)
+	given := identity.RoleARN("aws", stacktest.AccountA, "/", "api_readonly")
+	offer := stacktest.IdentityPoolID + " " + given
+	b.want(b.get("/profile"), http.StatusOK, `value="`+offer+`"`, "Role api_readonly, from identity pool stack (up to 1 hour)")
+	var identities []string
+	for range 2 {
+		c, err := s.caller(t, b.post("/keys", "role", offer, "seconds", "900").keys(t))
+		if err != nil || c.Name != "api_readonly" || c.SessionName != "CognitoIdentityCredentials" || c.ExpiresAt.Sub(s.Clock.Now()) != 15*time.Minute {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		identities = append(identities, c.Lineage.Get(identity.LineagePoolIdentity))
+	}
+	if identities[0] == "" || identities[0] != identities[1] {
+		t.Errorf("identities %q, want one", identities)
+	}
+	for _, tc := range []struct {
+		name, role, seconds string
+		status              int
+	}{
+		{"a role that the log-in does not name", stacktest.IdentityPoolID + " " + identity.RoleARN("aws", stacktest.AccountA, "/", "api_admin"), "900", http.StatusForbidden},
+		{"no such pool", "us-east-1:0a1b2c3d-1111-4222-8333-444455556666 " + given, "900", http.StatusForbidden},
+		{"too long", offer, "3601", http.StatusBadRequest},
+	} {
+		if a := b.post("/keys", "role", tc.role, "seconds", tc.seconds); a.StatusCode != tc.status {
+			t.Errorf("%s: %d, want %d", tc.name, a.StatusCode, tc.status)
+		}
+	}
+	keys := b.post("/keys", "role", offer, "seconds", "900").keys(t)
+	b.wantSent(b.post("/logout"), "/login?done=logged-out")
+	s.wantKeys(t, "after the log-out", keys, false)
+}
