@@ -54,9 +54,14 @@ func (c *Console) login(v *visit) error {
 	case e.Kind == identity.KindPasswordExpired:
 		return c.showRenew(v, view{Status: http.StatusUnauthorized}, form)
 	case e.Kind == identity.KindMFARequired && e.DetailValue("Setup") != "":
-		return c.setUpFactor(v, form, identity.Secret(f.Get("password")))
+		if err = c.setUpFactor(v, form, identity.Secret(f.Get("password"))); err == nil {
+			return nil
+		}
 	}
 	w, known := refusedProof(err)
+	if identity.KindOf(err) == identity.KindValidation {
+		w, known = view{Status: http.StatusUnauthorized, Alarm: sentence(err)}, true
+	}
 	if !known {
 		return err
 	}

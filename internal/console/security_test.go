@@ -9,7 +9,9 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"daypass/internal/identity"
 	"daypass/internal/stacktest"
+	"daypass/internal/store"
 )
 
 var seedShown = regexp.MustCompile(`<code id="seed"[^>]*>([A-Z2-7]{32})</code>`)
@@ -110,4 +112,23 @@ func TestFactorBeforeLogin(t *testing.T) {
 	b.want(login(""), http.StatusUnauthorized, "asks for a code")
 	s.Clock.Advance(30 * time.Second)
 	b.wantSent(login(code()), "/profile")
+}
+
+// TestPasskeyIsAFactor: who has a passkey gets no second way in by the password
+// alone.
+func TestPasskeyIsAFactor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		u, err := store.Users.By(tx, "login", store.Join("shasta", "mfa"))
+		if err != nil {
+			return err
+		}
+		return store.Passkeys.Insert(tx, &identity.Passkey{ID: "key", UserID: u.ID})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser(t)
+	b.want(b.post("/login", "place", "shasta", "username", "mfa", "password", stacktest.TestPassword), http.StatusUnauthorized, "logs in with a passkey")
 }

@@ -72,6 +72,13 @@ func (d *Directory) changeAtLogin(ctx context.Context, in LoginFactor, ev *audit
 		if err != nil {
 			return err
 		}
+		keys, err := store.Passkeys.List(tx, "user", store.Join(u.ID, ""), store.After{}, 1)
+		if err != nil {
+			return err
+		}
+		if len(keys) > 0 { // which is a second factor: the password alone gets no other
+			return invalid("This user logs in with a passkey.")
+		}
 		if len(have) > 0 {
 			return &identity.Error{Kind: identity.KindConflict, Op: "directory.atlogin"}
 		}
