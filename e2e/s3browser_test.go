@@ -26,6 +26,11 @@ const browserTimeout = time.Minute
 // certificate for good: its CA is in no store of the machine.
 func newBrowser(t testing.TB) context.Context {
 	t.Helper()
+	return newBrowserFor(t, browserTimeout)
+}
+
+func newBrowserFor(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
 	options := append(
 		chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(needTool(t, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -36,7 +41,7 @@ func newBrowser(t testing.TB) context.Context {
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, browserTimeout)
+	ctx, stop = context.WithTimeout(ctx, limit)
 	t.Cleanup(stop)
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("chromium: %v", err)
