@@ -423,3 +423,20 @@ func (d *Directory) sealPoolSecrets(clientID string, secrets []identity.Secret) 
 	}
 	return d.keys.Seal(store.PoolClientSecrets.Name(), "secrets", clientID, b)
 }
+
+// openPoolSecrets are the secrets of an app client, oldest first.
+func (d *Directory) openPoolSecrets(row *store.PoolClientSecret) ([]identity.Secret, error) {
+	b, err := d.keys.Unseal(store.PoolClientSecrets.Name(), "secrets", row.ClientID, row.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	if err := json.Unmarshal(b, &texts); err != nil {
+		return nil, &identity.Error{Kind: identity.KindInternal, Op: "directory.poolsecrets", Err: err}
+	}
+	out := make([]identity.Secret, len(texts))
+	for i, t := range texts {
+		out[i] = identity.Secret(t)
+	}
+	return out, nil
+}

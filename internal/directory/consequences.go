@@ -202,3 +202,9 @@ func (d *Directory) poolGroupChanged(tx store.Tx, before, after *identity.PoolGr
 	}
 	return nil
 }
+
+// groupsChanged ends what a user obtained with the role of a group of its pool
+// that it has no longer.
+func (d *Directory) groupsChanged(tx store.Tx, userID string) error {
+	return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: userID, Reason: "groups changed"})
+}

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"daypass/internal/identity"
@@ -47,15 +46,11 @@ func (d *Directory) preparePoolSecrets(ctx context.Context, p *prepared, c PoolC
 		return err
 	}
 	if have != nil {
-		b, err := d.keys.Unseal(store.PoolClientSecrets.Name(), "secrets", c.ID, have.Sealed)
+		secrets, err := d.openPoolSecrets(have)
 		if err != nil {
 			return err
 		}
-		var texts []string
-		if err := json.Unmarshal(b, &texts); err != nil {
-			return &identity.Error{Kind: identity.KindInternal, Op: "directory.poolsecrets", Err: err}
-		}
-		if slices.EqualFunc(texts, c.Secrets, func(a string, b identity.Secret) bool { return a == b.Reveal() }) {
+		if slices.EqualFunc(secrets, c.Secrets, identity.Secret.Equal) {
 			return nil
 		}
 	}

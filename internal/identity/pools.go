@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -24,8 +25,15 @@ type UserPool struct {
 	UsernameAttributes     []string          `json:"username_attributes,omitempty"`
 	AutoVerifiedAttributes []string          `json:"auto_verified_attributes,omitempty"`
 	Tags                   map[string]string `json:"tags,omitempty"`
-	CreatedAt              time.Time         `json:"created_at"`
-	ModifiedAt             time.Time         `json:"modified_at"`
+	// Made says that CreateUserPool made the pool and its realm, and so
+	// DeleteUserPool may end both; Protected that it must not now.
+	Made      bool `json:"made,omitempty"`
+	Protected bool `json:"protected,omitempty"`
+	// Kept are members of CreateUserPool that are shown again and not used, by
+	// their name in the answer.
+	Kept       map[string]json.RawMessage `json:"kept,omitempty"`
+	CreatedAt  time.Time                  `json:"created_at"`
+	ModifiedAt time.Time                  `json:"modified_at"`
 }
 
 // Values of UserPool.MFA.
