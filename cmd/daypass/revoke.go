@@ -34,7 +34,7 @@ var revokeScopes = []struct {
 	{"role", directory.ScopeRole, "all sessions of the role with this `ARN` or unique ID"},
 	{"login", directory.ScopeLogin, "the log-in session with this `ID` (sid), with its refresh tokens"},
 	{"proof", directory.ScopeProof, "all that was obtained with the long-term key with this `ID`"},
-	{"provider", directory.ScopeProvider, "all that came through the OIDC or SAML provider with this `ARN`"},
+	{"provider", directory.ScopeProvider, "all that came through the OIDC or SAML provider, or the identity pool, with this `ARN`"},
 	{"web-identity", directory.ScopeWebIdentity, "all of one web identity: this `ISSUER`, and its subject as the argument"},
 	{"pool-identity", directory.ScopePoolIdentity, "all of the identity-pool identity with this `ID`"},
 	{"account", directory.ScopeAccount, "everything in the account with this `ID`; with an ID or --web-identity: only in it"},
