@@ -66,7 +66,7 @@ type page struct {
 
 // pages are all of them, by area.
 func pages() []page {
-	return slices.Concat(loginPages, profilePages, tokenPages, sessionPages, securityPages)
+	return slices.Concat(loginPages, profilePages, tokenPages, sessionPages, securityPages, passkeyPages, welcomePages, foreignPages)
 }
 
 // New makes a Console.
@@ -89,7 +89,7 @@ func New(o Config) (*Console, error) {
 	mux.HandleFunc("GET /assets/{name}", c.serveAsset)
 	for _, p := range pages() {
 		mux.HandleFunc(p.pattern, c.visited(p))
-		if path, get := strings.CutPrefix(p.pattern, "GET "); get && !p.open {
+		if path, get := strings.CutPrefix(p.pattern, "GET "); get && !p.open && !strings.Contains(path, "{login}") {
 			c.leadsTo[path] = true
 			if p.area != "" {
 				c.areas = append(c.areas, area{path, p.area, p.may})

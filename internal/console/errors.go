@@ -28,6 +28,12 @@ var troubles = map[identity.Kind]trouble{
 	identity.KindAccessDenied:          {status: http.StatusForbidden, Title: "Not allowed", Advice: "Ask whoever manages your account if you need this.", Link: "/profile", LinkText: "Go to your profile"},
 	identity.KindValidation:            {status: http.StatusBadRequest, Title: "That did not fit", Advice: "Go back, correct it and send it again.", Link: "/profile", LinkText: "Go to your profile"},
 	identity.KindTooLarge:              {status: http.StatusRequestEntityTooLarge, Title: "Too much was sent", Advice: "Go back and send less.", Link: "/profile", LinkText: "Go to your profile"},
+	identity.KindInvalidGrant:          {status: http.StatusGone, Title: "No longer good", Advice: "Nothing was changed.", Link: "/login", LinkText: "Go to the log-in"},
+	identity.KindInvalidIdentity:       {status: http.StatusForbidden, Title: "The log-in did not work", Advice: "Nothing was changed. Begin at the log-in page.", Link: "/login", LinkText: "Go to the log-in"},
+	identity.KindMFARequired:           {status: http.StatusForbidden, Title: "A second factor is needed", Advice: "Your account asks for one and you have none yet. Log in with your password to set up an authenticator, or ask whoever manages your account for a link to register a passkey.", Link: "/login", LinkText: "Go to the log-in"},
+	identity.KindPasswordExpired:       {status: http.StatusForbidden, Title: "Your password must be changed", Advice: "Log in with it once to choose a new one.", Link: "/login", LinkText: "Go to the log-in"},
+	identity.KindProviderUnreachable:   {status: http.StatusBadGateway, Title: "The provider does not answer", Advice: "Try again in a minute, or log in another way.", Link: "/login", LinkText: "Go to the log-in"},
+	identity.KindNotImplemented:        {status: http.StatusNotImplemented, Title: "Not offered here", Advice: "Log in another way.", Link: "/login", LinkText: "Go to the log-in"},
 	identity.KindConflict:              {status: http.StatusConflict, Title: "Something changed meanwhile", Advice: "Go back, look at it again and repeat what you did.", Link: "/profile", LinkText: "Go to your profile"},
 	identity.KindThrottled:             {status: http.StatusTooManyRequests, Title: "Too many tries", Advice: "Wait a while, then try again.", Link: "/profile", LinkText: "Go to your profile"},
 	identity.KindUnavailable:           {status: http.StatusServiceUnavailable, Title: "Not available right now", Advice: "Daypass cannot do this at the moment. Nothing was changed; try again in a minute.", Link: "/profile", LinkText: "Try again"},
@@ -39,6 +45,7 @@ var alike = map[identity.Kind]identity.Kind{
 	identity.KindInvalidInput: identity.KindValidation, identity.KindMalformedPolicy: identity.KindValidation,
 	identity.KindMissingParameter: identity.KindValidation, identity.KindPolicyTooLarge: identity.KindTooLarge,
 	identity.KindAlreadyExists: identity.KindConflict, identity.KindDeleteConflict: identity.KindConflict,
+	identity.KindIdentityRejected: identity.KindInvalidIdentity, identity.KindExpiredIdentity: identity.KindInvalidIdentity,
 	identity.KindLimitExceeded: identity.KindValidation, identity.KindInvalidCredentials: identity.KindAccessDenied,
 }
 

@@ -25,6 +25,10 @@ type loginForm struct {
 	Place, Username, Next string
 	// Code asks for the authenticator's code.
 	Code bool
+	// What follows are the other ways: passkeys, and the foreign log-ins of a realm.
+	Passkeys bool
+	Realm    string
+	Logins   []string
 }
 
 func (c *Console) showLogin(v *visit) error {
@@ -33,11 +37,11 @@ func (c *Console) showLogin(v *visit) error {
 	if v.caller != nil {
 		return v.see(first(form.Next, "/profile"))
 	}
-	w := view{Title: "Log in", Data: form}
+	w := view{}
 	if q.Get("why") == "ended" {
 		w.Notice = "Your session has ended. Log in again to go on."
 	}
-	return c.show(v, "login", w)
+	return c.showLoginForm(v, w, form)
 }
 
 func (c *Console) login(v *visit) error {
@@ -69,8 +73,7 @@ func (c *Console) login(v *visit) error {
 		form.Code = true
 	}
 	v.caller = nil
-	w.Title, w.Data = "Log in", form
-	return c.show(v, "login", w)
+	return c.showLoginForm(v, w, form)
 }
 
 // codeOf is the authenticator's code, which people write with a space.

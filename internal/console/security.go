@@ -26,7 +26,12 @@ var securityPages = []page{
 }
 
 // securityData is what the Security page shows.
-type securityData struct{ directory.OwnUser }
+type securityData struct {
+	directory.OwnUser
+	Passkeys   []identity.Passkey
+	Identities []identity.IdentityLink
+	Logins     []string // foreign log-ins of the person's realm
+}
 
 func (c *Console) security(v *visit) error { return c.showSecurity(v, view{}) }
 
@@ -35,7 +40,15 @@ func (c *Console) showSecurity(v *visit, w view) error {
 	if err != nil {
 		return err
 	}
-	w.Title, w.Area, w.Data = "Security", "Security", securityData{own}
+	data := securityData{OwnUser: own}
+	if data.Passkeys, err = c.Directory.ListPasskeys(v.r.Context(), v.caller); err != nil {
+		return err
+	}
+	if data.Identities, err = c.Directory.ListForeign(v.r.Context(), v.caller); err != nil {
+		return err
+	}
+	_, data.Logins = c.Issuer.ForeignLogins(v.r.Context(), own.Realm)
+	w.Title, w.Area, w.Data = "Security", "Security", data
 	return c.show(v, "security", w)
 }
 

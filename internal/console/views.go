@@ -104,6 +104,12 @@ var notices = map[string]string{
 	"password-changed":  "Your password is changed, and earlier sessions have ended. Log in with the new one.",
 	"authenticator-on":  "Your authenticator is on, and earlier sessions have ended. Log in with password and code.",
 	"authenticator-off": "Your authenticators are removed, and earlier sessions have ended. Log in again.",
+	"passkey-added":     "Your passkey is registered, and earlier sessions have ended. Log in with it.",
+	"passkey-removed":   "The passkey is removed, and earlier sessions have ended. Log in again.",
+	"passkey-renamed":   "The passkey has its new name.",
+	"identity-linked":   "The identity is linked, and earlier sessions have ended. Log in with it.",
+	"identity-unlinked": "The identity is removed, and earlier sessions have ended. Log in again.",
+	"welcome":           "All is set up. Log in.",
 	"token-deleted":     "The token is deleted, and what it obtained has ended.",
 	"proved":            "Thank you. You can get keys for the next five minutes.",
 }

@@ -103,18 +103,13 @@ func (d *Directory) permitShown(c *identity.Caller, action, arn, shown, account 
 // change runs one transaction that changes identities: the caller's lineage is
 // judged again in it, and its event commits with it.
 func (d *Directory) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) error {
-	_, err := d.changeAt(ctx, c, ev, fn)
-	return err
-}
-
-// changeAt is change that says where in the feed the change is.
-func (d *Directory) changeAt(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) (identity.Position, error) {
-	return d.audit.Commit(ctx, d.db, ev, func(tx store.Tx) error {
+	_, err := d.audit.Commit(ctx, d.db, ev, func(tx store.Tx) error {
 		if err := d.access.StillLive(tx, c); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
+	return err
 }
 
 // refused records a call whose proof was no good. Calls without rights are

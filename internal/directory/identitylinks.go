@@ -44,20 +44,20 @@ func (d *Directory) BeginOwnForeign(ctx context.Context, c *identity.Caller, log
 }
 
 // LinkForeign links a foreign identity, which was shown for that, to the caller.
-// What the caller obtained before ends; the position is where in the feed.
+// What the caller obtained before ends.
 // KindAlreadyExists when it is somebody's already.
-func (d *Directory) LinkForeign(ctx context.Context, c *identity.Caller, p *authn.ForeignProof) (identity.Position, error) {
+func (d *Directory) LinkForeign(ctx context.Context, c *identity.Caller, p *authn.ForeignProof) error {
 	if err := d.freshFactor(c, "iam:EnableMFADevice"); err != nil {
-		return identity.Position{}, err
+		return err
 	}
 	ev := audit.Change(c, consoleSource, "LinkForeign", map[string]string{"issuer": p.Issuer})
 	ev.Add("webIdentity", identity.WebIdentityID(p.Issuer, p.Subject))
 	if p.For != (authn.ForeignFor{Purpose: authn.ForeignToLink, ID: c.PrincipalID}) {
 		err := identity.NewError(identity.KindInvalidIdentity, "directory.link", "That log-in was begun for something else; begin again.")
 		d.refused(ctx, ev, err)
-		return identity.Position{}, err
+		return err
 	}
-	return d.changeAt(ctx, c, ev, func(tx store.Tx) error {
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		if err := d.storeIdentity(tx, c.PrincipalID, p); err != nil {
 			return err
 		}
@@ -95,14 +95,14 @@ func (d *Directory) storeIdentity(tx store.Tx, userID string, p *authn.ForeignPr
 }
 
 // UnlinkForeign removes a foreign identity of the caller's, by its key, and ends
-// what the caller obtained before; the position is where in the feed. Errors as
+// what the caller obtained before. Errors as
 // of DeletePasskey.
-func (d *Directory) UnlinkForeign(ctx context.Context, c *identity.Caller, key string) (identity.Position, error) {
+func (d *Directory) UnlinkForeign(ctx context.Context, c *identity.Caller, key string) error {
 	if err := d.freshFactor(c, "iam:DeactivateMFADevice"); err != nil {
-		return identity.Position{}, err
+		return err
 	}
 	ev := audit.Change(c, consoleSource, "UnlinkForeign", map[string]string{"identity": key})
-	return d.changeAt(ctx, c, ev, func(tx store.Tx) error {
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		l, err := store.IdentityLinks.Get(tx, key)
 		if identity.KindOf(err) == identity.KindNotFound || err == nil && l.UserID != c.PrincipalID {
 			return identity.NewError(identity.KindNotFound, "directory.link", "There is no such identity.")

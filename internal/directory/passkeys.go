@@ -115,25 +115,25 @@ func mayHavePasskey(u *identity.User, have int) error {
 }
 
 // AddPasskey takes the answer to RegisterPasskey under a name of the user's. What
-// the user obtained before ends; the position is where in the feed. Errors as of
+// the user obtained before ends. Errors as of
 // RegisterPasskey, KindInvalidInput for an answer that is not good,
 // KindInvalidGrant for one that comes late or twice.
-func (d *Directory) AddPasskey(ctx context.Context, c *identity.Caller, state identity.Secret, answer []byte, name string) (identity.Position, error) {
+func (d *Directory) AddPasskey(ctx context.Context, c *identity.Caller, state identity.Secret, answer []byte, name string) error {
 	if err := d.freshFactor(c, "iam:EnableMFADevice"); err != nil {
-		return identity.Position{}, err
+		return err
 	}
 	u, err := store.Lookup(ctx, d.db, store.Users, c.PrincipalID)
 	if err != nil {
-		return identity.Position{}, err
+		return err
 	}
 	ev := audit.Change(c, consoleSource, "AddPasskey", nil)
 	p, once, err := d.newPasskey(u, state, answer, name)
 	if err != nil {
 		d.refused(ctx, ev, err)
-		return identity.Position{}, err
+		return err
 	}
 	ev.Add("passkeyId", p.ID)
-	return d.changeAt(ctx, c, ev, func(tx store.Tx) error {
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		if err := d.storePasskey(tx, p, once); err != nil {
 			return err
 		}
@@ -220,14 +220,14 @@ func (d *Directory) RenamePasskey(ctx context.Context, c *identity.Caller, id, n
 }
 
 // DeletePasskey removes a passkey of the caller's and ends what it obtained
-// before; the position is where in the feed. KindExpiredIdentity as of
+// before. KindExpiredIdentity as of
 // RegisterPasskey; KindDeleteConflict for the last way to log in.
-func (d *Directory) DeletePasskey(ctx context.Context, c *identity.Caller, id string) (identity.Position, error) {
+func (d *Directory) DeletePasskey(ctx context.Context, c *identity.Caller, id string) error {
 	if err := d.freshFactor(c, "iam:DeactivateMFADevice"); err != nil {
-		return identity.Position{}, err
+		return err
 	}
 	ev := audit.Change(c, consoleSource, "DeletePasskey", map[string]string{"passkeyId": id})
-	return d.changeAt(ctx, c, ev, func(tx store.Tx) error {
+	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		p, err := ownPasskey(tx, c, id)
 		if err != nil {
 			return err

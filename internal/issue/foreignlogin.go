@@ -24,20 +24,28 @@ type ForeignAnswer struct {
 }
 
 // ForeignLogins are the names of the foreign log-ins of the realm that a place
-// names, as ConsoleLogin takes one; none where there is no such realm.
+// names, as ConsoleLogin takes one, or of the only realm that has any.
 func (i *Issuer) ForeignLogins(ctx context.Context, place string) (realm string, names []string) {
-	if place == "" {
+	realms, err := store.Realms.List(i.db.Snapshot(), "", "", store.After{}, 0)
+	if err != nil {
 		return "", nil
 	}
-	realm = i.authn.RealmAt(ctx, place, "")
-	r, err := store.Realms.Get(i.db.Snapshot(), realm)
-	if err != nil || r.Name == identity.RootRealm {
-		return realm, nil
+	if place != "" {
+		place = i.authn.RealmAt(ctx, place, "")
 	}
-	for _, l := range r.Logins {
+	var found []*identity.Realm
+	for _, r := range realms {
+		if r.Name != identity.RootRealm && len(r.Logins) > 0 && (place == "" || place == r.Name) {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		return "", nil
+	}
+	for _, l := range found[0].Logins {
 		names = append(names, l.Name)
 	}
-	return realm, names
+	return found[0].Name, names
 }
 
 // BeginForeign begins a log-in at the console by a foreign issuer. KindNotFound
@@ -50,7 +58,7 @@ func (i *Issuer) BeginForeign(ctx context.Context, realm, login string) (authn.F
 // cookie that it got at the beginning. A log-in whose user owes a second factor
 // goes on with ForeignCode. KindInvalidIdentity, KindExpiredIdentity,
 // KindIdentityRejected or KindProviderUnreachable for an answer that is not
-// good; KindNotFound for an identity that nobody has linked, with whom to ask;
+// good; KindIdentityRejected, with whom to ask, for an identity that nobody has linked;
 // otherwise errors as of ConsoleLogin.
 func (i *Issuer) Foreign(ctx context.Context, realm, login string, cookie identity.Secret, answer url.Values) (ForeignAnswer, error) {
 	ev := consoleEvent("ConsoleLogin")
@@ -203,7 +211,7 @@ func notLinked(r *identity.Realm, proof *authn.ForeignProof) error {
 	if r.SupportContact != "" {
 		ask = r.SupportContact
 	}
-	return identity.NewError(identity.KindNotFound, "issue.foreign", "You are "+proof.Label+" at "+proof.Login+
+	return identity.NewError(identity.KindIdentityRejected, "issue.foreign", "You are "+proof.Label+" at "+proof.Login+
 		", and no user here is linked to that. Ask "+ask+" for an invitation; or log in another way and link it on the Security page.")
 }
 

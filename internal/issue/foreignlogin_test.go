@@ -68,8 +68,7 @@ func link(t testing.TB, s *stacktest.Stack, idp *stacktest.Issuer, c *identity.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Directory.LinkForeign(t.Context(), c, p)
-	return err
+	return s.Directory.LinkForeign(t.Context(), c, p)
 }
 
 func TestForeignLogin(t *testing.T) {
@@ -78,7 +77,7 @@ func TestForeignLogin(t *testing.T) {
 	ctx := t.Context()
 	// Its e-mail address is testuser's, and that counts for nothing.
 	_, err := foreignLogin(t, s, idp, "idp", "ann")
-	if e := identity.AsError(err); identity.KindOf(err) != identity.KindNotFound || !strings.Contains(e.Public, "desk@example.com") || !strings.Contains(e.Public, "t@example.com") {
+	if e := identity.AsError(err); identity.KindOf(err) != identity.KindIdentityRejected || !strings.Contains(e.Public, "desk@example.com") || !strings.Contains(e.Public, "t@example.com") {
 		t.Fatalf("an identity that nobody linked: %v", err)
 	}
 	if err := link(t, s, idp, personBy(t, s), "ann"); err != nil {
@@ -95,7 +94,7 @@ func TestForeignLogin(t *testing.T) {
 	if err := link(t, s, idp, c, "ann"); identity.KindOf(err) != identity.KindAlreadyExists {
 		t.Errorf("the same identity again: %v", err)
 	}
-	if _, err := foreignLogin(t, s, idp, "idp", "bob"); identity.KindOf(err) != identity.KindNotFound {
+	if _, err := foreignLogin(t, s, idp, "idp", "bob"); identity.KindOf(err) != identity.KindIdentityRejected {
 		t.Errorf("another subject: %v", err)
 	}
 
@@ -118,10 +117,10 @@ func TestForeignLogin(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Label != "t@example.com" || list[0].LastUsed.IsZero() {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if _, err := s.Directory.UnlinkForeign(ctx, c, list[0].Key()); err != nil {
+	if err := s.Directory.UnlinkForeign(ctx, c, list[0].Key()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := foreignLogin(t, s, idp, "idp", "ann"); identity.KindOf(err) != identity.KindNotFound {
+	if _, err := foreignLogin(t, s, idp, "idp", "ann"); identity.KindOf(err) != identity.KindIdentityRejected {
 		t.Errorf("an identity that was unlinked: %v", err)
 	}
 
@@ -230,7 +229,7 @@ func TestForeignWelcome(t *testing.T) {
 		return p
 	}
 	person := personBy(t, s)
-	if _, err := s.Directory.LinkForeign(ctx, person, proof("ann")); identity.KindOf(err) != identity.KindInvalidIdentity {
+	if err := s.Directory.LinkForeign(ctx, person, proof("ann")); identity.KindOf(err) != identity.KindInvalidIdentity {
 		t.Errorf("what was begun for a link, used by a person: %v", err)
 	}
 	b, err := s.Directory.BeginOwnForeign(ctx, person, "idp")

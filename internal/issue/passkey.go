@@ -72,15 +72,3 @@ func (i *Issuer) provePasskey(ctx context.Context, state identity.Secret, answer
 	p.realm, err = store.Realms.Get(i.db.Snapshot(), p.user.Realm)
 	return p, notFoundAs(err, identity.KindInvalidCredentials)
 }
-
-// ConsoleKept is the session of a person who has just changed its ways to log
-// in, at the position of that change: it ends what was obtained before, and
-// spares the session that made it, which was alive then.
-func (i *Issuer) ConsoleKept(_ context.Context, c *identity.Caller, changed identity.Position) (ConsoleSession, error) {
-	if err := atConsole(c); err != nil {
-		return ConsoleSession{}, err
-	}
-	claims := cookieOf(c)
-	claims.Position = changed
-	return i.sealCookie(claims)
-}
