@@ -30,7 +30,7 @@ func (a *Access) Cookie(ctx context.Context, text identity.Secret) (*identity.Ca
 	}
 	l := login{
 		account: claims.AccountID, user: claims.UserID, lineage: claims.Lineage, position: claims.Position,
-		issued: time.UnixMilli(claims.ProvedMS), expires: time.UnixMilli(claims.ExpiresMS),
+		issued: time.UnixMilli(claims.ProvedMS), expires: time.UnixMilli(claims.ExpiresMS), console: true,
 	}
 	if claims.MFAMS != 0 {
 		l.mfa = time.UnixMilli(claims.MFAMS)

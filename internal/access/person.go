@@ -17,6 +17,7 @@ type login struct {
 	issued        time.Time
 	expires       time.Time
 	mfa           time.Time // zero without a second factor
+	console       bool      // by a cookie
 }
 
 // person judges all that can change (expiry, revocation, the state of account
@@ -47,7 +48,7 @@ func (a *Access) person(ctx context.Context, l login) (*identity.Caller, error) 
 		return nil, errExpired
 	}
 	c := (&credential{userID: u.ID}).describe(&rows)
-	c.Interactive, c.Lineage, c.Position = true, l.lineage, l.position
+	c.Interactive, c.Console, c.Lineage, c.Position = true, l.console, l.lineage, l.position
 	c.IssuedAt, c.ExpiresAt, c.MFA, c.MFATime = l.issued, l.expires, !l.mfa.IsZero(), l.mfa
 	c.Rights = a.makeRights(snap, policies, &rows, &c)
 	c.Request = identity.RequestOf(ctx)

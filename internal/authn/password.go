@@ -9,9 +9,9 @@ import (
 )
 
 // Password checks a user's name (or e-mail) and password in a realm, and says
-// since when the password is the user's. A wrong
-// password, an unknown and a disabled user give the same KindInvalidCredentials
-// after the same work; too many wrong ones give KindThrottled before any work.
+// since when the password is the user's. A wrong password, an unknown and a
+// disabled user give the same KindInvalidCredentials after the same work; too
+// many wrong ones give KindThrottled before anything is hashed.
 // What else stands in the way of a log-in is judged by issue.
 func (a *Authn) Password(ctx context.Context, realm, name string, password identity.Secret) (*identity.User, time.Time, error) {
 	const op = "authn.password"
@@ -19,15 +19,15 @@ func (a *Authn) Password(ctx context.Context, realm, name string, password ident
 	if len(password) > MaxPassword || len(name) > 256 {
 		return nil, time.Time{}, wrong
 	}
-	try, err := a.guesses.begin(ctx, a.guessKey(realm, name), identity.RequestOf(ctx).SourceIP)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	defer try.end()
 	user, stored, err := a.passwordOf(ctx, realm, name)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	try, err := a.guesses.begin(ctx, a.guessKey(user, realm, name), identity.RequestOf(ctx).SourceIP)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer try.end()
 	ok, err := a.verifyStored(ctx, realm, name, user, stored, password)
 	if err != nil {
 		try.giveBack(ctx)
@@ -96,7 +96,7 @@ func (a *Authn) CheckOldPassword(ctx context.Context, u *identity.User, password
 	if len(password) > MaxPassword {
 		return false, nil
 	}
-	try, err := a.guesses.begin(ctx, a.guessKey(u.Realm, u.Name), identity.RequestOf(ctx).SourceIP)
+	try, err := a.guesses.begin(ctx, a.guessKey(u, u.Realm, u.Name), identity.RequestOf(ctx).SourceIP)
 	if err != nil {
 		return false, err
 	}

@@ -82,16 +82,15 @@ func (a *Authn) FinishSRP(ctx context.Context, realm *identity.Realm, s *SRPStat
 	if err != nil || len(claimed) != sha256.Size || len(answer.Timestamp) > maxTimestamp {
 		return nil, time.Time{}, errWrongSRP
 	}
-	try, err := a.guesses.begin(ctx, a.guessKey(realm.Name, s.Name), identity.RequestOf(ctx).SourceIP)
+	user, row, v, err := a.srpOf(ctx, realm, s.Name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	try, err := a.guesses.begin(ctx, a.guessKey(user, realm.Name, s.Name), identity.RequestOf(ctx).SourceIP)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	defer try.end()
-	user, row, v, err := a.srpOf(ctx, realm, s.Name)
-	if err != nil {
-		try.giveBack(ctx)
-		return nil, time.Time{}, err
-	}
 	u := new(big.Int).SetBytes(s.U)
 	var S *big.Int
 	err = a.hashing.run(ctx, func() {
@@ -109,9 +108,13 @@ func (a *Authn) FinishSRP(ctx context.Context, realm *identity.Realm, s *SRPStat
 	return user, row.ChangedAt, nil
 }
 
-// guessKey is what the tries for one principal are counted by.
-func (a *Authn) guessKey(realm, name string) string {
-	return a.keys.Hash("guess", []byte(realm+"\x00"+store.Fold(name)))
+// guessKey is what the tries for one principal are counted by: the user, who may
+// have a name and an e-mail address, or the name of nobody.
+func (a *Authn) guessKey(user *identity.User, realm, name string) string {
+	if user != nil && user.ID != "" {
+		return a.keys.Hash("guess", []byte("user\x00"+user.ID))
+	}
+	return a.keys.Hash("guess", []byte("name\x00"+realm+"\x00"+store.Fold(name)))
 }
 
 // srpOf returns a user with salt and verifier; for one that is not there, or

@@ -81,6 +81,20 @@ func TestChangePassword(t *testing.T) {
 	b.wantSent(b.post("/login", "place", "shasta", "username", boss, "password", fresh), "/profile")
 }
 
+// TestRootChangesItsPassword: with its e-mail address, nobody else's.
+func TestRootChangesItsPassword(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.browser(t)
+	const fresh = "another root password"
+	login := func(email, password string) answer { return b.post("/login", "username", email, "password", password) }
+	b.wantSent(login(stacktest.RootEmailA, stacktest.RootPassword), "/profile")
+	b.wantSent(b.post("/security/password", "password", stacktest.RootPassword, "new", fresh, "repeated", fresh), "/login?done=password-changed")
+	b.want(login(stacktest.RootEmailA, stacktest.RootPassword), http.StatusUnauthorized)
+	b.wantSent(login(stacktest.RootEmailA, fresh), "/profile")
+	b.wantSent(login(stacktest.RootEmailB, stacktest.RootPassword), "/profile")
+}
+
 // TestFactorBeforeLogin: who owes a second factor and has none sets one up.
 func TestFactorBeforeLogin(t *testing.T) {
 	t.Parallel()

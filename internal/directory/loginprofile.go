@@ -137,9 +137,10 @@ func (d *Directory) LoginProfile(ctx context.Context, c *identity.Caller, userNa
 
 // ChangePassword changes the caller's own password (IAM ChangePassword). It
 // needs iam:ChangePassword, an account whose rule lets users change their own, or
-// a person who logged in. Earlier sessions end, that person's too. KindInvalidInput for a wrong old one, after the same delays as a log-in.
+// a person who logged in; root must be one. Earlier sessions end, that person's
+// too. KindInvalidInput for a wrong old one, after the same delays as a log-in.
 func (d *Directory) ChangePassword(ctx context.Context, c *identity.Caller, old, password identity.Secret) error {
-	if c.Kind != identity.IAMUser {
+	if c.Kind != identity.IAMUser && !(c.Interactive && c.Kind == identity.RootUser) {
 		if err := d.permit(c, "iam:ChangePassword", "*", c.AccountID); err != nil {
 			return err
 		}

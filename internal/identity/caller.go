@@ -41,6 +41,9 @@ type Caller struct {
 	// access token or at the console, not by keys: what concerns the person
 	// alone needs no policy.
 	Interactive bool
+	// Console is set for one who acts at the console: nobody else gets keys for
+	// a log-in alone.
+	Console bool
 	// APIToken is set for an API token that acts by an access token of its user
 	// pool: a machine, which manages nothing of its own.
 	APIToken       bool

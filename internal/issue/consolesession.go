@@ -11,7 +11,7 @@ import (
 
 // atConsole refuses everybody but a person who logged in at the console.
 func atConsole(c *identity.Caller) error {
-	if c.Interactive && c.Lineage.Get(identity.LineageLogin) != "" {
+	if c.Console && c.Lineage.Get(identity.LineageLogin) != "" {
 		return nil
 	}
 	return identity.NewError(identity.KindAccessDenied, "issue.console", "Log in at the console for this.")

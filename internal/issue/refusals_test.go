@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 	"daypass/internal/stacktest"
@@ -57,6 +58,37 @@ func TestOneEventPerRefusal(t *testing.T) {
 	for name := range calls {
 		if events[name] != 1 {
 			t.Errorf("%s left %d events of its refusal, want 1", name, events[name])
+		}
+	}
+}
+
+// TestGuessesCountByUser: a name and an e-mail address lead to one allowance, and
+// so do the doors.
+func TestGuessesCountByUser(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools(), stacktest.WithLimits(authn.Limits{PrincipalBurst: 4, PairBurst: 4}))
+	client := issue.ClientProof{ID: "shasta"}
+	grant := func(name string) error {
+		_, err := s.Issuer.Password(t.Context(), issue.PasswordGrant{Realm: "shasta", Client: client, Username: name, Password: "wrong"})
+		return err
+	}
+	console := func(name string) error {
+		_, err := s.Issuer.ConsoleLogin(t.Context(), issue.ConsoleLogin{Place: "shasta", Username: name, Password: "wrong"})
+		return err
+	}
+	for i, try := range []func() error{
+		func() error { return grant(stacktest.TestUser) },
+		func() error { return grant("T@example.com") },
+		func() error { return console(stacktest.TestUser) },
+		func() error { return console("t@example.com") },
+	} {
+		if err := try(); identity.KindOf(err) != identity.KindInvalidCredentials {
+			t.Fatalf("try %d: %v", i, err)
+		}
+	}
+	for _, name := range []string{stacktest.TestUser, "t@example.com"} {
+		if err := grant(name); identity.KindOf(err) != identity.KindThrottled {
+			t.Errorf("the fifth try as %s: got %v", name, err)
 		}
 	}
 }
