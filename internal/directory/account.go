@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -80,9 +81,7 @@ func (d *Directory) AccountAlias(_ context.Context, c *identity.Caller) (string,
 const (
 	leastPassword     = 6
 	mostLeastPassword = 128
-	defaultPassword   = 8
 	mostPasswordAge   = 1095
-	mostReuse         = 24
 )
 
 func noPasswordPolicy(account string) error {
@@ -115,8 +114,8 @@ func (d *Directory) SetPasswordPolicy(ctx context.Context, c *identity.Caller, p
 			return invalid("1 validation error detected: Value '%d' at 'minimumPasswordLength' failed to satisfy constraint: Member must have value between %d and %d", p.MinimumLength, leastPassword, mostLeastPassword)
 		case p.MaxAgeDays < 0 || p.MaxAgeDays > mostPasswordAge:
 			return invalid("1 validation error detected: Value '%d' at 'maxPasswordAge' failed to satisfy constraint: Member must have value between 1 and %d", p.MaxAgeDays, mostPasswordAge)
-		case p.ReusePrevention < 0 || p.ReusePrevention > mostReuse:
-			return invalid("1 validation error detected: Value '%d' at 'passwordReusePrevention' failed to satisfy constraint: Member must have value between 1 and %d", p.ReusePrevention, mostReuse)
+		case p.ReusePrevention < 0 || p.ReusePrevention > authn.MostPasswordHistory:
+			return invalid("1 validation error detected: Value '%d' at 'passwordReusePrevention' failed to satisfy constraint: Member must have value between 1 and %d", p.ReusePrevention, authn.MostPasswordHistory)
 		}
 		a.PasswordPolicy = &p
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -189,14 +190,14 @@ func (d *Directory) OneTimeLink(ctx context.Context, token identity.Secret) (Lin
 // passwordRules are the account's rule for passwords in words.
 func passwordRules(p *identity.PasswordPolicy) []string {
 	if p == nil {
-		p = &identity.PasswordPolicy{MinimumLength: defaultPassword}
+		p = &identity.PasswordPolicy{MinimumLength: authn.DefaultPasswordLength}
 	}
 	out := []string{"at least " + strconv.Itoa(p.MinimumLength) + " characters"}
 	for _, r := range []struct {
 		on   bool
 		text string
 	}{
-		{p.RequireSymbols, "a symbol of " + symbols},
+		{p.RequireSymbols, "a symbol of " + authn.PasswordSymbols},
 		{p.RequireNumbers, "a digit"},
 		{p.RequireUppercase, "an upper-case letter"},
 		{p.RequireLowercase, "a lower-case letter"},

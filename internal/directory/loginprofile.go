@@ -2,10 +2,7 @@ package directory
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
@@ -223,14 +220,7 @@ func (d *Directory) preparePassword(ctx context.Context, c *identity.Caller, act
 // makePassword makes a password for a realm, which a user who is in none then
 // joins; nil for none.
 func (d *Directory) makePassword(ctx context.Context, acc *identity.Account, realm *identity.Realm, u identity.User, password identity.Secret) (*newPassword, error) {
-	rule := acc.PasswordPolicy
-	if realm != nil && realm.Pool != nil && realm.Pool.PasswordPolicy != nil {
-		rule = realm.Pool.PasswordPolicy
-	}
-	if err := checkPassword(rule, password); err != nil {
-		return nil, err
-	}
-	if err := d.checkReuse(ctx, rule, u.ID, password); err != nil {
+	if err := d.authn.CheckNewPassword(ctx, acc, realm, u.ID, password); err != nil {
 		return nil, err
 	}
 	made := &newPassword{user: u}
@@ -282,68 +272,13 @@ func (d *Directory) putPassword(tx store.Tx, u *identity.User, made *newPassword
 	if made.realm != "" {
 		v.Realm, v.Subject = made.realm, made.user.Subject
 	}
-	row := *made.row
-	have, err := store.Passwords.Get(tx, u.ID)
-	if err == nil {
-		row.History = append([]string{have.PHC}, have.History...)
-		row.History = row.History[:min(len(row.History), mostReuse)]
-	} else if identity.KindOf(err) != identity.KindNotFound {
-		return err
-	}
 	if err := store.Users.Put(tx, &v); err != nil {
 		return err
 	}
-	if err := store.Passwords.Put(tx, &row); err != nil {
+	if err := authn.PutPassword(tx, made.row); err != nil {
 		return err
 	}
 	return d.userChanged(tx, u, &v, true)
-}
-
-func violation(sentence string) error { return violationOf(sentence, "InvalidPasswordException") }
-
-// violationOf is a violation with the code that Cognito has for it.
-func violationOf(sentence, code string) error {
-	return &identity.Error{
-		Kind: identity.KindValidation, Op: "directory.password", Public: sentence,
-		Detail: []identity.Detail{{Name: "QueryCode", Value: "PasswordPolicyViolation"}, {Name: "JSONCode", Value: code}},
-	}
-}
-
-const symbols = "!@#$%^&*()_+-=[]{}|'"
-
-// checkPassword applies the account's rule, or the default one: eight
-// characters.
-func checkPassword(p *identity.PasswordPolicy, password identity.Secret) error {
-	if p == nil {
-		p = &identity.PasswordPolicy{MinimumLength: defaultPassword}
-	}
-	text := password.Reveal()
-	switch {
-	case len(text) > authn.MaxPassword || !utf8.ValidString(text):
-		return violation("The password is too long, or not text.")
-	case utf8.RuneCountInString(text) < p.MinimumLength:
-		return violation("Password should have a minimum length of " + strconv.Itoa(p.MinimumLength))
-	case p.RequireSymbols && !strings.ContainsAny(text, symbols):
-		return violation("Password should have at least one symbol")
-	case p.RequireNumbers && !strings.ContainsAny(text, "0123456789"):
-		return violation("Password should have at least one number")
-	case p.RequireUppercase && !strings.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
-		return violation("Password should have at least one uppercase letter")
-	case p.RequireLowercase && !strings.ContainsAny(text, "abcdefghijklmnopqrstuvwxyz"):
-		return violation("Password should have at least one lowercase letter")
-	}
-	return nil
-}
-
-func (d *Directory) checkReuse(ctx context.Context, p *identity.PasswordPolicy, userID string, password identity.Secret) error {
-	if p == nil || p.ReusePrevention == 0 {
-		return nil
-	}
-	used, err := d.authn.UsedBefore(ctx, userID, password, p.ReusePrevention)
-	if err == nil && used {
-		return violationOf("Password was used before and cannot be used again yet", "PasswordHistoryPolicyViolationException")
-	}
-	return err
 }
 
 // ifAbsent puts an error in place of KindNotFound.

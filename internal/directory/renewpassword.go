@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -49,7 +50,7 @@ func (d *Directory) renewPassword(ctx context.Context, in RenewedPassword, ev *a
 	case !u.MustChangePassword && p.HardExpiry:
 		return invalid("The password has expired: whoever manages your account must set a new one.")
 	case in.New.Equal(in.Old):
-		return violation("The new password is the old one.")
+		return authn.PasswordViolation("The new password is the old one.")
 	}
 	made, err := d.makePassword(ctx, acc, realm, *u, in.New)
 	if err != nil {
