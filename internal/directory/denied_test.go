@@ -63,6 +63,8 @@ var noCaller = map[string]string{
 	"RedeemForeign":       "the caller is who was shown to the link",
 	"PoolTokensFor":       "the caller is who holds the token",
 	"PoolRevoke":          "the caller is who holds the token",
+	"PoolEnrol":           "the caller is who proved the first factor",
+	"PoolConfirm":         "the caller is who proved the first factor",
 	"PoolLogin":           "the caller is who proves it",
 	"PoolAnswer":          "the caller is who proves it",
 	"Pool":                "public: discovery and key set of a user pool",

@@ -57,7 +57,8 @@ type userPoolLogin struct {
 	name   string // as the client sent it
 	proofs []string
 	code   *authn.TOTPCode
-	set    bool // a device was set up with this log-in
+	// newPassword takes the place of the one that was proved.
+	newPassword *store.Password
 }
 
 // PoolLogin begins a log-in. KindInvalidCredentials for any wrong proof, with
@@ -264,18 +265,23 @@ func (i *Issuer) poolAnswer(ctx context.Context, r PoolAnswer, pool string, ev *
 	if err != nil {
 		return PoolOutcome{}, err
 	}
-	if r.Challenge == challengeSRP {
-		return i.poolVerifier(ctx, l, &r, ev)
+	answer, served := poolChallenges[r.Challenge]
+	if !served {
+		return PoolOutcome{}, identity.NewError(identity.KindValidation, "issue.pool", "Unsupported challenge.")
 	}
-	return PoolOutcome{}, identity.NewError(identity.KindValidation, "issue.pool", "Unsupported challenge.")
+	return answer(i, ctx, l, &r, ev)
 }
 
 // poolProved goes on once the password was proved.
 func (i *Issuer) poolProved(ctx context.Context, l *userPoolLogin, ev *audit.Event) (PoolOutcome, error) {
 	describeUser(ev, l.user)
 	// 2 permit
-	if err := i.permitPool(ctx, l); err != nil {
+	challenge, parameters, err := i.poolOwes(ctx, l)
+	if err != nil {
 		return PoolOutcome{}, err
+	}
+	if challenge != "" {
+		return i.poolChallenge(ctx, l, challenge, parameters, ev)
 	}
 	// 3 bound the lifetime, 4 mint, 5 record
 	tokens, err := i.mintPool(ctx, l, ev)
@@ -284,27 +290,6 @@ func (i *Issuer) poolProved(ctx context.Context, l *userPoolLogin, ev *audit.Eve
 	}
 	i.access.PasswordUsed(l.user.ID)
 	return PoolOutcome{Tokens: &tokens, Parameters: map[string]string{}}, nil
-}
-
-// permitPool is step 2.
-func (i *Issuer) permitPool(ctx context.Context, l *userPoolLogin) error {
-	if l.user.Disabled {
-		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.permit"}
-	}
-	aged, err := i.permitPlace(&l.login)
-	if err != nil {
-		return err
-	}
-	owed, _, err := i.authn.OwesCode(ctx, l.user, l.realm)
-	switch {
-	case err != nil:
-		return err
-	case owed && !l.mfa:
-		return &identity.Error{Kind: identity.KindMFARequired, Op: "issue.permit"}
-	case aged || l.user.MustChangePassword:
-		return &identity.Error{Kind: identity.KindPasswordExpired, Op: "issue.permit"}
-	}
-	return nil
 }
 
 // mintPool mints the tokens of a new log-in session, whose refresh token
@@ -349,21 +334,6 @@ func (i *Issuer) mintPool(ctx context.Context, l *userPoolLogin, ev *audit.Event
 		return PoolTokens{}, err
 	}
 	return out, nil
-}
-
-// poolLive judges a log-in again in the transaction that yields its tokens, and
-// uses up what was shown.
-func (i *Issuer) poolLive(tx store.Tx, l *userPoolLogin) error {
-	if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
-		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.pool", Err: err}
-	}
-	if err := i.useProofs(tx, l.proofs); err != nil {
-		return err
-	}
-	if l.code != nil {
-		return l.code.Use(tx)
-	}
-	return nil
 }
 
 func refreshLife(c *identity.PoolClient) time.Duration {

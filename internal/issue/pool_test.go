@@ -1,6 +1,8 @@
 package issue_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -289,4 +291,11 @@ func TestPoolRotation(t *testing.T) {
 			t.Errorf("%s: access tokens live on", c.what)
 		}
 	}
+}
+
+// secretHash is SECRET_HASH for the client that has a secret.
+func secretHash(name string) string {
+	mac := hmac.New(sha256.New, []byte(stacktest.PoolSecret))
+	mac.Write([]byte(name + stacktest.SecretClient))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

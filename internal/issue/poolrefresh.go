@@ -103,7 +103,7 @@ func (i *Issuer) poolFamily(ctx context.Context, l *userPoolLogin, token identit
 	describeUser(ev, l.user)
 	l.sid, l.at, l.lineage, l.pos = family.ID, family.LoginAt, family.Lineage, family.Position
 	l.mfa, l.mfaMS = family.MFAMS != 0, family.MFAMS
-	if err := i.permitPool(ctx, l); err != nil {
+	if challenge, _, err := i.poolOwes(ctx, l); err != nil || challenge != "" {
 		return nil, &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.pool", Public: "Refresh Token has been revoked", Err: err}
 	}
 	return family, nil

@@ -30,6 +30,7 @@ const srpLife = 3 * time.Minute
 type poolState struct {
 	Kind     string   `json:"kind"`
 	Proofs   []string `json:"proofs"` // its own ID last
+	Client   string   `json:"client"`
 	Realm    string   `json:"realm"`
 	Name     string   `json:"name"`    // as the client sent it
 	Subject  string   `json:"subject"` // of the user, or what stands for it
@@ -38,10 +39,9 @@ type poolState struct {
 	UserID   string            `json:"user,omitempty"`
 	ProvedMS int64             `json:"proved,omitempty"`
 	Position identity.Position `json:"pos,omitzero"`
-	SinceMS  int64             `json:"since,omitempty"`
+	Since    time.Time         `json:"since,omitzero"`
 	MFAMS    int64             `json:"mfa,omitempty"`
 	Code     *authn.TOTPCode   `json:"code,omitempty"`
-	Set      bool              `json:"set,omitempty"` // a device was set up with it
 
 	SRP *authn.SRPState `json:"srp,omitempty"`
 }
@@ -51,40 +51,33 @@ var (
 	errPoolExpired = identity.NewError(identity.KindInvalidCredentials, "issue.pool", "Invalid session for the user, session is expired.")
 )
 
-// seal makes the text of a state: base64 of what only we can open, for one
-// client.
+// sealPool makes the text of a state, for one client: base64 of what only we can
+// open.
 func (i *Issuer) sealPool(client string, s poolState, enc *base64.Encoding) (string, error) {
 	id, err := identity.NewUUID(i.random)
 	if err != nil {
 		return "", err
 	}
+	s.Client = client
 	s.Proofs, s.IssuedMS = append(slices.Clone(s.Proofs), id), i.clock.Now().UnixMilli()
 	b, err := json.Marshal(s)
 	if err != nil {
 		return "", &identity.Error{Kind: identity.KindInternal, Op: "issue.pool", Err: err}
 	}
-	sealed, err := i.keys.Box(keyring.BoxChallenge).Seal(b, poolAAD(client))
+	sealed, err := i.keys.Box(keyring.BoxChallenge).Seal(b, poolAAD)
 	return enc.EncodeToString(sealed), err
 }
 
-func poolAAD(client string) []byte { return []byte("cognito\x00" + client) }
+var poolAAD = []byte("cognito")
 
-// openPool opens a state of a kind; what no longer holds, or was used, is
-// refused.
+// openPool opens a state of a kind that was made for a client; what no longer
+// holds, or was used, is refused.
 func (i *Issuer) openPool(ctx context.Context, client *identity.PoolClient, kind, text string, enc *base64.Encoding) (*poolState, []byte, error) {
-	sealed, err := enc.Strict().DecodeString(text)
-	if err != nil {
-		return nil, nil, errPoolSession
-	}
-	b, err := i.keys.Box(keyring.BoxChallenge).Open(sealed, poolAAD(client.ID))
-	if identity.KindOf(err) == identity.KindValidation {
-		return nil, nil, errPoolSession
-	}
+	s, sealed, err := i.readPool(text, enc)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := new(poolState)
-	if err := json.Unmarshal(b, s); err != nil || s.Kind != kind || s.Realm != client.Realm || len(s.Proofs) == 0 {
+	if s.Kind != kind || s.Client != client.ID || s.Realm != client.Realm || len(s.Proofs) == 0 {
 		return nil, nil, errPoolSession
 	}
 	life := srpLife
@@ -96,12 +89,32 @@ func (i *Issuer) openPool(ctx context.Context, client *identity.PoolClient, kind
 	}
 	return s, sealed, i.db.View(ctx, func(r store.Reader) error {
 		for _, id := range s.Proofs {
-			if _, err := store.UsedProofs.Get(r, poolProof(id)); identity.KindOf(err) != identity.KindNotFound {
-				return errPoolSession
+			_, err := store.UsedProofs.Get(r, poolProof(id))
+			if identity.KindOf(err) != identity.KindNotFound {
+				return absentAs(err, errPoolSession)
 			}
 		}
 		return nil
 	})
+}
+
+func (i *Issuer) readPool(text string, enc *base64.Encoding) (*poolState, []byte, error) {
+	sealed, err := enc.Strict().DecodeString(text)
+	if err != nil {
+		return nil, nil, errPoolSession
+	}
+	b, err := i.keys.Box(keyring.BoxChallenge).Open(sealed, poolAAD)
+	if identity.KindOf(err) == identity.KindValidation {
+		return nil, nil, errPoolSession
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s := new(poolState)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, nil, errPoolSession
+	}
+	return s, sealed, nil
 }
 
 // poolSession is how long a client's challenges live (AuthSessionValidity).

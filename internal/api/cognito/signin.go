@@ -16,6 +16,8 @@ type SignIn interface {
 	PoolAnswer(ctx context.Context, r issue.PoolAnswer) (issue.PoolOutcome, error)
 	PoolTokensFor(ctx context.Context, r issue.PoolRefresh) (issue.PoolTokens, error)
 	PoolRevoke(ctx context.Context, r issue.PoolRefresh) error
+	PoolEnrol(ctx context.Context, session identity.Secret) (seed, next identity.Secret, err error)
+	PoolConfirm(ctx context.Context, session identity.Secret, code, name string) (identity.Secret, error)
 }
 
 var _ SignIn = (*issue.Issuer)(nil)

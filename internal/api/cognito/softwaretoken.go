@@ -16,13 +16,36 @@ var softwareTokenCalls = map[string]operation{
 var userCode = regexp.MustCompile(`^[0-9]{6}$`)
 
 func associateSoftwareToken(h *Handler, c *call) (any, error) {
-	var in accessTokenRequest
-	who, err := h.person(c, &in, in.token)
+	var in struct {
+		accessTokenRequest
+		sessionRequest
+	}
+	who, session, err := h.personOrSession(c, &in, in.token, &in.sessionRequest)
 	if err != nil {
 		return nil, err
 	}
+	if session != "" {
+		seed, next, err := h.SignIn.PoolEnrol(c.ctx, session)
+		return struct{ SecretCode, Session string }{secretCode(seed), next.Reveal()}, err
+	}
 	seed, err := h.Self.EnrolTOTP(c.ctx, who)
 	return struct{ SecretCode string }{secretCode(seed)}, err
+}
+
+// sessionRequest is the session of a log-in, in the place of an access token.
+type sessionRequest struct{ Session *string }
+
+// personOrSession decodes a call that carries an access token or a session, and
+// accepts the former.
+func (h *Handler) personOrSession(c *call, into any, accessToken func() *string, s *sessionRequest) (*identity.Caller, identity.Secret, error) {
+	if err := c.decode(into); err != nil {
+		return nil, "", err
+	}
+	if s.Session == nil || accessToken() != nil {
+		who, err := h.person(c, into, accessToken)
+		return who, "", err
+	}
+	return nil, identity.Secret(*s.Session), checkSession(s.Session)
 }
 
 // secretCode is a seed as devices take it.
@@ -32,12 +55,13 @@ func secretCode(seed identity.Secret) string {
 
 type verifySoftwareTokenRequest struct {
 	accessTokenRequest
+	sessionRequest
 	UserCode, FriendlyDeviceName *string
 }
 
 func verifySoftwareToken(h *Handler, c *call) (any, error) {
 	var in verifySoftwareTokenRequest
-	who, err := h.person(c, &in, in.token)
+	who, session, err := h.personOrSession(c, &in, in.token, &in.sessionRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +74,10 @@ func verifySoftwareToken(h *Handler, c *call) (any, error) {
 	name := ""
 	if in.FriendlyDeviceName != nil {
 		name = *in.FriendlyDeviceName
+	}
+	if session != "" {
+		next, err := h.SignIn.PoolConfirm(c.ctx, session, *in.UserCode, name)
+		return struct{ Status, Session string }{"SUCCESS", next.Reveal()}, err
 	}
 	return struct{ Status string }{"SUCCESS"}, h.Self.ConfirmTOTP(c.ctx, who, *in.UserCode, name)
 }
