@@ -11,6 +11,7 @@ import (
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -84,8 +85,8 @@ func checkUserPool(p *identity.UserPool) error {
 		return invalid("The region of the request is none that a user pool can be in.")
 	case !slices.Contains([]string{identity.MFAOff, identity.MFAOptional, identity.MFAOn}, p.MFA):
 		return invalid("1 validation error detected: Value at 'mfaConfiguration' failed to satisfy constraint: Member must satisfy enum value set: [OPTIONAL, OFF, ON]")
-	case rule != nil && (rule.MinimumLength < 6 || rule.MinimumLength > 99 || rule.ReusePrevention < 0 || rule.ReusePrevention > mostReuse):
-		return invalid("A password policy has a minimum length of 6 to 99 and a history of 0 to %d.", mostReuse)
+	case rule != nil && (rule.MinimumLength < 6 || rule.MinimumLength > 99 || rule.ReusePrevention < 0 || rule.ReusePrevention > authn.MostPasswordHistory):
+		return invalid("A password policy has a minimum length of 6 to 99 and a history of 0 to %d.", authn.MostPasswordHistory)
 	case p.TemporaryPasswordDays < 0 || p.TemporaryPasswordDays > 365:
 		return invalid("The validity of temporary passwords is 0 to 365 days.")
 	case kept > maxPoolKept:
@@ -175,7 +176,7 @@ func ruleOf(acc *identity.Account, realm *identity.Realm) identity.PasswordPolic
 	case acc.PasswordPolicy != nil:
 		return *acc.PasswordPolicy
 	}
-	return identity.PasswordPolicy{MinimumLength: defaultPassword}
+	return identity.PasswordPolicy{MinimumLength: authn.DefaultPasswordLength}
 }
 
 func noUserPool(id string) error {
