@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"daypass/internal/identity"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -141,7 +142,7 @@ func (a *Authn) loginSource(pool *identity.IdentityPool, partition, name string)
 	}
 	host := identity.TrimScheme(name)
 	arn := identity.ProviderARN(partition, pool.AccountID, host)
-	if !slices.Contains(pool.OIDCProviders, arn) {
+	if !slices.Contains(pool.OIDCProviders, arn) || policy.AnyAudience(host) {
 		return nil
 	}
 	snap := a.db.Snapshot()

@@ -8,6 +8,7 @@ import (
 
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -250,6 +251,9 @@ func (a *applying) poolProviders(want *identity.IdentityPool, s IdentityPoolSpec
 		want.UserPools = append(want.UserPools, identity.PoolLogin{Provider: realm.PoolProvider(), ClientID: l.ClientID, TokenCheck: true})
 	}
 	for _, url := range s.OIDCProviders {
+		if host := identity.TrimScheme(url); policy.AnyAudience(host) {
+			return prefixed("identity pool "+s.Name, anyAudience(host))
+		}
 		if _, err := store.Providers.Get(a.tx, (&identity.Provider{AccountID: s.AccountID, URL: url}).Key()); err != nil {
 			return invalid("identity pool %s: the account %s has no OIDC provider %q", s.Name, s.AccountID, url)
 		}

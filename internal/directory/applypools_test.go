@@ -190,6 +190,9 @@ func TestApplyPoolsRefuses(t *testing.T) {
 		"pool of another account": {func(f *directory.SiteSpec) { f.IdentityPools[0].AccountID = stacktest.AccountB }, "cannot move"},
 		"role that is not there":  {func(f *directory.SiteSpec) { f.IdentityPools[0].Unauthenticated = "nobody" }, "no role"},
 		"provider that is not":    {func(f *directory.SiteSpec) { f.IdentityPools[0].OIDCProviders = []string{"https://x.example"} }, "no OIDC provider"},
+		"issuer of everybody": {func(f *directory.SiteSpec) {
+			f.IdentityPools[0].OIDCProviders = []string{"https://token.actions.githubusercontent.com"}
+		}, "for whoever asks"},
 		"mapping of no provider": {func(f *directory.SiteSpec) {
 			f.IdentityPools[0].RoleMappings["x"] = identity.PoolRoleMapping{Type: "Token", Ambiguous: "Deny"}
 		}, "none of its providers"},

@@ -6,11 +6,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/identity"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -110,8 +112,17 @@ func (d *Directory) checkIdentityPool(r store.Reader, c *identity.Caller, p *ide
 		if !slices.ContainsFunc(have, func(o ProviderDetails) bool { return o.ARN == arn && o.OwnRealm != identity.RootRealm }) {
 			return invalid("Please provide a valid OpenID Connect provider ARN")
 		}
+		if _, host, _ := strings.Cut(arn, ":oidc-provider/"); policy.AnyAudience(host) {
+			return anyAudience(host)
+		}
 	}
 	return checkTags(p.Tags)
+}
+
+// anyAudience refuses an issuer whose every customer the pool would let in: a
+// role's trust policy sees the pool only, and not whom a token speaks of.
+func anyAudience(host string) error {
+	return invalid("%s signs tokens for whoever asks, with the audience asked for, so that everybody there would be let in. Trust it in a role instead, with a condition on whom the token speaks of.", clip(host))
 }
 
 // targetPool finds the pool that a call is about and asks whether the caller

@@ -8,6 +8,9 @@ type sharedIssuer struct {
 	host string // of the provider, without scheme; "*" is a wildcard
 	// subjects are the claims that tell the issuer's customers apart.
 	subjects []subjectClaim
+	// signIn issuers give tokens to people for the applications registered with
+	// them; at the others whoever asks names the audience.
+	signIn bool
 }
 
 // subjectClaim names a customer by the text from begin to the first end: in
@@ -25,35 +28,43 @@ var sharedIssuers = []sharedIssuer{
 		{"repository_owner", "", ""},
 		{"repository_owner_id", "", ""},
 		{"job_workflow_ref", "", "/"},
-	}},
+	}, false},
 	{"gitlab.com", []subjectClaim{
 		{"sub", "project_path:", "/"}, {"project_path", "", "/"}, {"project_id", "", ""}, {"namespace_path", "", ""}, {"namespace_id", "", ""},
-	}},
-	{"app.terraform.io", []subjectClaim{{"sub", "organization:", ":"}, {"terraform_organization_id", "", ""}}},
-	{"oidc.circleci.com/org/*", []subjectClaim{{"sub", "org/", "/"}}},
-	{"agent.buildkite.com", []subjectClaim{{"sub", "organization:", ":"}, {"organization_id", "", ""}}},
-	{"api.bitbucket.org/2.0/workspaces/*", []subjectClaim{{"sub", "{", "}"}}},
-	{"kubernetes.default.svc", []subjectClaim{{"sub", "system:serviceaccount:", ":"}}},
-	{"kubernetes.default.svc.cluster.local", []subjectClaim{{"sub", "system:serviceaccount:", ":"}}},
-	{"accounts.google.com", []subjectClaim{{"sub", "", ""}}},
-	{"login.microsoftonline.com/common/*", []subjectClaim{{"sub", "", ""}, {"oid", "", ""}}},
-	{"appleid.apple.com", []subjectClaim{{"sub", "", ""}}},
-	{"www.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}},
-	{"cognito-identity.amazonaws.com", []subjectClaim{{"aud", "", ""}, {"sub", "", ""}}}, // the pool, in this installation too
-	{"vstoken.actions.githubusercontent.com", []subjectClaim{{"sub", "", ""}}},
-	{"oidc-configuration.audit-log.githubusercontent.com", []subjectClaim{{"sub", "", ""}}},
-	{"oidc.codefresh.io", []subjectClaim{{"sub", "account:", ":"}}},
-	{"studio.datachain.ai/api", []subjectClaim{{"sub", "credentials:", "/"}}},
-	{"scalr.io", []subjectClaim{{"sub", "account:", ":"}}},
-	{"tokens.cloud.shisho.dev", []subjectClaim{{"sub", "job:", ":"}}},
-	{"proidc.upbound.io", []subjectClaim{{"sub", "mcp:", "/"}}},
-	{"api.pulumi.com/oidc", []subjectClaim{{"aud", "", ""}}},
-	{"sandboxes.cloud", []subjectClaim{{"aud", "", ""}}},
-	{"oidc.vercel.com", []subjectClaim{{"aud", "", ""}}},
-	{"graph.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}},
-	{"www.amazon.com", []subjectClaim{{"sub", "", ""}, {"user_id", "", ""}}},
+	}, false},
+	{"app.terraform.io", []subjectClaim{{"sub", "organization:", ":"}, {"terraform_organization_id", "", ""}}, false},
+	{"oidc.circleci.com/org/*", []subjectClaim{{"sub", "org/", "/"}}, false},
+	{"agent.buildkite.com", []subjectClaim{{"sub", "organization:", ":"}, {"organization_id", "", ""}}, false},
+	{"api.bitbucket.org/2.0/workspaces/*", []subjectClaim{{"sub", "{", "}"}}, false},
+	{"kubernetes.default.svc", []subjectClaim{{"sub", "system:serviceaccount:", ":"}}, false},
+	{"kubernetes.default.svc.cluster.local", []subjectClaim{{"sub", "system:serviceaccount:", ":"}}, false},
+	{"accounts.google.com", []subjectClaim{{"sub", "", ""}}, true},
+	{"login.microsoftonline.com/common/*", []subjectClaim{{"sub", "", ""}, {"oid", "", ""}}, true},
+	{"appleid.apple.com", []subjectClaim{{"sub", "", ""}}, true},
+	{"www.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}, true},
+	{"cognito-identity.amazonaws.com", []subjectClaim{{"aud", "", ""}, {"sub", "", ""}}, false}, // the pool, in this installation too
+	{"vstoken.actions.githubusercontent.com", []subjectClaim{{"sub", "", ""}}, false},
+	{"oidc-configuration.audit-log.githubusercontent.com", []subjectClaim{{"sub", "", ""}}, false},
+	{"oidc.codefresh.io", []subjectClaim{{"sub", "account:", ":"}}, false},
+	{"studio.datachain.ai/api", []subjectClaim{{"sub", "credentials:", "/"}}, false},
+	{"scalr.io", []subjectClaim{{"sub", "account:", ":"}}, false},
+	{"tokens.cloud.shisho.dev", []subjectClaim{{"sub", "job:", ":"}}, false},
+	{"proidc.upbound.io", []subjectClaim{{"sub", "mcp:", "/"}}, false},
+	{"api.pulumi.com/oidc", []subjectClaim{{"aud", "", ""}}, false},
+	{"sandboxes.cloud", []subjectClaim{{"aud", "", ""}}, false},
+	{"oidc.vercel.com", []subjectClaim{{"aud", "", ""}}, false},
+	{"graph.facebook.com", []subjectClaim{{"sub", "", ""}, {"id", "", ""}}, true},
+	{"www.amazon.com", []subjectClaim{{"sub", "", ""}, {"user_id", "", ""}}, true},
 	// Microsoft Sentinel: AWS has the session named after the workspace.
-	{"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", []subjectClaim{{"sub", "", ""}, {"sts:rolesessionname", "", ""}}},
+	{"sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", []subjectClaim{{"sub", "", ""}, {"sts:rolesessionname", "", ""}}, false},
+}
+
+// AnyAudience reports whether an issuer (without scheme) signs tokens with the
+// audience that whoever asks names: being meant for somebody, such a token says
+// nothing of whom it comes from.
+func AnyAudience(host string) bool {
+	shared := findShared(host)
+	return shared != nil && !shared.signIn
 }
 
 func findShared(host string) *sharedIssuer {
