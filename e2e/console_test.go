@@ -15,7 +15,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-	"github.com/pquerna/otp/totp"
 )
 
 // TestConsole goes through the pages for people in a browser, as people do.
@@ -32,6 +31,9 @@ func TestConsole(t *testing.T) {
 		{"ended sessions", (*consoleSite).endedSessions},
 		{"ending one's own", (*consoleSite).endsOwnSessions},
 		{"without scripts", (*consoleSite).withoutScripts},
+		{"passkeys", (*consoleSite).passkeys},
+		{"invited", (*consoleSite).invited},
+		{"another provider", (*consoleSite).byAnotherProvider},
 		{"stored page", (*consoleSite).storedPageSeesNothing},
 	} {
 		t.Run(v.name, func(t *testing.T) { v.run(s, t) })
@@ -50,14 +52,7 @@ func (s *consoleSite) authenticatorAndKeys(t *testing.T) {
 	v.at("/security")
 	v.pressNamed("Set up an authenticator")
 	v.at("/security/authenticator", "Scan the code")
-	seed, now := v.text("#seed"), time.Now()
-	code := func(steps int) string {
-		out, err := totp.GenerateCode(seed, now.Add(time.Duration(steps)*totpStep*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
+	code := codesOf(v)
 	v.fill("code", "000000")
 	v.pressNamed("Turn it on")
 	v.at("/security/authenticator/confirm", "That code is not right", "It is not shown twice")

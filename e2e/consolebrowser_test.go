@@ -16,7 +16,9 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
 )
 
 // consolePassword is that of the people of consolePeople.
@@ -29,9 +31,18 @@ const (
 	visitTimeout   = 2 * time.Minute
 )
 
+// partners is a realm whose people come by another provider.
+const partners = "partners"
+
 // consolePeople are the site of the console's tests: everybody comes from the
 // realm of the demo, and most subtests have a person of their own.
-const consolePeople = `users:
+const consolePeople = `realms:
+  - name: partners
+    account: "ACCOUNT"
+    algorithm: ES256
+    scope: email
+    logins: [{name: example, issuer: "ISSUER", client_id: daypass, client_secret: not-a-secret, ca_bundle: {file: "CA"}}]
+users:
   - {account: "ACCOUNT", name: testuser, realm: shasta, email: testuser@example.com, email_verified: true, client_roles: {shasta: [admin]}, pool_groups: [api_readonly],
      managed_policies: ["arn:aws:iam::aws:policy/AmazonS3FullAccess"],
      inline_policies: {reports: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sts:AssumeRole", Resource: "arn:aws:iam::ACCOUNT:role/reports-reader"}]}}}
@@ -50,7 +61,8 @@ type consoleSite struct {
 func newConsoleSite(t *testing.T) *consoleSite {
 	t.Helper()
 	browser := newBrowserFor(t, consoleTimeout)
-	s := Start(t)
+	issuer := startIssuer(t)
+	s := StartWith(t, []string{"DAYPASS_EGRESS_EXEMPT=" + issuer.Host()})
 	var people strings.Builder
 	for _, p := range []struct{ name, more string }{
 		{"alice", ""}, {"bob", ""}, {"carol", ""}, {"dave", ""}, {"erin", ""},
@@ -58,7 +70,7 @@ func newConsoleSite(t *testing.T) *consoleSite {
 	} {
 		fmt.Fprintf(&people, "  - {account: %q, name: %s, realm: shasta, email: %[2]s@example.com, email_verified: true, password: %q%s}\n", s.AccountID, p.name, consolePassword, p.more)
 	}
-	s.Apply(t, strings.NewReplacer("ACCOUNT", s.AccountID, "PEOPLE\n", people.String()).Replace(consolePeople))
+	s.Apply(t, strings.NewReplacer("ACCOUNT", s.AccountID, "ISSUER", issuer.URL, "CA", s.NewClient(t).Write("ca.pem", issuer.CA), "PEOPLE\n", people.String()).Replace(consolePeople))
 	return &consoleSite{s, browser}
 }
 
@@ -86,14 +98,19 @@ func (s *consoleSite) visitor(t *testing.T) *visitor {
 	v := &visitor{t: t, site: s, ctx: ctx, profile: profile}
 	chromedp.ListenTarget(ctx, v.listen)
 	v.run(log.Enable(), chromedp.EmulateViewport(1280, 900))
-	t.Cleanup(func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		for _, trouble := range v.troubles {
-			t.Errorf("the browser complains: %s", trouble)
-		}
-	})
+	t.Cleanup(v.complaints)
 	return v
+}
+
+// complaints reports what the browser complained of since the last time.
+func (v *visitor) complaints() {
+	v.t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, trouble := range v.troubles {
+		v.t.Errorf("the browser complains: %s", trouble)
+	}
+	v.troubles = nil
 }
 
 // window opens a window with cookies of its own. A new browser context has no
@@ -158,12 +175,8 @@ func (v *visitor) shown() (text string) {
 // to opens a page of the console, by typing its address.
 func (v *visitor) to(path string) {
 	v.t.Helper()
-	if _, err := chromedp.RunResponse(v.ctx, chromedp.Navigate(v.site.page(path))); err != nil {
-		v.t.Fatalf("%s: %v", path, err)
-	}
+	v.open(strings.TrimSuffix(v.site.ConsoleURL, "/") + path)
 }
-
-func (s *consoleSite) page(path string) string { return strings.TrimSuffix(s.ConsoleURL, "/") + path }
 
 // press clicks on what leads to another page.
 func (v *visitor) press(selector string) {
@@ -205,6 +218,38 @@ func (v *visitor) text(selector string) (text string) {
 	return text
 }
 
+// invite makes a one-time link for somebody, as an operator does.
+func (s *consoleSite) invite(t *testing.T, verb, name, realm string) string {
+	t.Helper()
+	out := s.NewClient(t).OK(s.binary, "user", verb, name, "--data", s.Data, "--account", s.AccountID, "--realm", realm, "--json")
+	link := decode[struct{ Link string }](t, out).Link
+	if !strings.HasPrefix(link, s.ConsoleURL+"welcome?") {
+		t.Fatalf("the link is %q", out)
+	}
+	return link
+}
+
+// open opens any address.
+func (v *visitor) open(address string) {
+	v.t.Helper()
+	if _, err := chromedp.RunResponse(v.ctx, chromedp.Navigate(address)); err != nil {
+		v.t.Fatalf("%s: %v", address, err)
+	}
+}
+
+// device gives the browser an authenticator that makes passkeys, and knows its
+// owner.
+func (v *visitor) device() {
+	v.t.Helper()
+	v.run(webauthn.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := webauthn.AddVirtualAuthenticator(&webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		}).Do(ctx)
+		return err
+	}))
+}
+
 // at demands to be on a page of the console, whose text has certain words.
 func (v *visitor) at(path string, words ...string) {
 	v.t.Helper()
@@ -220,6 +265,20 @@ func (v *visitor) at(path string, words ...string) {
 		if !strings.Contains(text, w) {
 			v.t.Fatalf("no %q on %s:\n%s", w, path, text)
 		}
+	}
+}
+
+// codesOf reads the secret of a new authenticator from the page, and returns
+// what makes its codes, by their distance from now in steps.
+func codesOf(v *visitor) func(steps int) string {
+	v.t.Helper()
+	seed, now := v.text("#seed"), time.Now()
+	return func(steps int) string {
+		code, err := totp.GenerateCode(seed, now.Add(time.Duration(steps)*totpStep*time.Second))
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		return code
 	}
 }
 

@@ -12,19 +12,23 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 )
 
 // foreignIssuer is an OIDC issuer of somebody else, on this machine: discovery
-// and keys over TLS, under a certificate that only the site file knows.
+// and keys over TLS, under a certificate that only the site file knows. Browsers
+// that it is asked to log in are foreignPerson's.
 type foreignIssuer struct {
 	t   testing.TB
 	URL string // without a slash at its end
 	CA  string // PEM
 	key *ecdsa.PrivateKey
 }
+
+const foreignPerson = "sam@partner.example"
 
 func startIssuer(t testing.TB) *foreignIssuer {
 	t.Helper()
@@ -45,7 +49,10 @@ func startIssuer(t testing.TB) *foreignIssuer {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", answer(func() any {
-		return map[string]any{"issuer": f.URL, "jwks_uri": f.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}}
+		return map[string]any{
+			"issuer": f.URL, "jwks_uri": f.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"},
+			"authorization_endpoint": f.URL + "/authorize", "token_endpoint": f.URL + "/token",
+		}
 	}))
 	mux.HandleFunc("GET /keys", answer(func() any {
 		return map[string]any{"keys": []any{map[string]string{
@@ -53,6 +60,23 @@ func startIssuer(t testing.TB) *foreignIssuer {
 			"x": base64.RawURLEncoding.EncodeToString(point[1:33]), "y": base64.RawURLEncoding.EncodeToString(point[33:]),
 		}}}
 	}))
+	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		code := url.Values{"nonce": {q.Get("nonce")}, "aud": {q.Get("client_id")}}.Encode()
+		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		code, err := url.ParseQuery(r.FormValue("code"))
+		if err != nil {
+			http.Error(w, `{"error": "invalid_grant"}`, http.StatusBadRequest)
+			return
+		}
+		answer(func() any {
+			return map[string]any{"access_token": "unused", "token_type": "Bearer", "id_token": f.Token(map[string]any{
+				"sub": foreignPerson, "email": foreignPerson, "email_verified": true, "aud": code.Get("aud"), "nonce": code.Get("nonce"),
+			})}
+		})(w, r)
+	})
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	f.URL = server.URL
