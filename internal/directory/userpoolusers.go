@@ -88,6 +88,9 @@ type NewPoolUser struct {
 	Name       string
 	Password   identity.Secret // temporary
 	Attributes map[string]string
+	// Again gives the temporary password to a user that is there and has not
+	// logged in yet (MessageAction RESEND).
+	Again bool
 }
 
 // CreatePoolUser makes a user that only the pool knows (Cognito
@@ -105,6 +108,9 @@ func (d *Directory) CreatePoolUser(ctx context.Context, c *identity.Caller, pool
 		MustChangePassword: true, CreatedAt: d.clock.Now().UTC(),
 	}
 	u.ModifiedAt = u.CreatedAt
+	if in.Again {
+		return d.inviteAgain(ctx, c, realm, in)
+	}
 	if err := checkPoolUserName(u.Name); err != nil {
 		return out, err
 	}
@@ -150,6 +156,45 @@ func (d *Directory) CreatePoolUser(ctx context.Context, c *identity.Caller, pool
 	if identity.KindOf(err) == identity.KindAlreadyExists {
 		err = poolUserExists()
 	}
+	return out, err
+}
+
+// inviteAgain is CreatePoolUser for a user that is there. KindNotFound;
+// KindValidation ("UnsupportedUserStateException") for one that has a password
+// of its own.
+func (d *Directory) inviteAgain(ctx context.Context, c *identity.Caller, realm *identity.Realm, in NewPoolUser) (PoolUser, error) {
+	var out PoolUser
+	r := d.db.Current(ctx)
+	u, err := poolUserOf(r, realm, in.Name)
+	if err != nil {
+		return out, err
+	}
+	acc, err := store.Accounts.Get(r, realm.AccountID)
+	if err != nil {
+		return out, err
+	}
+	var made *newPassword
+	if in.Password != "" {
+		if made, err = d.makePassword(ctx, acc, realm, *u, in.Password); err != nil {
+			return out, err
+		}
+	}
+	err = d.inUserPool(ctx, c, "AdminCreateUser", realm.PoolID(), map[string]string{"username": clip(u.Name), "messageAction": "RESEND"}, func(tx store.Tx, realm *identity.Realm) error {
+		now, err := poolUserOf(tx, realm, in.Name)
+		if err != nil {
+			return err
+		}
+		if out, err = poolUserStatus(tx, now); err != nil {
+			return err
+		}
+		if !now.Local || out.Status != StatusForceChange {
+			return coded(identity.KindValidation, "UnsupportedUserStateException", "Resend not possible. "+clip(now.Name)+" status is not "+StatusForceChange)
+		}
+		if made == nil {
+			return nil
+		}
+		return d.putPassword(tx, now, made, true)
+	})
 	return out, err
 }
 

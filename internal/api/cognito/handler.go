@@ -46,7 +46,11 @@ type Config struct {
 	// Identities and IdentityPools serve identity pools.
 	Identities    Identities
 	IdentityPools IdentityPools
-	Log           *slog.Logger
+	// UserPools, PoolUsers and PoolGroups manage user pools.
+	UserPools  UserPools
+	PoolUsers  PoolUsers
+	PoolGroups PoolGroups
+	Log        *slog.Logger
 }
 
 // Handler answers every request that was routed to cognito-idp or
