@@ -156,7 +156,7 @@ func (c *core) dialects(s *server) error {
 	if err := c.openGateway(s); err != nil {
 		return err
 	}
-	pools := cognito.New(cognito.Config{Access: c.access, SignIn: c.issuer, People: c.access, Self: c.directory, Identities: c.issuer, IdentityPools: c.directory, UserPools: c.directory, PoolUsers: c.directory, PoolGroups: c.directory, Log: s.Log})
+	pools := cognito.New(cognito.Config{Access: c.access, SignIn: c.issuer, People: c.access, Self: c.directory, Identities: c.issuer, IdentityPools: c.directory, UserPools: c.directory, PoolUsers: c.directory, PoolGroups: c.directory, AdminSignIn: c.issuer, Log: s.Log})
 	c.handlers = map[string]http.Handler{
 		serviceS3: c.gateway,
 		serviceSTS: sts.New(sts.Config{

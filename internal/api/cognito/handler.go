@@ -46,11 +46,13 @@ type Config struct {
 	// Identities and IdentityPools serve identity pools.
 	Identities    Identities
 	IdentityPools IdentityPools
-	// UserPools, PoolUsers and PoolGroups manage user pools.
-	UserPools  UserPools
-	PoolUsers  PoolUsers
-	PoolGroups PoolGroups
-	Log        *slog.Logger
+	// UserPools, PoolUsers and PoolGroups manage user pools; AdminSignIn logs
+	// their users in.
+	UserPools   UserPools
+	PoolUsers   PoolUsers
+	PoolGroups  PoolGroups
+	AdminSignIn AdminSignIn
+	Log         *slog.Logger
 }
 
 // Handler answers every request that was routed to cognito-idp or
@@ -98,7 +100,7 @@ type service struct {
 
 // services are the tables of all areas.
 var services = map[string]service{
-	TargetIDP:      {access.ServiceCognitoIDP, tables(signInCalls, userCalls, softwareTokenCalls)},
+	TargetIDP:      {access.ServiceCognitoIDP, tables(signInCalls, userCalls, softwareTokenCalls, userPoolOperations, poolUserOperations, poolGroupOperations, adminSignInOperations)},
 	TargetIdentity: {access.ServiceCognitoIdentity, tables(identityOperations, identityPoolOperations)},
 }
 
