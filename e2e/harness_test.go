@@ -38,6 +38,11 @@ type Ready struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	} `json:"realms"`
+	Stax struct {
+		ConfigURL string `json:"config_url"`
+		AccessKey string `json:"access_key"`
+		SecretKey string `json:"secret_key"`
+	} `json:"stax"`
 	AdminURL string `json:"admin_url"`
 	TLSURL   string `json:"tls_url"`
 	CAFile   string `json:"ca_file"`
