@@ -37,6 +37,16 @@ type WebIdentity struct {
 	Claims   *Claims
 }
 
+// OwnMFA is when a second factor was shown (Unix ms) for a token of one of our
+// own realms; 0 without one, and for all others, whose word on it does not
+// count.
+func (w *WebIdentity) OwnMFA() int64 {
+	if w.OwnRealm == nil {
+		return 0
+	}
+	return w.Claims.MFAMS
+}
+
 // Claims are what is read of a JWT's payload.
 type Claims struct {
 	Issuer    string   `json:"iss"`

@@ -12,6 +12,7 @@ type PasswordGrant struct {
 	Client   ClientProof
 	Username string
 	Password identity.Secret
+	Code     identity.Secret // of the user's authenticator; "" when none is given
 	Scope    string
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"daypass/internal/audit"
-	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 	"daypass/internal/token"
@@ -69,7 +68,6 @@ func (i *Issuer) consoleLogin(ctx context.Context, realm string, r ConsoleLogin,
 // person is who proved to be one, on the way to a session of the console.
 type person struct {
 	login
-	code *authn.TOTPCode // nil when none was shown
 	// use uses up what was shown besides, or judges it again, in the transaction
 	// that yields a session.
 	use []func(store.Tx) error

@@ -38,7 +38,7 @@ func (i *Issuer) ownToken(ctx context.Context, realm string, raw identity.Secret
 		return nil, nil, bad(nil)
 	}
 	u, err := store.Lookup(ctx, i.db, store.Users, c.UserID)
-	if err != nil || permitUser(u, false) != nil || u.Realm != realm {
+	if err != nil || permitUser(u, c.MFAMS != 0) != nil || u.Realm != realm {
 		return nil, nil, bad(err)
 	}
 	lineage := identity.Lineage{{Kind: identity.LineagePrincipal, ID: c.UserID}, {Kind: identity.LineageLogin, ID: c.SessionID}}

@@ -56,7 +56,6 @@ type userPoolLogin struct {
 	app    *identity.PoolClient
 	name   string // as the client sent it
 	proofs []string
-	code   *authn.TOTPCode
 	// newPassword takes the place of the one that was proved.
 	newPassword *store.Password
 }

@@ -276,3 +276,48 @@ func TestAPITokensHaveOneDoor(t *testing.T) {
 		t.Errorf("with a rule of its own: %v", err)
 	}
 }
+
+// TestRealmSecondFactor: the realm's grant takes the code as a field, once, and
+// keys got by the token carry the factor.
+func TestRealmSecondFactor(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	_, seed := setUpDevice(t, s)
+	s.Clock.Advance(time.Minute)
+	grant := func(code string) (issue.TokenSet, error) {
+		return s.Issuer.Password(t.Context(), issue.PasswordGrant{
+			Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, Username: "mfa", Password: stacktest.TestPassword, Code: identity.Secret(code),
+		})
+	}
+	if _, err := grant(""); identity.KindOf(err) != identity.KindMFARequired {
+		t.Errorf("no code: %v", err)
+	}
+	if _, err := grant("000000"); identity.KindOf(err) != identity.KindInvalidCredentials {
+		t.Errorf("a wrong code: %v", err)
+	}
+	code := codeNow(t, s, seed)
+	set, err := grant(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := grant(code); identity.KindOf(err) != identity.KindInvalidCredentials {
+		t.Errorf("a used code: %v", err)
+	}
+	if _, err := s.Issuer.UserInfo(t.Context(), "shasta", set.AccessToken); err != nil {
+		t.Errorf("userinfo: %v", err)
+	}
+	again, err := s.Issuer.Refresh(t.Context(), issue.RefreshGrant{Realm: "shasta", Client: issue.ClientProof{ID: "shasta"}, RefreshToken: set.RefreshToken})
+	if err != nil || payloadOf(t, again.AccessToken)["dp_mfa"] != payloadOf(t, set.AccessToken)["dp_mfa"] || payloadOf(t, set.AccessToken)["dp_mfa"] == nil {
+		t.Errorf("refreshed: %v, dp_mfa %v", err, payloadOf(t, set.AccessToken)["dp_mfa"])
+	}
+	got, err := s.Issuer.WebIdentity(t.Context(), issue.WebIdentityRequest{
+		RoleARN: identity.RoleARN("aws", stacktest.AccountA, "/", stacktest.RoleName), RoleSessionName: "x", Token: again.AccessToken,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, _, err := s.Sessions.Open(t.Context(), got.Keys.AccessKeyID, got.Keys.SessionToken.Reveal())
+	if err != nil || !claims.MFA || claims.MFATime.IsZero() {
+		t.Errorf("the session keys: MFA %v, %v", claims.MFA, err)
+	}
+}

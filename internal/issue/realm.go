@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -60,6 +61,7 @@ type login struct {
 	// mfa says that a second factor was shown, mfaMS when (Unix ms, 0 for now).
 	mfa   bool
 	mfaMS int64
+	code  *authn.TOTPCode // that was shown in this call; nil for none
 }
 
 // Password is the password grant: KindInvalidCredentials for any wrong proof,
@@ -86,6 +88,12 @@ func (i *Issuer) password(ctx context.Context, g PasswordGrant, ev *audit.Event)
 		return TokenSet{}, err
 	}
 	describeUser(ev, l.user)
+	if l.code, err = i.authn.SecondFactor(ctx, l.user, l.realm, g.Code); err != nil {
+		return TokenSet{}, wrongCode(err)
+	}
+	if l.code != nil {
+		l.mfa, l.mfaMS = true, l.at.UnixMilli()
+	}
 	set, err := i.logIn(ctx, l, ev)
 	if err == nil {
 		i.access.PasswordUsed(l.user.ID)
@@ -173,7 +181,11 @@ func (i *Issuer) logIn(ctx context.Context, l *login, ev *audit.Event) (TokenSet
 			return TokenSet{}, err
 		}
 		ev.Issued("accessToken", set.AccessToken)
-		return set, i.audit.Record(ctx, *ev)
+		if l.code == nil {
+			return set, i.audit.Record(ctx, *ev)
+		}
+		_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error { return i.loginLive(tx, l) })
+		return set, err
 	}
 	return i.mintFamily(ctx, l, ev)
 }
@@ -224,14 +236,14 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 	expires := l.at.Add(time.Duration(l.realm.RefreshTokenSeconds) * time.Second).UTC()
 	family := &store.RefreshFamily{
 		ID: l.sid, Dialect: realmDialect, Issuer: l.realm.Name, ClientID: l.client.ID, UserID: l.user.ID, Scope: l.scope,
-		Lineage: l.lineage, Position: l.pos, LoginAt: l.at.UTC(), ExpiresAt: expires,
+		Lineage: l.lineage, Position: l.pos, LoginAt: l.at.UTC(), ExpiresAt: expires, MFAMS: l.mfaMS,
 	}
 	set.RefreshToken, set.RefreshExpiresIn = text, l.realm.RefreshTokenSeconds
 	ev.Issued("accessToken", set.AccessToken)
 	ev.Issued("refreshToken", set.RefreshToken)
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
-		if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
-			return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.login", Err: err}
+		if err := i.loginLive(tx, l); err != nil {
+			return err
 		}
 		if err := store.RefreshFamilies.Insert(tx, family); err != nil {
 			return err
@@ -242,6 +254,26 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 		return TokenSet{}, err
 	}
 	return set, nil
+}
+
+// loginLive judges a log-in again in the transaction that yields its tokens, and
+// uses its code up.
+func (i *Issuer) loginLive(tx store.Tx, l *login) error {
+	if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
+		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.login", Err: err}
+	}
+	if l.code == nil {
+		return nil
+	}
+	return wrongCode(l.code.Use(tx))
+}
+
+// wrongCode makes a wrong code a wrong proof like any other.
+func wrongCode(err error) error {
+	if identity.KindOf(err) == identity.KindAccessDenied {
+		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.login", Err: err}
+	}
+	return err
 }
 
 // mintAccess signs an access token.
@@ -260,7 +292,7 @@ func (i *Issuer) mintAccess(l *login) (TokenSet, error) {
 		Issuer: l.realm.IssuerURL(i.external), Audience: audience(l.client), Subject: l.user.Subject, Type: "Bearer",
 		Azp: l.client.ID, SessionState: l.sid, ACR: "1", Scope: l.scope, SID: l.sid,
 		EmailVerified: l.user.EmailVerified, Email: l.user.Email,
-		Incarnation: l.pos.Incarnation, Position: l.pos.N, UserID: l.user.ID, IssuedMS: now.UnixMilli(),
+		Incarnation: l.pos.Incarnation, Position: l.pos.N, UserID: l.user.ID, IssuedMS: now.UnixMilli(), MFAMS: l.mfaMS,
 	}
 	if l.user.Root {
 		claims.Tags = &tagsClaim{PrincipalTags: map[string][]string{"role": {identity.RootARN(acc.Partition, acc.ID)}}}
@@ -309,6 +341,8 @@ type accessClaims struct {
 	Position    uint64 `json:"dp_pos"`
 	UserID      string `json:"dp_uid"`
 	IssuedMS    int64  `json:"dp_ms"`
+	// When a second factor was shown, in ms.
+	MFAMS int64 `json:"dp_mfa,omitempty"`
 }
 
 type rolesClaim struct {

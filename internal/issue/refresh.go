@@ -65,6 +65,7 @@ func (i *Issuer) refresh(ctx context.Context, g RefreshGrant, ev *audit.Event) (
 		if l.user, err = store.Users.Get(tx, family.UserID); err != nil {
 			return notFoundAs(err, identity.KindInvalidGrant)
 		}
+		l.mfa, l.mfaMS = family.MFAMS != 0, family.MFAMS
 		if err := i.permitLogin(l); err != nil {
 			return &identity.Error{Kind: identity.KindInvalidGrant, Op: "issue.refresh", Err: err}
 		}

@@ -147,7 +147,7 @@ func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, _ identi
 		return nil, errNotTrusted
 	}
 	root, err := store.Lookup(ctx, i.db, store.Users, acc.ID)
-	if err != nil || !root.Root || root.ID != w.Claims.UserID || permitUser(root, false) != nil {
+	if err != nil || !root.Root || root.ID != w.Claims.UserID || permitUser(root, w.Claims.MFAMS != 0) != nil {
 		return nil, notTrusted(err)
 	}
 	if len(w.Claims.Audience) != 1 {
@@ -157,7 +157,7 @@ func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, _ identi
 	return &granted{
 		claims: token.SessionClaims{
 			Kind: identity.RootUser, AccountID: acc.ID, Partition: acc.Partition, PrincipalID: root.ID,
-			SourceIdentity: provider, ProviderARN: provider,
+			SourceIdentity: provider, ProviderARN: provider, MFA: w.OwnMFA() != 0, MFATime: timeMS(w.OwnMFA()),
 		},
 		maxLife: maxSessionLife, audience: w.Claims.Audience[0], provider: w.Issuer + tokenEndpointSuffix,
 		assumedID: rootAssumedRoleID, assumedARN: rootARN,
@@ -212,11 +212,20 @@ func (i *Issuer) permitRole(ctx context.Context, acc *identity.Account, arn iden
 		claims: token.SessionClaims{
 			Kind: identity.RoleSession, AccountID: acc.ID, Partition: acc.Partition, PrincipalID: role.ID,
 			SourceIdentity: source, ProviderARN: providerARN, Tags: tags.values, TransitiveKeys: tags.transitive,
+			MFA: w.OwnMFA() != 0, MFATime: timeMS(w.OwnMFA()),
 		},
 		maxLife: role.MaxSessionDuration, audience: aud, provider: w.Issuer,
 		assumedID:  role.ID + ":" + r.RoleSessionName,
 		assumedARN: identity.AssumedRoleARN(acc.Partition, acc.ID, role.Name, r.RoleSessionName),
 	}, nil
+}
+
+// timeMS is a time in Unix ms, 0 for none.
+func timeMS(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // tokenFacts are the session tags and the source identity of a token. In one of

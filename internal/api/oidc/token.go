@@ -73,7 +73,7 @@ func (h *Handler) password(c *call, client issue.ClientProof, f form) (issue.Tok
 		return issue.TokenSet{}, err
 	}
 	return h.issuer.Password(c.r.Context(), issue.PasswordGrant{
-		Realm: c.realm, Client: client, Username: username, Password: password, Scope: f["scope"],
+		Realm: c.realm, Client: client, Username: username, Password: password, Code: identity.Secret(f["totp"]), Scope: f["scope"],
 	})
 }
 
