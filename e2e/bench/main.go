@@ -3,7 +3,7 @@
 // start and memory, each beside the empty handler, the bare crypto or the store
 // reached directly of the same run, with ratio and budget.
 //
-//	make bench                       about six minutes
+//	make bench                       about seven minutes
 //	make bench BENCHFLAGS=-short     about three
 //
 // Ratios of one run compare between machines; absolute figures do not. Budgets
@@ -41,7 +41,7 @@ func main() {
 	}
 	p := plan{rounds: 5, duration: 500 * time.Millisecond, fresh: 400, starts: 5}
 	short := flag.Bool("short", false, "about three minutes: fewer and shorter rounds")
-	flag.StringVar(&p.only, "only", "", "one `group`: checked, issue, rates, password, gateway, bodies, start, bare")
+	flag.StringVar(&p.only, "only", "", "one `group`: checked, issue, rates, password, cognito, gateway, bodies, start, bare")
 	flag.StringVar(&p.root, "root", "..", "root `directory` of the repository")
 	flag.Parse()
 	if *short {
@@ -86,6 +86,7 @@ func run(p *plan) (err error) {
 		{"issue", b.issue},
 		{"rates", b.rates},
 		{"password", b.password},
+		{"cognito", b.cognito},
 		{"gateway", b.small},
 		{"bodies", b.large},
 		{"bare", b.bare},

@@ -142,6 +142,14 @@ type readyFile struct {
 		AccessKey string `json:"access_key_id"`
 		SecretKey string `json:"secret_access_key"`
 	} `json:"root"`
+	Realms map[string]struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	} `json:"realms"`
+	Stax struct {
+		AccessKey string `json:"access_key"`
+		SecretKey string `json:"secret_key"`
+	} `json:"stax"`
 }
 
 // startServer starts a daypass on the data directory of that name. Its log goes
