@@ -9,14 +9,16 @@ import (
 	"daypass/internal/store"
 )
 
-// poolIDOf is the ID of the user pool that an ARN names, or the ARN as it is,
-// which no pool has.
-func poolIDOf(arn string) string {
-	a, isARN := identity.ParseARN(arn)
-	if id, ok := strings.CutPrefix(a.Resource, "userpool/"); isARN && ok && a.Service == "cognito-idp" {
+// poolIDOf is the ID of the user pool that an ARN names, or what no pool has for
+// an ID.
+func poolIDOf(c *identity.Caller, arn string) string {
+	a, ok := identity.ParseARN(arn)
+	id, pool := strings.CutPrefix(a.Resource, "userpool/")
+	region, _, _ := strings.Cut(id, "_")
+	if ok && pool && a == (identity.ARN{Partition: c.Partition, Service: "cognito-idp", Region: region, Account: c.AccountID, Resource: a.Resource}) {
 		return id
 	}
-	return arn
+	return "(" + arn + ")"
 }
 
 // TagUserPool adds tags to a user pool, named by its ARN (Cognito TagResource).
@@ -36,7 +38,7 @@ func (d *Directory) UntagUserPool(ctx context.Context, c *identity.Caller, arn s
 }
 
 func (d *Directory) userPoolTags(ctx context.Context, c *identity.Caller, op, arn string, keys access.EntityKeys, change func(map[string]string) (map[string]string, error)) error {
-	id := poolIDOf(arn)
+	id := poolIDOf(c, arn)
 	return d.inUserPoolKeyed(ctx, c, op, id, nil, keys, func(tx store.Tx, realm *identity.Realm) error {
 		v, pool := *realm, *realm.Pool
 		v.Pool = &pool
@@ -52,7 +54,7 @@ func (d *Directory) userPoolTags(ctx context.Context, c *identity.Caller, op, ar
 // KindNotFound.
 func (d *Directory) UserPoolTags(ctx context.Context, c *identity.Caller, arn string) (map[string]string, error) {
 	var out map[string]string
-	err := d.readUserPool(ctx, c, "ListTagsForResource", poolIDOf(arn), func(_ store.Reader, realm *identity.Realm) error {
+	err := d.readUserPool(ctx, c, "ListTagsForResource", poolIDOf(c, arn), func(_ store.Reader, realm *identity.Realm) error {
 		out = realm.Pool.Tags
 		return nil
 	})
