@@ -32,7 +32,7 @@ func (authenticator) Authenticate(r *http.Request, svc access.Service, bodySHA25
 
 // newHandler is a handler over fakes, one per area.
 func newHandler(c cognito.Config) http.Handler {
-	c.Access, c.Identities, c.IdentityPools = authenticator{}, guests{}, guestPools{}
+	c.Access, c.SignIn, c.Identities, c.IdentityPools = authenticator{}, signers{}, guests{}, guestPools{}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
