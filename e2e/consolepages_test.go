@@ -1,13 +1,19 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -21,6 +27,7 @@ const (
 	// screenshotsEnv names the folder that pictures of the pages are written to.
 	screenshotsEnv = "DAYPASS_SCREENSHOTS"
 	narrowest      = 360 // pixels
+	listedTimeout  = 20 * time.Second
 )
 
 // consolePage is a page of the console, and how somebody comes to see it. Every
@@ -49,7 +56,6 @@ var consolePages = []consolePage{
 	{"error", "", "Nothing here", func(v *visitor) { v.to("/no/such/page") }},
 	{"welcome", "", "Welcome", func(v *visitor) { v.open(v.site.invite(v.t, "invite", "grace", partners)) }},
 	{"welcome-reset", "", "A new way to log in", func(v *visitor) { v.open(v.site.invite(v.t, "reset", "erin", "shasta")) }},
-	{"login-providers", "", "Log in", func(v *visitor) { v.to("/login?realm=" + partners) }},
 	{"foreign", "", "One more step", func(v *visitor) {
 		v.open(v.site.invite(v.t, "invite", "heidi", partners))
 		v.pressNamed("Use example")
@@ -67,7 +73,15 @@ var consolePages = []consolePage{
 		v.run(chromedp.SetValue("#role", "arn:aws:iam::"+v.site.AccountID+":role/reports-reader", chromedp.ByQuery))
 		v.pressNamed("Get keys")
 		v.site.whoami(v.t, v.keys())
-		v.to("/sessions")
+		for deadline := time.Now().Add(listedTimeout); ; {
+			v.to("/sessions")
+			if strings.Contains(v.text("main"), ":assumed-role/reports-reader/testuser") {
+				return
+			}
+			if time.Now().After(deadline) {
+				v.t.Fatalf("the role's keys are not listed\n%s", v.shown())
+			}
+		}
 	}},
 	{"again", "testuser", "Confirm that it is you", func(v *visitor) { v.to("/again?next=/profile") }},
 	{"security", "testuser", "Security", func(v *visitor) { v.to("/security") }},
@@ -290,6 +304,43 @@ func (l look) picture(kind string, width, height, most float64) {
 		if err != nil {
 			return err
 		}
+		if data, err = smaller(data); err != nil {
+			return err
+		}
 		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("console-%s-%s.png", l.name, kind)), data, 0o644)
 	}))
+}
+
+// smaller is the same picture in its 256 most frequent colours.
+func smaller(data []byte) ([]byte, error) {
+	shot, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	seen := map[color.RGBA]int{}
+	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(shot.At(x, y)).(color.RGBA) }
+	b := shot.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			seen[at(x, y)]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(seen), func(a, b color.RGBA) int { return seen[b] - seen[a] })
+	var palette color.Palette
+	for _, c := range frequent[:min(len(frequent), 256)] {
+		palette = append(palette, c)
+	}
+	nearest := map[color.RGBA]uint8{}
+	for c := range seen {
+		nearest[c] = uint8(palette.Index(c))
+	}
+	out := image.NewPaletted(b, palette)
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			out.SetColorIndex(x, y, nearest[at(x, y)])
+		}
+	}
+	var w bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&w, out)
+	return w.Bytes(), err
 }

@@ -5,7 +5,8 @@
 for (const t of document.querySelectorAll("time[data-local]")) {
   const at = new Date(t.dateTime);
   t.title = t.textContent;
-  t.textContent = at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const parts = [at.toLocaleDateString([], { dateStyle: "medium" }), at.toLocaleTimeString([], { timeStyle: "short" })];
+  t.textContent = parts.map((p) => p.replace(/\s/g, "\u00a0")).join(", "); // breaks in one place only
 }
 
 // Copy buttons. Without a clipboard (plain HTTP beyond this machine) the text
