@@ -65,8 +65,13 @@ func newConsoleSite(t *testing.T) *consoleSite {
 	s := StartWith(t, []string{"DAYPASS_EGRESS_EXEMPT=" + issuer.Host()})
 	var people strings.Builder
 	for _, p := range []struct{ name, more string }{
-		{"alice", ""}, {"bob", ""}, {"carol", ""}, {"dave", ""}, {"erin", ""},
-		{"newcomer", ", must_change_password: true"}, {"owing", ", mfa_required: true"},
+		{"alice", ""},
+		{"bob", ""},
+		{"carol", ""},
+		{"dave", ""},
+		{"erin", ""},
+		{"newcomer", ", must_change_password: true"},
+		{"owing", ", mfa_required: true"},
 	} {
 		fmt.Fprintf(&people, "  - {account: %q, name: %s, realm: shasta, email: %[2]s@example.com, email_verified: true, password: %q%s}\n", s.AccountID, p.name, consolePassword, p.more)
 	}

@@ -81,7 +81,10 @@ func TestSRPVectors(t *testing.T) {
 		S := srpShared(A, v, u, b)
 		key := srpKey(u, S)
 		for _, got := range []struct{ what, got, want string }{
-			{"v", v.Text(16), c.V}, {"B", B.Text(16), c.B}, {"u", u.Text(16), c.U}, {"S", S.Text(16), c.S},
+			{"v", v.Text(16), c.V},
+			{"B", B.Text(16), c.B},
+			{"u", u.Text(16), c.U},
+			{"S", S.Text(16), c.S},
 			{"K", hex.EncodeToString(key), c.K},
 			{"signature", base64.StdEncoding.EncodeToString(srpSignature(key, pool, c.UserIDForSRP, block, c.Timestamp)), c.Signature},
 		} {

@@ -106,7 +106,10 @@ func TestSRPRefusesHostileNumbers(t *testing.T) {
 		}
 	}
 	for _, answer := range []authn.SRPAnswer{
-		{Signature: ""}, {Signature: "!"}, {Signature: "AAAA"}, {Signature: strings.Repeat("A", 43) + "="},
+		{Signature: ""},
+		{Signature: "!"},
+		{Signature: "AAAA"},
+		{Signature: strings.Repeat("A", 43) + "="},
 		{Signature: strings.Repeat("A", 43) + "=", Timestamp: strings.Repeat("x", 1<<20)},
 	} {
 		ch, err := s.Authn.BeginSRP(t.Context(), realmOf(t, s), stacktest.TestUser, "1")

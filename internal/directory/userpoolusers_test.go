@@ -44,9 +44,15 @@ func TestPoolUsers(t *testing.T) {
 		t.Errorf("weak: %v", err)
 	}
 	for _, bad := range []directory.NewPoolUser{
-		{Name: ""}, {Name: "a b"}, {Name: "a/b"}, {Name: strings.Repeat("x", 129)}, {Name: "x", Attributes: map[string]string{"sub": "1"}},
-		{Name: "x", Attributes: map[string]string{"team": "blue"}}, {Name: "x", Attributes: map[string]string{"custom:": "blue"}},
-		{Name: "x", Attributes: map[string]string{"email": "nobody"}}, {Name: "x", Attributes: map[string]string{"name": strings.Repeat("x", 2049)}},
+		{Name: ""},
+		{Name: "a b"},
+		{Name: "a/b"},
+		{Name: strings.Repeat("x", 129)},
+		{Name: "x", Attributes: map[string]string{"sub": "1"}},
+		{Name: "x", Attributes: map[string]string{"team": "blue"}},
+		{Name: "x", Attributes: map[string]string{"custom:": "blue"}},
+		{Name: "x", Attributes: map[string]string{"email": "nobody"}},
+		{Name: "x", Attributes: map[string]string{"name": strings.Repeat("x", 2049)}},
 		{Name: "x", Attributes: map[string]string{"email_verified": "perhaps"}},
 	} {
 		_, err := d.CreatePoolUser(ctx, a, id, bad)

@@ -84,8 +84,10 @@ func (m *clientMember) over(c *identity.PoolClient) {
 		unit string
 		to   *int
 	}{
-		{m.AccessTokenValidity, units.AccessToken, &c.AccessTokenSeconds}, {m.IdTokenValidity, units.IdToken, &c.IDTokenSeconds},
-		{m.RefreshTokenValidity, units.RefreshToken, &c.RefreshTokenSeconds}, {m.AuthSessionValidity, "minutes", &c.AuthSessionSeconds},
+		{m.AccessTokenValidity, units.AccessToken, &c.AccessTokenSeconds},
+		{m.IdTokenValidity, units.IdToken, &c.IDTokenSeconds},
+		{m.RefreshTokenValidity, units.RefreshToken, &c.RefreshTokenSeconds},
+		{m.AuthSessionValidity, "minutes", &c.AuthSessionSeconds},
 	} {
 		if v.n != nil && *v.n > 0 { // 0 is the default
 			*v.to = *v.n * unitSeconds[v.unit]
@@ -95,8 +97,13 @@ func (m *clientMember) over(c *identity.PoolClient) {
 		from []string
 		to   *[]string
 	}{
-		{m.ReadAttributes, &c.ReadAttributes}, {m.WriteAttributes, &c.WriteAttributes}, {m.ExplicitAuthFlows, &c.AuthFlows}, {m.CallbackURLs, &c.CallbackURLs},
-		{m.LogoutURLs, &c.LogoutURLs}, {m.AllowedOAuthFlows, &c.OAuthFlows}, {m.AllowedOAuthScopes, &c.OAuthScopes},
+		{m.ReadAttributes, &c.ReadAttributes},
+		{m.WriteAttributes, &c.WriteAttributes},
+		{m.ExplicitAuthFlows, &c.AuthFlows},
+		{m.CallbackURLs, &c.CallbackURLs},
+		{m.LogoutURLs, &c.LogoutURLs},
+		{m.AllowedOAuthFlows, &c.OAuthFlows},
+		{m.AllowedOAuthScopes, &c.OAuthScopes},
 	} {
 		if l.from != nil {
 			*l.to = l.from
