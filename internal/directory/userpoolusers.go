@@ -205,13 +205,6 @@ func checkPoolUserName(name string) error {
 	return nil
 }
 
-// standardAttributes are those of OpenID Connect that a pool has besides sub and
-// e-mail.
-var standardAttributes = []string{
-	"address", "birthdate", "family_name", "gender", "given_name", "locale", "middle_name", "name", "nickname", "phone_number",
-	"phone_number_verified", "picture", "preferred_username", "profile", "updated_at", "website", "zoneinfo",
-}
-
 // setAttributes sets attributes of a user; an empty one is removed.
 func setAttributes(u *identity.User, set map[string]string) error {
 	u.Attributes = maps.Clone(u.Attributes)
@@ -220,7 +213,6 @@ func setAttributes(u *identity.User, set map[string]string) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		value := set[name]
-		custom := strings.HasPrefix(name, "custom:") && nameRE.MatchString(strings.TrimPrefix(name, "custom:"))
 		switch {
 		case len(name) > maxAttributeName || len(value) > maxAttributeValue || strings.ContainsRune(value, 0):
 			return invalid("An attribute has a name of up to %d bytes and a value of up to %d.", maxAttributeName, maxAttributeValue)
@@ -237,7 +229,7 @@ func setAttributes(u *identity.User, set map[string]string) error {
 				return invalid("Invalid user attributes: email_verified: must be true or false")
 			}
 			u.EmailVerified = on
-		case !custom && !slices.Contains(standardAttributes, name):
+		case !identity.IsCustomAttribute(name) && !slices.Contains(identity.StandardAttributes, name):
 			return invalid("Attributes did not conform to the schema: %s: Attribute does not exist in the schema.", clip(name))
 		case value == "":
 			delete(u.Attributes, name)

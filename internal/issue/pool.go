@@ -56,8 +56,6 @@ type userPoolLogin struct {
 	app    *identity.PoolClient
 	name   string // as the client sent it
 	proofs []string
-	// newPassword takes the place of the one that was proved.
-	newPassword *store.Password
 }
 
 // PoolLogin begins a log-in. KindInvalidCredentials for any wrong proof, with

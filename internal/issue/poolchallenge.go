@@ -44,8 +44,6 @@ func (i *Issuer) poolOwes(ctx context.Context, l *userPoolLogin) (challenge stri
 	}
 	parameters = map[string]string{"USER_ID_FOR_SRP": l.user.Subject}
 	switch {
-	case l.newPassword != nil:
-		return "", nil, nil
 	case owed && !l.mfa && l.user.Token != nil:
 		return "", nil, &identity.Error{Kind: identity.KindMFARequired, Op: "issue.permit"}
 	case owed && !l.mfa && len(devices) > 0:
@@ -138,12 +136,17 @@ func (i *Issuer) resume(ctx context.Context, l *userPoolLogin, challenge string,
 	describeUser(ev, l.user)
 	l.name, l.proofs, l.at, l.pos, l.passwordSince = s.Name, s.Proofs, time.UnixMilli(s.ProvedMS), s.Position, s.Since
 	l.mfa, l.mfaMS, l.code = s.MFAMS != 0, s.MFAMS, s.Code
-	// What was revoked meanwhile ends the log-in at each step.
-	lineage := identity.Lineage{{Kind: identity.LineagePrincipal, ID: l.user.ID, IssuedMS: s.ProvedMS}}
-	if i.access.LineageLive(i.db.Current(ctx), l.user.AccountID, lineage, l.pos, l.at) != nil {
-		return nil, errPoolSession
+	return s, i.stillProved(i.db.Current(ctx), l)
+}
+
+// stillProved judges a log-in on its way again: what was revoked meanwhile ends
+// it at each step.
+func (i *Issuer) stillProved(r store.Reader, l *userPoolLogin) error {
+	lineage := identity.Lineage{{Kind: identity.LineagePrincipal, ID: l.user.ID, IssuedMS: l.at.UnixMilli()}}
+	if i.access.LineageLive(r, l.user.AccountID, lineage, l.pos, l.at) != nil {
+		return errPoolSession
 	}
-	return s, nil
+	return nil
 }
 
 // resumeAnswer is resume for an answer, which names the user again.
@@ -228,13 +231,37 @@ func (i *Issuer) poolNewPassword(ctx context.Context, l *userPoolLogin, r *PoolA
 	if same {
 		return PoolOutcome{}, authn.PasswordViolation("The new password is the old one.")
 	}
-	// The log-in begins anew with it: what began before ends.
-	now := i.clock.Now()
-	if l.newPassword, err = i.authn.NewPassword(ctx, u.ID, l.realm.PoolName, u.Subject, password, now.UTC()); err != nil {
+	row, err := i.authn.NewPassword(ctx, u.ID, l.realm.PoolName, u.Subject, password, i.clock.Now().UTC())
+	if err != nil {
 		return PoolOutcome{}, err
 	}
-	l.user, l.at = u, now
+	if err := i.renew(ctx, l, u, row, *ev); err != nil {
+		return PoolOutcome{}, err
+	}
 	return i.poolProved(ctx, l, ev)
+}
+
+// renew sets a new password, with the attributes that came with it, and ends
+// what the user obtained before. The log-in begins anew where that ended: the
+// old password, shown in this very moment, yields nothing that lives on.
+func (i *Issuer) renew(ctx context.Context, l *userPoolLogin, u *identity.User, row *store.Password, ev audit.Event) error {
+	ev.ResponseElements = map[string]any{"passwordChanged": true}
+	pos, err := i.audit.Commit(ctx, i.db, ev, func(tx store.Tx) error {
+		if err := i.stillProved(tx, l); err != nil {
+			return err
+		}
+		if err := i.useShown(tx, l); err != nil {
+			return err
+		}
+		return i.putNewPassword(tx, l, u, row)
+	})
+	if err != nil {
+		return err
+	}
+	renewed := *u
+	renewed.MustChangePassword = false
+	l.user, l.passwordSince, l.at, l.pos, l.proofs, l.code = &renewed, row.ChangedAt, i.clock.Now(), pos, nil, nil
+	return nil
 }
 
 var attributeRE = regexp.MustCompile(`^[\pL\pM\pS\pN\pP]{1,32}$`)
@@ -255,9 +282,7 @@ func withAttributes(u *identity.User, app *identity.PoolClient, responses map[st
 		switch {
 		case !attributeRE.MatchString(name) || len(value) > 2048:
 			return nil, identity.NewError(identity.KindValidation, "issue.pool", "An attribute's name has 1 to 32 characters, its value at most 2048.")
-		case slices.Contains([]string{"sub", "email", "email_verified", "phone_number", "phone_number_verified"}, name) ||
-			strings.HasPrefix(name, "cognito:") || strings.HasPrefix(name, "dev:") ||
-			len(app.WriteAttributes) > 0 && !slices.Contains(app.WriteAttributes, name):
+		case !writable(app, name):
 			return nil, identity.NewError(identity.KindInvalidCredentials, "issue.pool", "A client attempted to write unauthorized attribute")
 		}
 		v.Attributes[name] = value
@@ -268,33 +293,43 @@ func withAttributes(u *identity.User, app *identity.PoolClient, responses map[st
 	return &v, nil
 }
 
+// writable says whether a user may set an attribute of itself by a client:
+// those of OpenID Connect that prove nothing, and, as at Amazon, custom ones
+// only where the client names them, since roles may hang on them.
+func writable(app *identity.PoolClient, name string) bool {
+	if identity.IsReservedClaim(name) || name == "phone_number" {
+		return false
+	}
+	if len(app.WriteAttributes) > 0 && !slices.Contains(app.WriteAttributes, name) {
+		return false
+	}
+	return slices.Contains(identity.StandardAttributes, name) || len(app.WriteAttributes) > 0 && identity.IsCustomAttribute(name)
+}
+
 // poolLive judges a log-in again in the transaction that yields its tokens, and
 // uses up what was shown.
 func (i *Issuer) poolLive(tx store.Tx, l *userPoolLogin) error {
 	if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.pool", Err: err}
 	}
-	if err := i.useProofs(tx, l.proofs); err != nil {
+	return i.useShown(tx, l)
+}
+
+// useShown uses up the states of a log-in, and its code.
+func (i *Issuer) useShown(tx store.Tx, l *userPoolLogin) error {
+	if err := i.useProofs(tx, l.proofs); err != nil || l.code == nil {
 		return err
 	}
-	if l.code != nil {
-		err := l.code.Use(tx)
-		if identity.KindOf(err) == identity.KindAccessDenied {
-			err = errCode("ExpiredCodeException", "Your software token has already been used once.", err)
-		}
-		if err != nil {
-			return err
-		}
+	err := l.code.Use(tx)
+	if identity.KindOf(err) == identity.KindAccessDenied {
+		err = errCode("ExpiredCodeException", "Your software token has already been used once.", err)
 	}
-	if l.newPassword == nil {
-		return nil
-	}
-	return i.putNewPassword(tx, l)
+	return err
 }
 
 // putNewPassword sets the password of a log-in, in the place of the one that was
 // proved, and ends what the user obtained before.
-func (i *Issuer) putNewPassword(tx store.Tx, l *userPoolLogin) error {
+func (i *Issuer) putNewPassword(tx store.Tx, l *userPoolLogin, to *identity.User, row *store.Password) error {
 	have, err := store.Passwords.Get(tx, l.user.ID)
 	if err != nil || !have.ChangedAt.Equal(l.passwordSince) {
 		return absentAs(err, errPoolSession)
@@ -304,19 +339,18 @@ func (i *Issuer) putNewPassword(tx store.Tx, l *userPoolLogin) error {
 		return absentAs(err, errPoolSession)
 	}
 	v := *u
-	v.MustChangePassword, v.Attributes, v.ModifiedAt = false, l.user.Attributes, l.at.UTC()
+	v.MustChangePassword, v.Attributes, v.ModifiedAt = false, to.Attributes, i.clock.Now().UTC()
 	if err := store.Users.Put(tx, &v); err != nil {
 		return err
 	}
-	if err := authn.PutPassword(tx, l.newPassword); err != nil {
+	if err := authn.PutPassword(tx, row); err != nil {
 		return err
 	}
-	return i.endBefore(tx, l, "password changed")
+	return i.endAll(tx, l, "password changed")
 }
 
-// endBefore ends what the user of a log-in obtained before it.
-func (i *Issuer) endBefore(tx store.Tx, l *userPoolLogin, reason string) error {
-	return i.access.Revoke(tx, identity.Revocation{
-		Kind: identity.LineagePrincipal, ID: l.user.ID, BeforeMS: l.at.UnixMilli(), Reason: reason,
-	})
+// endAll ends what the user of a log-in obtained so far. What goes on from there
+// has the position of the transaction.
+func (i *Issuer) endAll(tx store.Tx, l *userPoolLogin, reason string) error {
+	return i.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: l.user.ID, Reason: reason})
 }

@@ -133,6 +133,12 @@ func TestPoolNewPassword(t *testing.T) {
 	if _, err := answerTo(t, s, "stale", out, map[string]string{"NEW_PASSWORD": "quite another one", "userAttributes.email_verified": "true"}); identity.KindOf(err) != identity.KindInvalidCredentials {
 		t.Errorf("a verified address: %v", err)
 	}
+	// Roles hang on what tokens say: case does not count where claims are read.
+	for _, name := range []string{"Cognito:roles", "COGNITO:preferred_role", "cognito:groups", "DP_MFA", "Token_Use", "custom:department", "department", "https://aws.amazon.com/tags"} {
+		if _, err := answerTo(t, s, "stale", out, map[string]string{"NEW_PASSWORD": "quite another one", "userAttributes." + name: "1"}); identity.KindOf(err) != identity.KindInvalidCredentials {
+			t.Errorf("the attribute %s: %v", name, err)
+		}
+	}
 	done, err := answerTo(t, s, "stale", out, map[string]string{"NEW_PASSWORD": "quite another one", "userAttributes.name": "Stan Stale"})
 	if err != nil || done.Tokens == nil {
 		t.Fatalf("the new password: %v", err)
@@ -153,6 +159,68 @@ func TestPoolNewPassword(t *testing.T) {
 		if out, err := poolPassword(t, s, "stale", password); (err == nil && out.Tokens != nil) != want {
 			t.Errorf("%q afterwards: %v", password, err)
 		}
+	}
+}
+
+// TestClaimsOfAttributes: no attribute passes for a claim of ours.
+func TestClaimsOfAttributes(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	_, err := s.DB.Update(t.Context(), func(tx store.Tx) error {
+		u, err := store.Users.By(tx, "login", store.Join("shasta", stacktest.TestUser))
+		if err != nil {
+			return err
+		}
+		v := *u
+		v.Attributes = map[string]string{"COGNITO:ROLES": "r", "Cognito:preferred_role": "r", "Dp_Mfa": "1", "SUB": "x", "Aud": "x", "custom:team": "blue"}
+		return store.Users.Put(tx, &v)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := poolTokens(t, s)
+	claims := payloadOf(t, tokens.ID)
+	for _, name := range []string{"COGNITO:ROLES", "Cognito:preferred_role", "Dp_Mfa", "SUB", "Aud"} {
+		if v, ok := claims[name]; ok {
+			t.Errorf("the claim %s is %v", name, v)
+		}
+	}
+	if claims["custom:team"] != "blue" {
+		t.Errorf("custom:team is %v", claims["custom:team"])
+	}
+	if _, err := s.Access.UserToken(t.Context(), tokens.Access); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefreshedTokensEndWithTheirLogin: what ends log-ins by time ends what was
+// refreshed after that time too.
+func TestRefreshedTokensEndWithTheirLogin(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	first := poolTokens(t, s)
+	c, err := s.Access.UserToken(t.Context(), first.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(time.Minute)
+	before := s.Clock.Now().UnixMilli()
+	s.Clock.Advance(time.Minute)
+	again, err := poolFlow(t, s, first.Refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.DB.Update(t.Context(), func(tx store.Tx) error {
+		return s.Access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: c.PrincipalID, BeforeMS: before})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := poolFlow(t, s, first.Refresh); err == nil {
+		t.Error("the refresh token lives on")
+	}
+	if _, err := s.Access.UserToken(t.Context(), again.Tokens.Access); err == nil {
+		t.Error("the access token lives on")
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // which is shown once, and the session to go on with. KindInvalidCredentials for
 // a session that does not hold.
 func (i *Issuer) PoolEnrol(ctx context.Context, session identity.Secret) (seed, next identity.Secret, err error) {
-	next, err = i.setUp(ctx, "AssociateSoftwareToken", session, func(tx store.Tx, partition string, l *userPoolLogin) (err error) {
+	next, err = i.setUp(ctx, "AssociateSoftwareToken", session, false, func(tx store.Tx, partition string, l *userPoolLogin) (err error) {
 		seed, err = i.authn.EnrolTOTP(tx, partition, l.user)
 		return err
 	})
@@ -25,28 +25,26 @@ func (i *Issuer) PoolEnrol(ctx context.Context, session identity.Secret) (seed, 
 // VerifySoftwareToken); the session that it returns answers the challenge.
 // Errors as of PoolEnrol and authn.ConfirmTOTP.
 func (i *Issuer) PoolConfirm(ctx context.Context, session identity.Secret, code, name string) (identity.Secret, error) {
-	return i.setUp(ctx, "VerifySoftwareToken", session, func(tx store.Tx, partition string, l *userPoolLogin) error {
+	return i.setUp(ctx, "VerifySoftwareToken", session, true, func(tx store.Tx, partition string, l *userPoolLogin) error {
 		if err := i.authn.ConfirmTOTP(ctx, tx, partition, l.user, code, name); err != nil {
 			return err
 		}
-		// The log-in begins anew with it: what began before ends.
-		l.at = i.clock.Now()
-		l.mfa, l.mfaMS = true, l.at.UnixMilli()
-		return i.endBefore(tx, l, "factor changed")
+		return i.endAll(tx, l, "factor changed")
 	})
 }
 
-// setUp changes the devices of a user who owes a second factor and has none.
-func (i *Issuer) setUp(ctx context.Context, name string, session identity.Secret, fn func(store.Tx, string, *userPoolLogin) error) (identity.Secret, error) {
+// setUp changes the devices of a user who owes a second factor and has none;
+// shown says that fn takes a code, and the log-in begins anew with it.
+func (i *Issuer) setUp(ctx context.Context, name string, session identity.Secret, shown bool, fn func(store.Tx, string, *userPoolLogin) error) (identity.Secret, error) {
 	ev := audit.Event{Source: userPoolSource, Name: name}
-	next, err := i.setUpWith(ctx, session, &ev, fn)
+	next, err := i.setUpWith(ctx, session, &ev, shown, fn)
 	if err != nil {
 		i.refused(ctx, ev, err)
 	}
 	return next, err
 }
 
-func (i *Issuer) setUpWith(ctx context.Context, session identity.Secret, ev *audit.Event, fn func(store.Tx, string, *userPoolLogin) error) (identity.Secret, error) {
+func (i *Issuer) setUpWith(ctx context.Context, session identity.Secret, ev *audit.Event, shown bool, fn func(store.Tx, string, *userPoolLogin) error) (identity.Secret, error) {
 	s, _, err := i.readPool(session.Reveal(), base64.RawURLEncoding)
 	if err != nil {
 		return "", err
@@ -65,7 +63,10 @@ func (i *Issuer) setUpWith(ctx context.Context, session identity.Secret, ev *aud
 	if err != nil {
 		return "", err
 	}
-	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
+	pos, err := i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
+		if err := i.stillProved(tx, l); err != nil {
+			return err
+		}
 		have, err := store.MFADevices.List(tx, "user", store.Join(l.user.ID, ""), store.After{}, 1)
 		if err != nil {
 			return err
@@ -77,6 +78,10 @@ func (i *Issuer) setUpWith(ctx context.Context, session identity.Secret, ev *aud
 	})
 	if err != nil {
 		return "", err
+	}
+	if shown {
+		l.at, l.pos, l.mfa = i.clock.Now(), pos, true
+		l.mfaMS = l.at.UnixMilli()
 	}
 	return i.sealLogin(l, challengeSetUp)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"daypass/internal/identity"
@@ -42,7 +41,7 @@ func (i *Issuer) signPool(l *userPoolLogin) (PoolTokens, error) {
 		c := claimSet{
 			"sub": l.user.Subject, "iss": l.realm.PoolIssuer(i.external), "token_use": use, "origin_jti": l.sid, "sid": l.sid, "event_id": event,
 			"auth_time": l.at.Unix(), "iat": now.Unix(), "exp": now.Unix() + int64(cmp.Or(life, userPoolTokenLife)), "jti": jti,
-			"dp_inc": l.pos.Incarnation, "dp_pos": l.pos.N, "dp_uid": l.user.ID, "dp_ms": now.UnixMilli(),
+			"dp_inc": l.pos.Incarnation, "dp_pos": l.pos.N, "dp_uid": l.user.ID, "dp_ms": l.provedMS(),
 		}
 		if l.mfaMS != 0 {
 			c["dp_mfa"] = l.mfaMS
@@ -93,11 +92,9 @@ func describePerson(c claimSet, u *identity.User, app *identity.PoolClient) {
 		return len(app.ReadAttributes) == 0 || slices.Contains(app.ReadAttributes, name)
 	}
 	for name, value := range u.Attributes {
-		if _, taken := c[name]; taken || !readable(name) || strings.HasPrefix(name, "cognito:") || strings.HasPrefix(name, "dp_") ||
-			slices.Contains([]string{"azp", "nbf", "acr", "amr", "client_id", "scope", "typ", "email_verified", "phone_number_verified", "events"}, name) {
-			continue
+		if readable(name) && !identity.IsReservedClaim(name) {
+			c[name] = value
 		}
-		c[name] = value
 	}
 	if u.Email != "" && readable("email") {
 		c["email"], c["email_verified"] = u.Email, u.EmailVerified

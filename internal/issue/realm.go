@@ -64,6 +64,18 @@ type login struct {
 	code  *authn.TOTPCode // that was shown in this call; nil for none
 }
 
+// provedMS is when the log-in that a token goes back to was proved (Unix ms),
+// however late the token is signed: a revocation by time that ends the one ends
+// the other.
+func (l *login) provedMS() int64 {
+	for _, a := range l.lineage {
+		if a.Kind == identity.LineagePrincipal && a.IssuedMS != 0 {
+			return a.IssuedMS
+		}
+	}
+	return l.at.UnixMilli()
+}
+
 // Password is the password grant: KindInvalidCredentials for any wrong proof,
 // KindPasswordExpired or KindMFARequired for a right one that is not enough.
 func (i *Issuer) Password(ctx context.Context, g PasswordGrant) (TokenSet, error) {
@@ -292,7 +304,7 @@ func (i *Issuer) mintAccess(l *login) (TokenSet, error) {
 		Issuer: l.realm.IssuerURL(i.external), Audience: audience(l.client), Subject: l.user.Subject, Type: "Bearer",
 		Azp: l.client.ID, SessionState: l.sid, ACR: "1", Scope: l.scope, SID: l.sid,
 		EmailVerified: l.user.EmailVerified, Email: l.user.Email,
-		Incarnation: l.pos.Incarnation, Position: l.pos.N, UserID: l.user.ID, IssuedMS: now.UnixMilli(), MFAMS: l.mfaMS,
+		Incarnation: l.pos.Incarnation, Position: l.pos.N, UserID: l.user.ID, IssuedMS: l.provedMS(), MFAMS: l.mfaMS,
 	}
 	if l.user.Root {
 		claims.Tags = &tagsClaim{PrincipalTags: map[string][]string{"role": {identity.RootARN(acc.Partition, acc.ID)}}}
@@ -336,7 +348,8 @@ type accessClaims struct {
 	EmailVerified     bool                  `json:"email_verified"`
 	PreferredUsername string                `json:"preferred_username,omitempty"`
 	Email             string                `json:"email,omitempty"`
-	// Private: where in the feed it was minted, for whom, and when in ms.
+	// Private: where in the feed it was minted, for whom, and when its log-in was
+	// proved in ms.
 	Incarnation string `json:"dp_inc"`
 	Position    uint64 `json:"dp_pos"`
 	UserID      string `json:"dp_uid"`
