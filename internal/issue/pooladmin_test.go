@@ -35,19 +35,19 @@ func TestAdminPoolLogin(t *testing.T) {
 		auth issue.PoolAuth
 		want identity.Kind
 	}{
-		{"a user", a, pool, auth(admin, stacktest.PoolClient, "test", stacktest.TestPassword), ""},
-		{"by the older name", a, pool, auth("ADMIN_NO_SRP_AUTH", stacktest.PoolClient, "test", stacktest.TestPassword), ""},
-		{"a wrong password", a, pool, auth(admin, stacktest.PoolClient, "test", "wrong"), identity.KindInvalidCredentials},
-		{"another account", b, pool, auth(admin, stacktest.PoolClient, "test", stacktest.TestPassword), identity.KindNotFound},
-		{"no pool", a, "us-east-1_Nowhere", auth(admin, stacktest.PoolClient, "test", stacktest.TestPassword), identity.KindNotFound},
-		{"no client", a, pool, auth(admin, "nobody", "test", stacktest.TestPassword), identity.KindNotFound},
+		{"a user", a, pool, auth(admin, stacktest.PoolClient, stacktest.TestUser, stacktest.TestPassword), ""},
+		{"by the older name", a, pool, auth("ADMIN_NO_SRP_AUTH", stacktest.PoolClient, stacktest.TestUser, stacktest.TestPassword), ""},
+		{"a wrong password", a, pool, auth(admin, stacktest.PoolClient, stacktest.TestUser, "wrong"), identity.KindInvalidCredentials},
+		{"another account", b, pool, auth(admin, stacktest.PoolClient, stacktest.TestUser, stacktest.TestPassword), identity.KindNotFound},
+		{"no pool", a, "us-east-1_Nowhere", auth(admin, stacktest.PoolClient, stacktest.TestUser, stacktest.TestPassword), identity.KindNotFound},
+		{"no client", a, pool, auth(admin, "nobody", stacktest.TestUser, stacktest.TestPassword), identity.KindNotFound},
 	} {
 		out, err := s.Issuer.AdminPoolLogin(ctx, c.by, c.pool, c.auth)
 		if identity.KindOf(err) != c.want || (err == nil) != (out.Tokens != nil) {
 			t.Errorf("%s: %v, tokens %v", c.name, err, out.Tokens != nil)
 		}
 	}
-	if _, err := s.Issuer.PoolLogin(ctx, auth(admin, stacktest.PoolClient, "test", stacktest.TestPassword)); identity.KindOf(err) != identity.KindUnsupportedGrant {
+	if _, err := s.Issuer.PoolLogin(ctx, auth(admin, stacktest.PoolClient, stacktest.TestUser, stacktest.TestPassword)); identity.KindOf(err) != identity.KindUnsupportedGrant {
 		t.Errorf("without a signature: %v", err)
 	}
 	if lines := s.AuditLines(t); !strings.Contains(lines, `"AdminInitiateAuth"`) || !strings.Contains(lines, `"calledBy":"`+a.ARN+`"`) {
