@@ -62,11 +62,16 @@ func (a answer) code() string {
 	if xml.Unmarshal(a.body, &e) == nil && (e.XMLName.Local == "Error" || e.XMLName.Local == "ErrorResponse") {
 		return e.Code + e.Inner
 	}
+	if kind := a.header.Get("X-Amzn-Errortype"); kind != "" {
+		code, _, _ := strings.Cut(kind, ":")
+		return code
+	}
 	var j struct {
 		Error string `json:"error"`
+		Type  string `json:"__type"`
 	}
 	if json.Unmarshal(a.body, &j) == nil {
-		return j.Error
+		return j.Error + j.Type
 	}
 	return ""
 }
@@ -178,6 +183,10 @@ func (r *rig) try(c call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return read(resp)
+}
+
+func read(resp *http.Response) (answer, error) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return answer{resp.StatusCode, resp.Header, b}, err

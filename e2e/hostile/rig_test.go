@@ -39,10 +39,15 @@ type rig struct {
 
 // readyFacts are what the tests read of the ready file.
 type readyFacts struct {
-	URL       string `json:"url"`
-	AdminURL  string `json:"admin_url"`
-	AccountID string `json:"account_id"`
-	Root      struct {
+	URL        string `json:"url"`
+	AdminURL   string `json:"admin_url"`
+	ConsoleURL string `json:"console_url"`
+	AccountID  string `json:"account_id"`
+	Stax       struct {
+		AccessKey string `json:"access_key"`
+		SecretKey string `json:"secret_key"`
+	}
+	Root struct {
 		Email, Password string
 		AccessKeyID     string `json:"access_key_id"`
 		Secret          string `json:"secret_access_key"`
@@ -182,6 +187,7 @@ func (r *rig) searchLogs(raw []byte) {
 	r.secret("the root password", f.Root.Password)
 	r.secret("the root key's secret", f.Root.Secret)
 	r.secret("testuser's password", f.Realms["shasta"].Password)
+	r.secret("the API token's secret", f.Stax.SecretKey)
 	if found := signatureInLog.Find(raw); found != nil {
 		r.t.Errorf("the log holds %s", found)
 	}
