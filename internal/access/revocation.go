@@ -107,13 +107,6 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 	for _, r := range realms {
 		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds, r.LongestTokenSeconds))*time.Second+15*time.Minute)
 	}
-	clients, err := store.PoolClients.List(a.db.Snapshot(), "", "", store.After{}, 0)
-	if err != nil {
-		return err
-	}
-	for _, c := range clients {
-		life = max(life, time.Duration(max(c.AccessTokenSeconds, c.IDTokenSeconds, c.RefreshTokenSeconds))*time.Second+15*time.Minute)
-	}
 	now := a.clock.Now()
 	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()
 	if rev.Kind == identity.LineageWebIdentity || rev.Kind == identity.LineageProvider {

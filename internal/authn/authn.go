@@ -51,7 +51,8 @@ type Authn struct {
 	random   io.Reader
 	external string
 	guesses  *guesses
-	hashing  *hashing
+	hashing  *hashing // of argon2
+	powers   *hashing // of SRP: its first step needs no proof, and must starve nobody else
 	seen     *tokenCache
 	passkeys *relyingParty
 	foreign  *foreignIssuers
@@ -68,7 +69,7 @@ func New(o Options) (*Authn, error) {
 	}
 	a := &Authn{
 		db: o.DB, keys: o.Keyring, issuers: o.Issuers, clock: o.Clock, log: o.Log, random: o.Random,
-		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue), seen: newTokenCache(4096),
+		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue), powers: newHashing(o.HashWorkers, o.HashQueue), seen: newTokenCache(4096),
 		passkeys: newRelyingParty(o.ConsoleURL), foreign: newForeignIssuers(o.Web, o.ConsoleURL, o.Clock),
 	}
 	return a, nil

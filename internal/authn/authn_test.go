@@ -10,6 +10,26 @@ import (
 	"daypass/internal/identity"
 )
 
+// TestPowersStarveNoHash: whoever begins log-ins by SRP needs no proof, and holds
+// nobody up who shows a password.
+func TestPowersStarveNoHash(t *testing.T) {
+	t.Parallel()
+	a := &Authn{hashing: newHashing(1, 1), powers: newHashing(1, 1), random: zeroes{}}
+	busy, end := make(chan struct{}), make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() { _ = a.powers.run(t.Context(), func() { close(busy); <-end }) })
+	<-busy
+	a.powers.queue <- struct{}{} // who waits
+	if err := a.powers.run(t.Context(), func() {}); identity.KindOf(err) != identity.KindThrottled {
+		t.Errorf("a third power: got %v", err)
+	}
+	if _, err := a.HashPassword(t.Context(), "p"); err != nil {
+		t.Errorf("a hash meanwhile: %v", err)
+	}
+	close(end)
+	running.Wait()
+}
+
 func TestPHC(t *testing.T) {
 	t.Parallel()
 	a := &Authn{hashing: newHashing(1, 1), random: zeroes{}}

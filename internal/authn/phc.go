@@ -30,7 +30,7 @@ const (
 // they are hashed.
 const MaxPassword = 256
 
-// hashing bounds how many argon2 hashes and exponentiations run and how many
+// hashing bounds how many argon2 hashes, or powers of SRP, run and how many
 // wait, so that log-ins never take the processors away from checks, and
 // collects what hashes leave behind.
 type hashing struct {

@@ -65,7 +65,7 @@ func (a *Authn) BeginSRP(ctx context.Context, realm *identity.Realm, name, srpA 
 		return nil, &identity.Error{Kind: identity.KindInternal, Op: "authn.srp", Err: err}
 	}
 	var B *big.Int
-	if err := a.hashing.run(ctx, func() { B = srpPublic(v, new(big.Int).SetBytes(private)) }); err != nil {
+	if err := a.powers.run(ctx, func() { B = srpPublic(v, new(big.Int).SetBytes(private)) }); err != nil {
 		return nil, err
 	}
 	return &SRPChallenge{
@@ -93,7 +93,7 @@ func (a *Authn) FinishSRP(ctx context.Context, realm *identity.Realm, s *SRPStat
 	defer try.end()
 	u := new(big.Int).SetBytes(s.U)
 	var S *big.Int
-	err = a.hashing.run(ctx, func() {
+	err = a.powers.run(ctx, func() {
 		S = srpShared(new(big.Int).SetBytes(s.A), v, u, new(big.Int).SetBytes(s.Private))
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (a *Authn) verifyAPISecret(ctx context.Context, realm, name string, user *i
 		return false, err
 	}
 	ok := false
-	err = a.hashing.run(ctx, func() {
+	err = a.powers.run(ctx, func() {
 		got := new(big.Int).SetBytes(srpVerifier(row.SRPSalt, r.PoolName, who.Subject, secret))
 		var x, y [srpBytes]byte
 		ok = subtle.ConstantTimeCompare(got.FillBytes(x[:]), v.FillBytes(y[:])) == 1

@@ -61,6 +61,9 @@ func (d *Directory) CreatePoolClient(ctx context.Context, c *identity.Caller, po
 				return err
 			}
 		}
+		if err := outliveTokens(tx, &out.PoolClient); err != nil {
+			return err
+		}
 		return store.PoolClients.Insert(tx, &out.PoolClient)
 	})
 	if err != nil {
@@ -170,6 +173,9 @@ func (d *Directory) UpdatePoolClient(ctx context.Context, c *identity.Caller, po
 			return err
 		}
 		if out, err = d.clientDetails(tx, &v); err != nil {
+			return err
+		}
+		if err := outliveTokens(tx, &v); err != nil {
 			return err
 		}
 		return store.PoolClients.Put(tx, &v)

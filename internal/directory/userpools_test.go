@@ -241,3 +241,35 @@ func TestPoolLeavesLoginProfiles(t *testing.T) {
 		t.Errorf("%v, realm %q", err, u.Realm)
 	}
 }
+
+// TestRevocationsOutliveClients: a realm remembers the longest life that tokens
+// of any client of its pool ever had.
+func TestRevocationsOutliveClients(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	a, ctx := poolCaller(t, s, stacktest.AccountA, "aws"), t.Context()
+	p := newUserPool(t, s, a, directory.UserPoolSettings{})
+	longest := func() int {
+		r, err := store.Realms.By(s.DB.Snapshot(), "pool", p.PoolID())
+		must(t, err)
+		return r.LongestTokenSeconds
+	}
+	in := goodClient()
+	in.RefreshTokenSeconds = 40 * 86400
+	client, err := s.Directory.CreatePoolClient(ctx, a, p.PoolID(), in)
+	must(t, err)
+	if got := longest(); got != 40*86400 {
+		t.Errorf("a client made: %d s", got)
+	}
+	for _, days := range []int{90, 1} {
+		_, err = s.Directory.UpdatePoolClient(ctx, a, p.PoolID(), client.ID, func(c *identity.PoolClient) { c.RefreshTokenSeconds = days * 86400 })
+		must(t, err)
+		if got := longest(); got != 90*86400 {
+			t.Errorf("its tokens live %d days: %d s", days, got)
+		}
+	}
+	must(t, s.Directory.DeletePoolClient(ctx, a, p.PoolID(), client.ID))
+	if got := longest(); got != 90*86400 {
+		t.Errorf("it was deleted: %d s", got)
+	}
+}
