@@ -9,7 +9,8 @@ import (
 
 // RealmAt is the realm that the place of a log-in form names: itself, the one of
 // the account with that ID or alias in which there is such a user, or, without
-// a place, that of root users. One that nobody knows is a realm that nobody is
+// a place, that of root users. The realms of user pools that calls made must be
+// named themselves: their users must not stand in the way of the account's. One that nobody knows is a realm that nobody is
 // in.
 func (a *Authn) RealmAt(ctx context.Context, place, name string) string {
 	if place == "" {
@@ -32,7 +33,7 @@ func (a *Authn) RealmAt(ctx context.Context, place, name string) string {
 	found := place
 	err = a.db.View(ctx, func(r store.Reader) error {
 		for _, realm := range realms {
-			if realm.AccountID != acc.ID {
+			if realm.AccountID != acc.ID || realm.Apart() {
 				continue
 			}
 			_, err := store.Users.By(r, "login", store.Join(realm.Name, store.Fold(name)))

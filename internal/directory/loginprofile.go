@@ -251,7 +251,7 @@ func (d *Directory) realmOf(acc *identity.Account, u *identity.User) (*identity.
 		if u.Realm != "" && r.Name == u.Realm {
 			return r, nil
 		}
-		if r.AccountID == acc.ID && (r.Pool == nil || !r.Pool.Made) { // those are by the call that made them
+		if r.AccountID == acc.ID && !r.Apart() { // those are by the call that made them
 			own = append(own, r)
 		}
 	}

@@ -56,7 +56,7 @@ func (d *Directory) mayDeletePool(r store.Reader, realm *identity.Realm) error {
 	refused := func(sentence string) error {
 		return identity.NewError(identity.KindInvalidInput, "directory.userpool", sentence)
 	}
-	if !realm.Pool.Made {
+	if !realm.Apart() {
 		return refused("This user pool is described in the site file and cannot be deleted by a call.")
 	}
 	if realm.Pool.Protected {

@@ -225,20 +225,27 @@ func TestPoolClients(t *testing.T) {
 	expect(t, "again", s.Directory.DeletePoolClient(ctx, a, id, made.ID), absent, "")
 }
 
-// TestPoolLeavesLoginProfiles keeps IAM users out of pools that calls made: the
+// TestPoolApart keeps pools that calls made out of the way of IAM users: the
 // account's realm is that of its site file.
-func TestPoolLeavesLoginProfiles(t *testing.T) {
+func TestPoolApart(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	a, ctx := poolCaller(t, s, stacktest.AccountA, "aws"), t.Context()
-	newUserPool(t, s, a, directory.UserPoolSettings{})
+	id := newUserPool(t, s, a, directory.UserPoolSettings{}).PoolID()
 	_, err := s.Directory.CreateUser(ctx, a, directory.NewUser{Name: "ivy"})
+	must(t, err)
+	_, err = s.Directory.CreatePoolUser(ctx, a, id, directory.NewPoolUser{Name: "ivy"})
 	must(t, err)
 	_, err = s.Directory.CreateLoginProfile(ctx, a, "ivy", "correct horse battery", false)
 	must(t, err)
 	u, err := s.Directory.GetUser(ctx, a, "ivy")
 	if err != nil || u.Realm != "shasta" {
 		t.Errorf("%v, realm %q", err, u.Realm)
+	}
+	for place, want := range map[string]string{stacktest.AccountA: "shasta", id: id} {
+		if got := s.Authn.RealmAt(ctx, place, "ivy"); got != want {
+			t.Errorf("the place %s is the realm %s, want %s", place, got, want)
+		}
 	}
 }
 

@@ -52,6 +52,10 @@ func (r *Realm) PoolID() string {
 	return r.Pool.Region + "_" + r.PoolName
 }
 
+// Apart says that a call made the realm for its pool alone: nothing takes it for
+// the realm of its account.
+func (r *Realm) Apart() bool { return r.Pool != nil && r.Pool.Made }
+
 // PoolIssuer is the issuer of the user pool's tokens.
 func (r *Realm) PoolIssuer(external string) string { return external + "/" + r.PoolID() }
 
