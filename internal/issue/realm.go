@@ -246,9 +246,11 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 		return TokenSet{}, err
 	}
 	expires := l.at.Add(time.Duration(l.realm.RefreshTokenSeconds) * time.Second).UTC()
+	facts := identity.RequestOf(ctx)
 	family := &store.RefreshFamily{
 		ID: l.sid, Dialect: realmDialect, Issuer: l.realm.Name, ClientID: l.client.ID, UserID: l.user.ID, Scope: l.scope,
 		Lineage: l.lineage, Position: l.pos, LoginAt: l.at.UTC(), ExpiresAt: expires, MFAMS: l.mfaMS,
+		SourceIP: facts.SourceIP, UserAgent: facts.UserAgent,
 	}
 	set.RefreshToken, set.RefreshExpiresIn = text, l.realm.RefreshTokenSeconds
 	ev.Issued("accessToken", set.AccessToken)
