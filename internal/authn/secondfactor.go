@@ -22,6 +22,17 @@ func (a *Authn) OwesCode(ctx context.Context, u *identity.User, realm *identity.
 	return len(devices) > 0 || u.MFARequired || realm.Pool != nil && realm.Pool.MFA == identity.MFAOn, devices, err
 }
 
+// HasFactor reports whether a user has a device or a passkey. Who has one sets
+// no other up with its password alone.
+func HasFactor(r store.Reader, userID string) (bool, error) {
+	devices, err := store.MFADevices.List(r, "user", store.Join(userID, ""), store.After{}, 1)
+	if err != nil {
+		return false, err
+	}
+	keys, err := store.Passkeys.List(r, "user", store.Join(userID, ""), store.After{}, 1)
+	return len(devices)+len(keys) > 0, err
+}
+
 // SecondFactor checks the code that a user shows besides a password, of any of
 // its devices; nil without one where none is owed. KindMFARequired where one is
 // owed and none was shown, with the detail "Setup" where the user has no device

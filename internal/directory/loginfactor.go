@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -68,19 +69,12 @@ func (d *Directory) changeAtLogin(ctx context.Context, in LoginFactor, ev *audit
 		if err != nil {
 			return err
 		}
-		have, err := store.MFADevices.List(tx, "user", store.Join(u.ID, ""), store.After{}, 1)
+		has, err := authn.HasFactor(tx, u.ID)
 		if err != nil {
 			return err
 		}
-		keys, err := store.Passkeys.List(tx, "user", store.Join(u.ID, ""), store.After{}, 1)
-		if err != nil {
-			return err
-		}
-		if len(keys) > 0 { // which is a second factor: the password alone gets no other
-			return invalid("This user logs in with a passkey.")
-		}
-		if len(have) > 0 {
-			return &identity.Error{Kind: identity.KindConflict, Op: "directory.atlogin"}
+		if has { // a device set up meanwhile, or a passkey
+			return invalid("This user logs in with a passkey, or has an authenticator.")
 		}
 		return fn(tx, acc.Partition, now)
 	})

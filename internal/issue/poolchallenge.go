@@ -52,6 +52,12 @@ func (i *Issuer) poolOwes(ctx context.Context, l *userPoolLogin) (challenge stri
 		}
 		return challengeTOTP, parameters, nil
 	case owed && !l.mfa:
+		// A passkey is a second factor, which only the console takes.
+		has := false
+		err := i.db.View(ctx, func(r store.Reader) (err error) { has, err = authn.HasFactor(r, l.user.ID); return err })
+		if err != nil || has {
+			return "", nil, absentAs(err, &identity.Error{Kind: identity.KindMFARequired, Op: "issue.permit"})
+		}
 		parameters["MFAS_CAN_SETUP"] = `["` + challengeTOTP + `"]`
 		return challengeSetUp, parameters, nil
 	case !aged && !l.user.MustChangePassword:
@@ -311,6 +317,10 @@ func writable(app *identity.PoolClient, name string) bool {
 func (i *Issuer) poolLive(tx store.Tx, l *userPoolLogin) error {
 	if err := i.access.LineageLive(tx, l.user.AccountID, l.lineage, l.pos, l.at); err != nil {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.pool", Err: err}
+	}
+	// What a client holds ends with it: nothing is given to one that is gone.
+	if _, err := store.PoolClients.Get(tx, l.app.ID); err != nil {
+		return absentAs(err, identity.NewError(identity.KindNotFound, "issue.pool", "User pool client "+l.app.ID+" does not exist."))
 	}
 	return i.useShown(tx, l)
 }

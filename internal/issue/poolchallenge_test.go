@@ -162,6 +162,33 @@ func TestPoolNewPassword(t *testing.T) {
 	}
 }
 
+// TestPasswordBesidePasskey: who has a passkey sets no other factor up with the
+// password alone, also not by a session from before.
+func TestPasswordBesidePasskey(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	out, err := poolPassword(t, s, "mfa", stacktest.TestPassword)
+	if err != nil || out.Challenge != "MFA_SETUP" {
+		t.Fatalf("the log-in: %+v, %v", out, err)
+	}
+	_, err = s.DB.Update(t.Context(), func(tx store.Tx) error {
+		u, err := store.Users.By(tx, "login", store.Join("shasta", "mfa"))
+		if err != nil {
+			return err
+		}
+		return store.Passkeys.Insert(tx, &identity.Passkey{ID: "key", AccountID: u.AccountID, UserID: u.ID, PublicKey: []byte("k")})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Issuer.PoolEnrol(t.Context(), out.Session); identity.KindOf(err) != identity.KindInvalidCredentials {
+		t.Errorf("a device beside the passkey: %v", err)
+	}
+	if out, err := poolPassword(t, s, "mfa", stacktest.TestPassword); identity.KindOf(err) != identity.KindMFARequired {
+		t.Errorf("the log-in with a password alone: %+v, %v", out, err)
+	}
+}
+
 // TestClaimsOfAttributes: no attribute passes for a claim of ours.
 func TestClaimsOfAttributes(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 
 	"daypass/internal/audit"
+	"daypass/internal/authn"
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
@@ -67,12 +68,8 @@ func (i *Issuer) setUpWith(ctx context.Context, session identity.Secret, ev *aud
 		if err := i.stillProved(tx, l); err != nil {
 			return err
 		}
-		have, err := store.MFADevices.List(tx, "user", store.Join(l.user.ID, ""), store.After{}, 1)
-		if err != nil {
-			return err
-		}
-		if len(have) > 0 {
-			return errPoolSession
+		if has, err := authn.HasFactor(tx, l.user.ID); err != nil || has {
+			return absentAs(err, errPoolSession)
 		}
 		return fn(tx, acc.Partition, l)
 	})
