@@ -78,11 +78,10 @@ func (a *Access) Invoke(c *identity.Caller, in Invocation, unrecorded bool) erro
 // have without a path.
 func (a *Access) PassAPIRole(r store.Reader, c *identity.Caller, role string, unrecorded bool) error {
 	arn := identity.RoleARN(c.Partition, c.AccountID, "/", role)
+	keys := EntityKeys{"iam:PassedToService": {identity.CognitoIdentity}}
 	if found, err := store.Roles.By(r, "name", store.Join(c.AccountID, store.Fold(role))); err == nil {
 		arn = found.ARN(c.Partition)
+		keys.Tagged(found.Tags)
 	}
-	return a.Authorize(c, "iam:PassRole", Resource{
-		ARN: arn, AccountID: c.AccountID, Unrecorded: unrecorded,
-		Keys: EntityKeys{"iam:PassedToService": {"cognito-identity.amazonaws.com"}},
-	}).Err
+	return a.Authorize(c, "iam:PassRole", Resource{ARN: arn, AccountID: c.AccountID, Unrecorded: unrecorded, Keys: keys}).Err
 }

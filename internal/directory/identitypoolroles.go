@@ -2,8 +2,10 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"daypass/internal/access"
 	"daypass/internal/identity"
@@ -14,8 +16,8 @@ const maxPoolMappings = 10
 
 // SetIdentityPoolRoles replaces the roles that a pool gives: by "authenticated"
 // and "unauthenticated", and the mappings that choose others (Cognito
-// SetIdentityPoolRoles). The caller needs iam:PassRole on every role that the
-// pool did not give before. KindNotFound, KindValidation.
+// SetIdentityPoolRoles). The caller needs iam:PassRole on every role but
+// those that stay where they were. KindNotFound, KindValidation.
 func (d *Directory) SetIdentityPoolRoles(ctx context.Context, c *identity.Caller, id string, roles map[string]string, mappings map[string]identity.PoolRoleMapping) error {
 	_, err := d.changePool(ctx, c, "SetIdentityPoolRoles", id, maps.Clone(nonNil(roles)), nil, func(tx store.Tx, p *identity.IdentityPool) error {
 		had := rolesGiven(p)
@@ -23,11 +25,12 @@ func (d *Directory) SetIdentityPoolRoles(ctx context.Context, c *identity.Caller
 		if err := d.checkMappings(p); err != nil {
 			return err
 		}
-		for _, arn := range rolesGiven(p) {
-			if !slices.Contains(had, arn) {
-				if err := d.permitPassing(tx, c, p.AccountID, arn); err != nil {
-					return err
-				}
+		for place, arn := range rolesGiven(p) {
+			if had[place] == arn {
+				continue
+			}
+			if err := d.permitPassing(tx, c, p.AccountID, arn); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -42,16 +45,26 @@ func nonNil(m map[string]string) map[string]string {
 	return m
 }
 
-// rolesGiven are the ARNs that a pool's configuration names, each once.
-func rolesGiven(p *identity.IdentityPool) []string {
-	out := slices.Collect(maps.Values(p.Roles))
-	for _, m := range p.RoleMappings {
-		for _, r := range m.Rules {
-			out = append(out, r.RoleARN)
+// rolesGiven are the roles that a pool's configuration names, by all that says
+// who gets them: the same role for others is given anew.
+func rolesGiven(p *identity.IdentityPool) map[string]string {
+	out := map[string]string{}
+	all := ""
+	for _, name := range slices.Sorted(maps.Keys(p.RoleMappings)) {
+		m := p.RoleMappings[name]
+		place := fmt.Sprintf("%q %+q", name, m)
+		all += place
+		for n, r := range m.Rules {
+			out[strconv.Itoa(n)+" "+place] = r.RoleARN
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	for kind, arn := range p.Roles {
+		if kind == "authenticated" { // for whom no mapping has a role
+			kind += all
+		}
+		out[kind] = arn
+	}
+	return out
 }
 
 // permitPassing asks whether the caller may hand a role to an identity pool; it

@@ -7,6 +7,7 @@ import (
 
 	"daypass/internal/directory"
 	"daypass/internal/identity"
+	"daypass/internal/issue"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
 )
@@ -152,11 +153,31 @@ func TestIdentityPoolRoles(t *testing.T) {
 		}
 	}
 	// What the pool gives already may stay.
-	if err := s.Directory.SetIdentityPoolRoles(ctx, root(t, s, stacktest.AccountA, "aws"), stacktest.IdentityPoolID, map[string]string{"authenticated": other}, nil); err != nil {
+	owner := root(t, s, stacktest.AccountA, "aws")
+	if err := s.Directory.SetIdentityPoolRoles(ctx, owner, stacktest.IdentityPoolID, map[string]string{"authenticated": other}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Directory.SetIdentityPoolRoles(ctx, c, stacktest.IdentityPoolID, map[string]string{"authenticated": other, "unauthenticated": admin}, nil); err != nil {
 		t.Errorf("keeping a role: %v", err)
+	}
+	// A role that some get is not handed to others by who may not pass it.
+	const host = "idp.example.org"
+	if err := s.Directory.SetIdentityPoolRoles(ctx, owner, stacktest.IdentityPoolID, map[string]string{"authenticated": other}, map[string]identity.PoolRoleMapping{host: rules(other)}); err != nil {
+		t.Fatal(err)
+	}
+	easier := rules(other)
+	easier.Rules = []identity.PoolRoleRule{{Claim: "sub", MatchType: "StartsWith", RoleARN: other, Value: "a"}}
+	for what, change := range map[string]struct {
+		roles    map[string]string
+		mappings map[string]identity.PoolRoleMapping
+	}{
+		"to guests":                {map[string]string{"authenticated": other, "unauthenticated": other}, map[string]identity.PoolRoleMapping{host: rules(other)}},
+		"by another rule":          {map[string]string{"authenticated": other}, map[string]identity.PoolRoleMapping{host: easier}},
+		"to whom a mapping denied": {map[string]string{"authenticated": other}, nil},
+	} {
+		if err := s.Directory.SetIdentityPoolRoles(ctx, c, stacktest.IdentityPoolID, change.roles, change.mappings); identity.KindOf(err) != identity.KindAccessDenied {
+			t.Errorf("a role that the pool gives, %s: %v", what, err)
+		}
 	}
 }
 
@@ -214,5 +235,33 @@ func TestIdentities(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTaggedRolesAreNotPassed: who may pass no role with a tag puts it neither on
+// a group nor on an API token.
+func TestTaggedRolesAreNotPassed(t *testing.T) {
+	t.Parallel()
+	s := stacktest.New(t, stacktest.WithPools())
+	a, ctx := root(t, s, stacktest.AccountA, "aws"), t.Context()
+	role, err := s.Directory.CreateRole(ctx, a, directory.NewRole{Name: "crown", Trust: trustAll, Tags: map[string]string{"Level": "high"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := limited(t, s, a, "pools", `{"Effect":"Allow","Action":["cognito-idp:*","execute-api:*","iam:PassRole"],"Resource":"*"},
+		{"Effect":"Deny","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/Level":"high"}}}`)
+	realm, err := store.Realms.Get(s.DB.Snapshot(), "shasta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn, plain := role.ARN("aws"), "arn:aws:iam::"+stacktest.AccountA+":role/api_admin"
+	if _, err := s.Directory.CreatePoolGroup(ctx, c, realm.PoolID(), "kings", directory.PoolGroupChange{RoleARN: &arn}); identity.KindOf(err) != identity.KindAccessDenied {
+		t.Errorf("a group: %v", err)
+	}
+	if _, err := s.Directory.CreatePoolGroup(ctx, c, realm.PoolID(), "staff", directory.PoolGroupChange{RoleARN: &plain}); err != nil {
+		t.Errorf("a group with another role: %v", err)
+	}
+	if _, err := s.Issuer.APIToken(ctx, c, "api.example.test", issue.NewAPIToken{Name: "king", Role: "crown"}); identity.KindOf(err) != identity.KindAccessDenied {
+		t.Errorf("an API token: %v", err)
 	}
 }

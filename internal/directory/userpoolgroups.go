@@ -34,7 +34,7 @@ func poolGroupOf(r store.Reader, realm *identity.Realm, name string) (*identity.
 
 // passRole asks whether the caller may give a role away, which whoever gets into
 // a group with it may take. "" is none.
-func (d *Directory) passRole(c *identity.Caller, account, arn string) error {
+func (d *Directory) passRole(r store.Reader, c *identity.Caller, account, arn string) error {
 	if arn == "" {
 		return nil
 	}
@@ -42,7 +42,15 @@ func (d *Directory) passRole(c *identity.Caller, account, arn string) error {
 	if !ok || a.Service != "iam" || a.Account != account || !strings.HasPrefix(a.Resource, "role/") {
 		return invalid("1 validation error detected: Value at 'roleArn' failed to satisfy constraint: it is the ARN of a role of the pool's account")
 	}
-	return d.access.Authorize(c, "iam:PassRole", access.Resource{ARN: arn, AccountID: account}).Err
+	keys := access.EntityKeys{"iam:PassedToService": {identity.CognitoIdentity}}
+	_, name, _ := a.Name("role")
+	role, err := store.Roles.By(r, "name", store.Join(account, store.Fold(name)))
+	if err == nil {
+		keys.Tagged(role.Tags)
+	} else if orAbsent(err) != nil {
+		return err
+	}
+	return d.access.Authorize(c, "iam:PassRole", access.Resource{ARN: arn, AccountID: account, Keys: keys}).Err
 }
 
 func checkPoolGroup(g *identity.PoolGroup) error {
@@ -77,7 +85,7 @@ func (d *Directory) CreatePoolGroup(ctx context.Context, c *identity.Caller, poo
 		if err := checkPoolGroup(&g); err != nil {
 			return err
 		}
-		if err := d.passRole(c, realm.AccountID, g.RoleARN); err != nil {
+		if err := d.passRole(tx, c, realm.AccountID, g.RoleARN); err != nil {
 			return err
 		}
 		if _, err := store.PoolGroups.Get(tx, g.Key()); orAbsent(err) != nil {
@@ -138,7 +146,7 @@ func (d *Directory) UpdatePoolGroup(ctx context.Context, c *identity.Caller, poo
 			return err
 		}
 		if in.RoleARN != nil || in.Precedence != nil {
-			if err := d.passRole(c, realm.AccountID, v.RoleARN); err != nil {
+			if err := d.passRole(tx, c, realm.AccountID, v.RoleARN); err != nil {
 				return err
 			}
 		}
@@ -229,7 +237,7 @@ func (d *Directory) AddPoolGroupMember(ctx context.Context, c *identity.Caller, 
 		if err != nil {
 			return err
 		}
-		if err := d.passRole(c, realm.AccountID, g.RoleARN); err != nil {
+		if err := d.passRole(tx, c, realm.AccountID, g.RoleARN); err != nil {
 			return err
 		}
 		if slices.Contains(after.PoolGroups, group) {
