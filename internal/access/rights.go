@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"daypass/internal/identity"
@@ -107,7 +108,9 @@ func policyPrincipal(c *identity.Caller) policy.Principal {
 		Kind: c.Kind, ARN: c.ARN, Account: c.AccountID, ID: c.PrincipalID, UserID: c.UserID, OwnerARN: c.OwnerARN,
 		Tags: c.Tags, CanonicalID: c.AccountID,
 	}
-	if c.Kind == identity.IAMUser {
+	// A user that only its pool knows may have the name of one of IAM's, and
+	// whoever manages the pool chose it.
+	if c.Kind == identity.IAMUser && !strings.Contains(c.ARN, ":user"+identity.LocalPath) {
 		p.Name = c.Name
 	}
 	return p
