@@ -17,7 +17,7 @@ func badDispatch(root keys) []badRequest {
 		{name: "scope sts, path of a bucket", call: call{target: "/photos/kept", keys: root, service: "sts"}, status: 400, code: "AuthorizationHeaderMalformed", envelope: "s3"},
 		{name: "scope ec2 at the root", call: call{target: "/", keys: root, service: "ec2"}, status: 400, code: "AuthorizationHeaderMalformed", envelope: "s3"},
 		{name: "scope s3 at a realm", call: call{target: "/auth/realms/root-accounts/protocol/openid-connect/userinfo", keys: root}, status: 400, code: "invalid_request", envelope: "oidc"},
-		{name: "X-Amz-Target and Action", call: call{method: "POST", target: "/", body: ident, keys: root, service: "sts", header: append(formHeader(), [2]string{"X-Amz-Target", "AWSCognitoIdentityService.GetId"})}, status: 400, code: "SignatureDoesNotMatch", envelope: "sts"},
+		{name: "X-Amz-Target and Action", call: call{method: "POST", target: "/", body: ident, keys: root, service: "sts", header: append(formHeader(), [2]string{"X-Amz-Target", "AWSCognitoIdentityService.GetId"})}, status: 400, code: "InvalidSignatureException", envelope: "json"},
 		{name: "X-Amz-Target at a bucket", call: call{target: "/photos/kept", keys: root, header: header("X-Amz-Target", "X.Y")}, status: 400, code: "AuthorizationHeaderMalformed", envelope: "s3"},
 		{name: "presigned scope sts at a bucket", call: call{target: "/photos/kept", keys: root, service: "sts", presign: time.Minute}, status: 400, code: "AuthorizationHeaderMalformed", envelope: "s3"},
 		{name: "Action at a bucket", call: call{target: "/photos?Action=GetCallerIdentity&Version=2011-06-15", keys: root}, status: 501, code: "NotImplemented", envelope: "s3"},

@@ -76,7 +76,7 @@ func (a answer) code() string {
 	return ""
 }
 
-// envelope says in which form an error came: s3, sts, iam, oidc, or "".
+// envelope says in which form an error came: s3, sts, iam, json, oidc, or "".
 func (a answer) envelope() string {
 	body := string(a.body)
 	switch {
@@ -88,6 +88,8 @@ func (a answer) envelope() string {
 		return "fault"
 	case strings.Contains(body, "<Error><Code>"):
 		return "s3"
+	case strings.HasPrefix(body, `{"__type"`):
+		return "json"
 	case strings.HasPrefix(body, "{"):
 		return "oidc"
 	}
