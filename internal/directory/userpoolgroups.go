@@ -128,8 +128,8 @@ func (d *Directory) PoolGroup(ctx context.Context, c *identity.Caller, poolID, n
 }
 
 // UpdatePoolGroup changes a group; with a role, that which it has included, the
-// caller needs iam:PassRole on it besides. With another role, or another
-// precedence, what its members obtained ends (Cognito UpdateGroup).
+// caller needs iam:PassRole on it besides. With another role, what its members
+// obtained ends, in batches after the change (Cognito UpdateGroup).
 // KindNotFound, KindValidation.
 func (d *Directory) UpdatePoolGroup(ctx context.Context, c *identity.Caller, poolID, name string, in PoolGroupChange) (identity.PoolGroup, error) {
 	var out identity.PoolGroup

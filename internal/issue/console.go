@@ -122,11 +122,7 @@ func (i *Issuer) openConsole(ctx context.Context, p *person, ev *audit.Event) (C
 	if err != nil {
 		return ConsoleSession{}, err
 	}
-	f := identity.RequestOf(ctx)
-	family := &store.RefreshFamily{
-		ID: p.sid, Dialect: consoleDialect, Issuer: p.realm.Name, UserID: p.user.ID, Lineage: p.lineage, Position: p.pos,
-		LoginAt: p.at.UTC(), ExpiresAt: out.ExpiresAt, SourceIP: f.SourceIP, UserAgent: f.UserAgent,
-	}
+	family := p.family(ctx, consoleDialect, p.realm.Name, "", out.ExpiresAt)
 	ev.Issued("consoleSession", out.Cookie)
 	ev.ResponseElements = map[string]any{"sessionId": p.sid, "mfa": p.mfa}
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {

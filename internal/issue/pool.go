@@ -311,11 +311,8 @@ func (i *Issuer) mintPool(ctx context.Context, l *userPoolLogin, ev *audit.Event
 	}
 	out.Refresh = text
 	expires := l.at.Add(refreshLife(l.app)).UTC()
-	facts := identity.RequestOf(ctx)
-	family := &store.RefreshFamily{
-		ID: l.sid, Dialect: poolDialect, Issuer: l.realm.PoolID(), ClientID: l.app.ID, UserID: l.user.ID, MFAMS: l.mfaMS,
-		Lineage: l.lineage, Position: l.pos, LoginAt: l.at.UTC(), ExpiresAt: expires, SourceIP: facts.SourceIP, UserAgent: facts.UserAgent,
-	}
+	family := l.family(ctx, poolDialect, l.realm.PoolID(), l.app.ID, expires)
+	family.MFAMS = l.mfaMS
 	issuedPool(ev, &out)
 	ev.ResponseElements = map[string]any{"sessionId": l.sid, "mfa": l.mfa}
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {

@@ -246,12 +246,8 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 		return TokenSet{}, err
 	}
 	expires := l.at.Add(time.Duration(l.realm.RefreshTokenSeconds) * time.Second).UTC()
-	facts := identity.RequestOf(ctx)
-	family := &store.RefreshFamily{
-		ID: l.sid, Dialect: realmDialect, Issuer: l.realm.Name, ClientID: l.client.ID, UserID: l.user.ID, Scope: l.scope,
-		Lineage: l.lineage, Position: l.pos, LoginAt: l.at.UTC(), ExpiresAt: expires, MFAMS: l.mfaMS,
-		SourceIP: facts.SourceIP, UserAgent: facts.UserAgent,
-	}
+	family := l.family(ctx, realmDialect, l.realm.Name, l.client.ID, expires)
+	family.Scope, family.MFAMS = l.scope, l.mfaMS
 	set.RefreshToken, set.RefreshExpiresIn = text, l.realm.RefreshTokenSeconds
 	ev.Issued("accessToken", set.AccessToken)
 	ev.Issued("refreshToken", set.RefreshToken)
@@ -268,6 +264,15 @@ func (i *Issuer) mintFamily(ctx context.Context, l *login, ev *audit.Event) (Tok
 		return TokenSet{}, err
 	}
 	return set, nil
+}
+
+// family is the record of a new log-in session.
+func (l *login) family(ctx context.Context, dialect, issuer, client string, expires time.Time) *store.RefreshFamily {
+	f := identity.RequestOf(ctx)
+	return &store.RefreshFamily{
+		ID: l.sid, Dialect: dialect, Issuer: issuer, ClientID: client, UserID: l.user.ID, Lineage: l.lineage, Position: l.pos,
+		LoginAt: l.at.UTC(), ExpiresAt: expires, SourceIP: f.SourceIP, UserAgent: f.UserAgent,
+	}
 }
 
 // loginLive judges a log-in again in the transaction that yields its tokens, and
