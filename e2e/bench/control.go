@@ -32,8 +32,14 @@ func (b *bench) checked() error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
+	only, err := startRole(roleCheck, k.SecretAccessKey+" s3")
+	if err != nil {
+		return err
+	}
+	defer only.end()
+	checkOnly := &load{at: only.at, conns: 32, requests: [][]byte{list}, duration: b.duration, pids: []int{only.pid()}}
 	all, err := b.turns(b.helloLoad(plain()), b.helloLoad(caller), b.loadOn(b.server, 32, caller), b.loadOn(b.quiet, 32, quiet),
-		b.loadOn(b.server, 32, list), b.loadOn(b.server, 32, longTerm))
+		b.loadOn(b.server, 32, list), b.loadOn(b.server, 32, longTerm), checkOnly)
 	if err != nil {
 		return err
 	}
@@ -45,6 +51,8 @@ func (b *bench) checked() error {
 	cpu("  the same, and hello given the same request", 2, 1, 0)
 	cpu("ListBuckets, session keys", 4, 0, checkedBudget)
 	cpu("ListBuckets, long-term key", 5, 0, checkedBudget)
+	cpu("net/http and the check alone, for ListBuckets", 6, 0, 0)
+	r.cpu("ListBuckets, session keys, beside that", all, 4, 6, "check alone", 0)
 	objects, err := b.server.allocations(b.loadOn(b.server, 32, caller))
 	r.add("  allocations of GetCallerIdentity, net/http's own in it", fmt.Sprintf("%.0f", objects), "", "", "", "")
 	return err

@@ -33,6 +33,7 @@ type stores struct {
 	*bench
 	direct *directStore
 	relay  *process
+	proxy  *process
 	child  int
 	keys   keys
 }
@@ -53,6 +54,11 @@ func (b *bench) openStores() (*stores, error) {
 		s.direct.end()
 		return nil, err
 	}
+	if s.proxy, err = startRole(roleProxy, s.direct.at.address); err != nil {
+		s.relay.end()
+		s.direct.end()
+		return nil, err
+	}
 	if err := s.fill(); err != nil {
 		s.end()
 		return nil, err
@@ -61,6 +67,7 @@ func (b *bench) openStores() (*stores, error) {
 }
 
 func (s *stores) end() {
+	s.proxy.end()
 	s.relay.end()
 	s.direct.end()
 }
@@ -132,11 +139,13 @@ func (s *stores) smallCost(method string) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.turns(append(w.loads(), s.helloLoad(plain()))...)
+	proxied := *w.relayed
+	proxied.at, proxied.pids = s.proxy.at, []int{s.proxy.pid(), s.direct.pid()}
+	all, err := s.turns(append(w.loads(), s.helloLoad(plain()), &proxied)...)
 	if err != nil {
 		return err
 	}
-	const hello = relayed + 1
+	const hello, library = relayed + 1, relayed + 2
 	limit := 0.0
 	if method == "GET" {
 		limit = 4
@@ -144,6 +153,8 @@ func (s *stores) smallCost(method string) error {
 	r := &s.report
 	r.cpu(method+" 4 KiB, added CPU (the server's own)", all, through, hello, "hello", limit)
 	r.cpu("  the same, beside the relay", all, through, relayed, "relay", 0)
+	r.cpu("  the same, beside net/http's reverse proxy", all, through, library, "proxy", 0)
+	r.cpu("  that proxy, which checks and signs nothing", all, library, hello, "hello", 0)
 	behind, alone := all.median(through, cpuSecond), all.median(direct, cpuFirst)
 	r.most("  CPU of the store behind it", duration(behind), duration(alone), "directly", behind/alone, 0)
 	objects, err := s.server.allocations(w.through)

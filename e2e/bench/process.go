@@ -38,6 +38,10 @@ func play(role string) error {
 		return hello()
 	case roleRelay:
 		return relay()
+	case roleProxy:
+		return proxy()
+	case roleCheck:
+		return check()
 	}
 	return errors.New("unknown role")
 }

@@ -252,9 +252,6 @@ func pathSelector(path string) services {
 	if strings.HasPrefix(path, identity.IdentityPoolPath) {
 		return setPool
 	}
-	if strings.HasPrefix(path, identity.IdentityPoolPath) {
-		return setPool
-	}
 	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {
 			return setOIDC
