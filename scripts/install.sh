@@ -18,6 +18,12 @@ want s3cmd s3cmd
 want restic restic
 want chromium chromium
 want gcc gcc libc6-dev # for the race detector
+# A Ceph object gateway (scripts/ceph.sh), and Python's OAuth client.
+want radosgw radosgw
+want ceph-mon ceph-mon
+want ceph-osd ceph-osd
+want ceph ceph-common
+/usr/bin/python3 -c 'import requests_oauthlib' 2>/dev/null || missing+=(python3-requests-oauthlib)
 [ -x /usr/bin/aws ] || missing+=(awscli) # version 2
 
 if [ ${#missing[@]} -gt 0 ]; then
