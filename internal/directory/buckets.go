@@ -94,21 +94,12 @@ func (d *Directory) moveBucket(ctx context.Context, c *identity.Caller, action, 
 			return err
 		}
 		if to == "" {
-			return forgetBucket(tx, name)
+			return store.ForgetBucket(tx, name)
 		}
 		v := *b
 		v.State = to
 		return store.Buckets.Put(tx, &v)
 	})
-}
-
-// forgetBucket removes a bucket and its policy: whoever takes the name next
-// begins without.
-func forgetBucket(tx store.Tx, name string) error {
-	if err := orAbsent(store.BucketPolicies.Delete(tx, name)); err != nil {
-		return err
-	}
-	return store.Buckets.Delete(tx, name)
 }
 
 // ListBuckets lists the buckets of the caller's account, by name.
@@ -166,7 +157,7 @@ func (d *Directory) SettleBucket(ctx context.Context, c *identity.Caller, name s
 			return &identity.Error{Kind: identity.KindConflict, Op: "directory.bucket"}
 		}
 		if !existsUpstream {
-			return forgetBucket(tx, name)
+			return store.ForgetBucket(tx, name)
 		}
 		v := *b
 		v.State = identity.BucketOwned

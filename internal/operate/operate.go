@@ -1,9 +1,10 @@
 // Package operate is what operators do to the installation itself: look at the
-// keyring and rotate it. Every method takes the operator's Caller and asks
+// keyring and rotate it, look at the stores behind the gate and try them, and
+// give buckets that are there to accounts. Every method takes the operator's Caller and asks
 // package access; no principal of an account, root included, is let in.
 //
-// It refuses to know how the operator reached it, and anything about accounts:
-// that is package directory's.
+// It refuses to know how the operator reached it, and anything about the
+// identities of accounts: that is package directory's.
 package operate
 
 import (
@@ -14,13 +15,38 @@ import (
 	"daypass/internal/audit"
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
+	"daypass/internal/store"
+	"daypass/internal/upstream"
 )
+
+// Upstreams are the stores behind the gate.
+type Upstreams interface {
+	ByName(name string) (*upstream.S3, bool)
+	All() []*upstream.S3
+}
+
+// Options are what Operations needs.
+type Options struct {
+	DB        *store.DB
+	Keyring   *keyring.Keyring
+	Access    *access.Access
+	Audit     *audit.Log
+	Clock     identity.Clock
+	Upstreams Upstreams
+	// ReservedBuckets are names that no bucket may have: the first path
+	// segments of the control dialects.
+	ReservedBuckets []string
+}
 
 // Operations serves the operator.
 type Operations struct {
-	keys   *keyring.Keyring
-	access *access.Access
-	audit  *audit.Log
+	db        *store.DB
+	keys      *keyring.Keyring
+	access    *access.Access
+	audit     *audit.Log
+	clock     identity.Clock
+	upstreams Upstreams
+	reserved  []string
 }
 
 // Rotation says how far a rotation goes.
@@ -44,15 +70,22 @@ func (r Rotation) String() string {
 }
 
 // New makes Operations.
-func New(k *keyring.Keyring, a *access.Access, l *audit.Log) *Operations {
-	return &Operations{keys: k, access: a, audit: l}
+func New(o Options) *Operations {
+	return &Operations{
+		db: o.DB, keys: o.Keyring, access: o.Access, audit: o.Audit, clock: o.Clock, upstreams: o.Upstreams, reserved: o.ReservedBuckets,
+	}
+}
+
+// permit asks package access; the error is the denial.
+func (o *Operations) permit(c *identity.Caller, action string) error {
+	return o.access.Authorize(c, action, access.Resource{}).Err
 }
 
 // KeyStatus lists our own keys, without any secret. KindAccessDenied for
 // anyone but an operator.
 func (o *Operations) KeyStatus(_ context.Context, c *identity.Caller) ([]keyring.KeyStatus, error) {
-	if d := o.access.Authorize(c, "daypass:ListKeys", access.Resource{}); !d.Allowed() {
-		return nil, d.Err
+	if err := o.permit(c, "daypass:ListKeys"); err != nil {
+		return nil, err
 	}
 	return o.keys.Status(), nil
 }
@@ -60,8 +93,8 @@ func (o *Operations) KeyStatus(_ context.Context, c *identity.Caller) ([]keyring
 // RotateKeys makes new keys: "all", or one of the keyring's parts, a signing
 // set as "signing/<set>". The names that KeyStatus shows are understood too.
 func (o *Operations) RotateKeys(ctx context.Context, c *identity.Caller, what string, how Rotation) (keyring.Report, error) {
-	if d := o.access.Authorize(c, "daypass:RotateKeys", access.Resource{}); !d.Allowed() {
-		return keyring.Report{}, d.Err
+	if err := o.permit(c, "daypass:RotateKeys"); err != nil {
+		return keyring.Report{}, err
 	}
 	opt := keyring.RotateOptions{Now: how.Now, Compromised: how.Compromised}
 	kind := what

@@ -49,6 +49,7 @@ type core struct {
 	directory *directory.Directory
 	sessions  *directory.SessionIndex
 	issuer    *issue.Issuer
+	upstreams *upstream.Set
 	operate   *operate.Operations
 	gateway   *s3.Gateway
 
@@ -146,7 +147,12 @@ func (c *core) openLogic(s *server) error {
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds,
 	})
-	c.operate = operate.New(c.keys, c.access, c.audit)
+	if c.upstreams, err = upstream.NewSet([]upstream.Member{{S3: c.embedded(s)}}, nil, embeddedName); err != nil {
+		return err
+	}
+	c.operate = operate.New(operate.Options{
+		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams, ReservedBuckets: ControlSegments(),
+	})
 	return nil
 }
 
@@ -175,7 +181,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
-		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory,
+		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory, Stores: c.operate,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})
@@ -190,7 +196,20 @@ const (
 	storeWait  = 20 * time.Second
 )
 
+const embeddedName = "embedded"
+
+// embedded is the upstream that the child is.
+func (c *core) embedded(s *server) *upstream.S3 {
+	return &upstream.S3{
+		Name: embeddedName, Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: s.Config.Region,
+		Credentials: c.objects.Credentials, Transport: c.objects.Transport(), Clock: s.Clock,
+		KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
+		Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
+	}
+}
+
 func (c *core) openGateway(s *server) (err error) {
+	objects, _ := c.upstreams.ByName(embeddedName)
 	c.gateway, err = s3.New(s3.Config{
 		Access: c.access, Registry: c.directory,
 		Bucket: func(name string) (identity.Bucket, bool) {
@@ -200,12 +219,7 @@ func (c *core) openGateway(s *server) (err error) {
 			}
 			return *b, true
 		},
-		Upstream: &upstream.S3{
-			Name: "embedded", Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: s.Config.Region,
-			Credentials: c.objects.Credentials, Transport: c.objects.Transport(), Clock: s.Clock,
-			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
-			Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
-		},
+		Upstream:        objects,
 		MaxPerPrincipal: s.Config.S3.MaxRequestsPerPrincipal,
 		BasesFor:        s.hosts.S3Bases, ControlSegments: ControlSegments(), ExternalURL: s.externalURL, Region: s.Config.Region, Log: s.Log,
 	})

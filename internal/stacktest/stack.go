@@ -28,6 +28,7 @@ import (
 	"daypass/internal/operate"
 	"daypass/internal/store"
 	"daypass/internal/token"
+	"daypass/internal/upstream"
 )
 
 // ExternalURL is what the realms' issuers begin with.
@@ -101,10 +102,14 @@ type settings struct {
 	random io.Reader
 	minted func(store.SessionRecord)
 	web    *egress.Client
+	stores []*upstream.S3
 }
 
 // WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
 func WithWeb(c *egress.Client) Option { return func(s *settings) { s.web = c } }
+
+// WithUpstreams puts stores behind the gate.
+func WithUpstreams(list ...*upstream.S3) Option { return func(s *settings) { s.stores = list } }
 
 // WithMinted is told of every session that is minted.
 func WithMinted(fn func(store.SessionRecord)) Option { return func(s *settings) { s.minted = fn } }
@@ -231,7 +236,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	s.Access = access.New(access.Options{DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, Authn: s.Authn, Audit: s.Audit, Clock: s.Clock, Log: log})
 	s.Directory = directory.New(directory.Options{
 		DB: s.DB, Keyring: s.Keyring, Authn: s.Authn, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log,
-		ExternalURL: ExternalURL, ConsoleURL: ConsoleURL, ReservedBuckets: []string{"auth", "realms", "keycloak"}, Random: set.random,
+		ExternalURL: ExternalURL, ConsoleURL: ConsoleURL, ReservedBuckets: controlSegments, Random: set.random,
 	})
 	s.Index = directory.NewSessionIndex(s.DB, s.Clock)
 	s.Issuer = issue.New(issue.Options{
@@ -244,7 +249,9 @@ func New(t testing.TB, opts ...Option) *Stack {
 			}
 		},
 	})
-	s.Operate = operate.New(s.Keyring, s.Access, s.Audit)
+	s.Operate = operate.New(operate.Options{
+		DB: s.DB, Keyring: s.Keyring, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Upstreams: stores(set.stores), ReservedBuckets: controlSegments,
+	})
 	spec := Site()
 	for _, change := range set.site {
 		change(&spec)
@@ -252,6 +259,22 @@ func New(t testing.TB, opts ...Option) *Stack {
 	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
 	check()
 	return s
+}
+
+var controlSegments = []string{"auth", "realms", "keycloak"}
+
+// stores is the upstreams of a stack; there may be none.
+type stores []*upstream.S3
+
+func (s stores) All() []*upstream.S3 { return s }
+
+func (s stores) ByName(name string) (*upstream.S3, bool) {
+	for _, u := range s {
+		if u.Name == name {
+			return u, true
+		}
+	}
+	return nil, false
 }
 
 // Operator is the operator's caller.

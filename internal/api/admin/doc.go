@@ -5,6 +5,9 @@
 //	POST /v1/apply           {"spec": …, "dry_run": bool} -> {"changes": […], "dry_run": bool}
 //	GET  /v1/keyring         -> state of the keys
 //	POST /v1/keyring/rotate  {"what": "…", "now": bool, "compromised": bool} -> what was rotated
+//	GET  /v1/sessions, /v1/access-keys, /v1/users, /v1/buckets, /v1/upstreams -> lists; see Sessions, Users, Stores
+//	POST /v1/buckets/claim   {"upstream", "bucket" | "prefix", "account_id", "dry_run"} -> what is an account's now
+//	POST /v1/buckets/release {"bucket", "dry_run"} -> what was the account's
 //
 // Errors are {"error": {"kind", "message", "request_id"}}. Client is the other
 // end, for the command line.

@@ -30,6 +30,8 @@ type Config struct {
 	Cut      func(context.Context) int
 	// Users is nil where there are none to manage.
 	Users Users
+	// Stores is nil where there is nothing behind the gate.
+	Stores Stores
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger
@@ -53,6 +55,9 @@ func New(c Config) *Handler {
 	}
 	if c.Users != nil {
 		h.handleUsers(c.Users)
+	}
+	if c.Stores != nil {
+		h.handleStores(c.Stores)
 	}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, identity.NewError(identity.KindInvalidAction, "admin", "There is no such call: "+r.Method+" "+r.URL.Path))

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"daypass/internal/operate"
+)
+
+func newUpstream() *cobra.Command {
+	c := group(&cobra.Command{
+		Use: "upstream", Short: "The stores behind the gate: what they have, and what they can do",
+		Long: `The stores behind the gate, as the server's configuration names them under
+upstreams; the embedded one is called embedded.`,
+	}, "a verb is missing: list or buckets")
+	c.AddCommand(newUpstreamList(), newUpstreamBuckets())
+	return c
+}
+
+func newUpstreamList() *cobra.Command {
+	var (
+		operator operatorFlags
+		asJSON   bool
+	)
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the stores, and how they are reached",
+		Example: `  daypass upstream list
+  daypass upstream list --json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := operator.client().Upstreams(c.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), list)
+			}
+			return printUpstreams(c.OutOrStdout(), list)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	operator.add(c)
+	return c
+}
+
+func printUpstreams(out io.Writer, list []operate.Upstream) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tENDPOINT\tREGION\tADDRESSING\tMODE\tKEYS\tBUCKETS")
+	for _, u := range list {
+		if u.Gone {
+			fmt.Fprintf(w, "%s\tnot configured any more\t-\t-\t-\t-\t%d\n", u.Name, u.Buckets)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", u.Name, u.Endpoint, u.Region, u.Addressing, dash(string(u.Mode)), dash(string(u.KeySemantics)), u.Buckets)
+	}
+	return w.Flush()
+}
+
+func newUpstreamBuckets() *cobra.Command {
+	var (
+		operator operatorFlags
+		asJSON   bool
+	)
+	c := &cobra.Command{
+		Use:   "buckets NAME",
+		Short: "List the buckets that a store has, and whose they are here",
+		Long: `List the buckets that a store shows to the operator's credentials: which are some
+account's here, which can be claimed, and which cannot and why. What is missing is
+in the registry, and not in the store's list.`,
+		Example: `  daypass upstream buckets ceph
+  daypass upstream buckets ceph --json`,
+		Args: oneArg("name one store (daypass upstream list)"),
+		RunE: func(c *cobra.Command, args []string) error {
+			list, err := operator.client().UpstreamBuckets(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), list)
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tCREATED\tHERE")
+			for _, b := range list {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", b.Name, when(b.CreatedAt), standing(b))
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	operator.add(c)
+	return c
+}
+
+// standing says what a bucket of a store is here.
+func standing(b operate.UpstreamBucket) string {
+	switch {
+	case b.Missing:
+		return "account " + b.AccountID + ", missing in the store's list"
+	case b.AccountID != "":
+		return "account " + b.AccountID
+	case b.Why != "":
+		return "not claimable: " + b.Why
+	}
+	return "claimable"
+}
