@@ -12,22 +12,29 @@ import (
 // hold some, have no values. Names ignore case, as condition keys do; a token
 // with two names that differ in case alone is refused, since which of them
 // would count is nobody's to guess. The length of a token bounds all of it.
-func claimValues(payload []byte) (map[string][]string, error) {
+// objects are those claims that are objects, as At reads them.
+func claimValues(payload []byte) (values map[string][]string, objects map[string]any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.UseNumber()
 	var claims map[string]any
 	if err := dec.Decode(&claims); err != nil {
-		return nil, notJWT("claims")
+		return nil, nil, notJWT("claims")
 	}
 	out := make(map[string][]string, len(claims))
 	for name, v := range claims {
 		key := lowered(name)
 		if _, twice := out[key]; twice {
-			return nil, notJWT("two claims differ in case alone")
+			return nil, nil, notJWT("two claims differ in case alone")
 		}
 		out[key] = scalars(v)
+		if _, is := v.(map[string]any); is {
+			if objects == nil {
+				objects = make(map[string]any)
+			}
+			objects[name] = v
+		}
 	}
-	return out, nil
+	return out, objects, nil
 }
 
 // scalars is nil for what policies cannot ask for.
@@ -64,4 +71,31 @@ func lowered(name string) string {
 		}
 		return r
 	}, name)
+}
+
+// At returns the values of a claim, or of a member of the objects that dots in
+// the path lead into ("resource_access.shasta.roles"). Names within may hold
+// dots themselves.
+func (c *Claims) At(path string) []string {
+	if values := c.Value(path); values != nil {
+		return values
+	}
+	return within(c.objects, path)
+}
+
+func within(object map[string]any, path string) []string {
+	if v, ok := object[path]; ok {
+		return scalars(v)
+	}
+	for i := range len(path) {
+		if path[i] != '.' {
+			continue
+		}
+		if inner, ok := object[path[:i]].(map[string]any); ok {
+			if values := within(inner, path[i+1:]); values != nil {
+				return values
+			}
+		}
+	}
+	return nil
 }

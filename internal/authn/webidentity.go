@@ -83,8 +83,10 @@ type Claims struct {
 	Tags           map[string]string `json:"-"`
 	TransitiveKeys []string          `json:"-"`
 	// Values are the claims that policies can ask for, by name in lower case.
-	Values         map[string][]string `json:"-"`
-	SourceIdentity string              `json:"https://aws.amazon.com/source_identity"`
+	Values map[string][]string `json:"-"`
+	// objects are the claims that are objects.
+	objects        map[string]any
+	SourceIdentity string `json:"https://aws.amazon.com/source_identity"`
 }
 
 // Audience is "aud": a string or a list of strings.
@@ -127,11 +129,24 @@ func (s Seconds) Time() time.Time { return time.UnixMilli(int64(float64(s) * 100
 // audience; for our own issuers issue judges the audience. Errors: KindInvalidIdentity, KindExpiredIdentity,
 // KindProviderUnreachable.
 func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.Secret) (*WebIdentity, error) {
-	unverified, err := a.open(raw.Reveal())
+	w, typ, err := a.webIdentity(ctx, accountID, raw)
 	if err != nil {
 		return nil, err
 	}
-	w := &WebIdentity{Issuer: unverified.header.Issuer}
+	if w.Provider != nil {
+		return w, w.judgeForeign(typ)
+	}
+	return w, nil
+}
+
+// webIdentity is WebIdentity but for the kind and the audience of the token; typ
+// is its header's.
+func (a *Authn) webIdentity(ctx context.Context, accountID string, raw identity.Secret) (w *WebIdentity, typ string, err error) {
+	unverified, err := a.open(raw.Reveal())
+	if err != nil {
+		return nil, "", err
+	}
+	w = &WebIdentity{Issuer: unverified.header.Issuer}
 	if realm := a.OwnRealm(w.Issuer); realm != nil {
 		w.OwnRealm = realm
 		w.Claims, err = a.verify(unverified, realm.KeySet(), a.ownKey(realm.KeySet()))
@@ -141,7 +156,7 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 	} else {
 		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: w.Issuer}).Key())
 		if perr != nil || p.URL != w.Issuer || a.ForOthers(w.Issuer) {
-			return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
+			return nil, "", &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
 		}
 		w.Provider = p
 		w.Claims, err = a.verify(unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
@@ -149,19 +164,13 @@ func (a *Authn) WebIdentity(ctx context.Context, accountID string, raw identity.
 		})
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	leeway := time.Duration(0)
 	if w.Provider != nil {
 		leeway = foreignLeeway
 	}
-	if err := w.Claims.judge(a.clock.Now(), leeway); err != nil {
-		return nil, err
-	}
-	if w.Provider != nil {
-		return w, w.judgeForeign(unverified.header.Type)
-	}
-	return w, nil
+	return w, unverified.header.Type, w.Claims.judge(a.clock.Now(), leeway)
 }
 
 // ForOthers tells the issuers of this installation whose tokens no account may
@@ -233,7 +242,7 @@ func (a *Authn) verify(u *unverified, issuer string, key func(kid, alg string) (
 	if err := u.claims.readTags(u.token.Payload); err != nil {
 		return nil, err
 	}
-	if u.claims.Values, err = claimValues(u.token.Payload); err != nil {
+	if u.claims.Values, u.claims.objects, err = claimValues(u.token.Payload); err != nil {
 		return nil, err
 	}
 	a.seen.put(u.sum, tokenEntry{header: u.header, issuer: issuer, key: pub, claims: u.claims})
@@ -289,7 +298,7 @@ func (w *WebIdentity) judgeForeign(typ string) error {
 	if len(c.Audience) > 1 && c.Azp == "" {
 		return &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "Token audience contains more than one audience while authorized party is not present"}
 	}
-	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	typ = mediaType(typ)
 	if c.TokenUse == "access" || c.Events != nil || (typ != "" && typ != "jwt") || (c.Type != "" && c.Type != "ID" && c.Type != "JWT") {
 		return notJWT("not an ID token")
 	}

@@ -197,8 +197,7 @@ func (i *Issuer) stands(ctx context.Context, p *poolCall, l *poolLogin) error {
 		}
 		return l.live(i.db.Snapshot())
 	}
-	where := identity.ARN{Partition: p.acc.Partition, Account: p.acc.ID}
-	lineage, err := i.ownLineage(ctx, i.db.Snapshot(), l.WebIdentity, where)
+	lineage, err := i.livingToken(ctx, i.db.Snapshot(), l.WebIdentity, p.acc)
 	if identity.KindOf(err) == identity.KindExpiredIdentity {
 		return ended
 	}

@@ -61,10 +61,7 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 	if err != nil {
 		return out, err
 	}
-	ev.UserIdentity = audit.UserIdentity{
-		Type: "WebIdentityUser", PrincipalID: identity.WebIdentityID(w.Issuer, w.Claims.Subject),
-		AccountID: arn.Account, IdentityProvider: w.Issuer,
-	}
+	describeWebIdentity(ev, w, arn.Account)
 	// 2 permit
 	g, err := i.permitWebIdentity(ctx, arn, w, r)
 	if err != nil {
@@ -76,14 +73,8 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 		return out, err
 	}
 	// 4 mint, 5 record
-	g.claims.Lineage = g.lineage
-	if w.OwnPool == nil { // whose lineage names the identity already
-		g.claims.Audience = g.audience
-		if g.claims.Lineage, err = g.lineage.Extend(identity.Ancestor{
-			Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, w.Claims.Subject), IssuedMS: w.Claims.IssuedAt.Time().UnixMilli(),
-		}); err != nil {
-			return out, err
-		}
+	if err := g.descend(w); err != nil {
+		return out, err
 	}
 	g.claims.SessionName, g.claims.Position = r.RoleSessionName, pos
 	m := &session{claims: g.claims, arn: g.assumedARN, proof: "web identity", subject: i.shownSubject(ctx, w)}
@@ -98,6 +89,13 @@ func (i *Issuer) webIdentity(ctx context.Context, r WebIdentityRequest, ev *audi
 	return out, nil
 }
 
+func describeWebIdentity(ev *audit.Event, w *authn.WebIdentity, account string) {
+	ev.UserIdentity = audit.UserIdentity{
+		Type: "WebIdentityUser", PrincipalID: identity.WebIdentityID(w.Issuer, w.Claims.Subject),
+		AccountID: account, IdentityProvider: w.Issuer,
+	}
+}
+
 // granted is what step 2 found out.
 type granted struct {
 	claims                token.SessionClaims
@@ -107,21 +105,28 @@ type granted struct {
 	assumedID, assumedARN string
 }
 
+// descend makes the keys children of the token.
+func (g *granted) descend(w *authn.WebIdentity) (err error) {
+	g.claims.Lineage = g.lineage
+	if w.OwnPool != nil { // its lineage names the identity already
+		return nil
+	}
+	g.claims.Audience = g.audience
+	g.claims.Lineage, err = g.lineage.Extend(identity.Ancestor{
+		Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, w.Claims.Subject), IssuedMS: w.Claims.IssuedAt.Time().UnixMilli(),
+	})
+	return err
+}
+
 func (i *Issuer) permitWebIdentity(ctx context.Context, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
 	snap := i.db.Snapshot()
 	acc, err := store.Accounts.Get(snap, arn.Account)
 	if err != nil || acc.Disabled || acc.Partition != arn.Partition {
 		return nil, notTrusted(err)
 	}
-	lineage, err := i.ownLineage(ctx, snap, w, arn)
+	lineage, err := i.livingToken(ctx, snap, w, acc)
 	if err != nil {
 		return nil, err
-	}
-	if w.Provider != nil {
-		provider := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
-		if i.access.ForeignLive(snap, w.Issuer, w.Claims.Subject, provider, w.Claims.IssuedAt.Time()) != nil {
-			return nil, &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
-		}
 	}
 	permit := i.permitRole
 	switch {
@@ -164,48 +169,77 @@ func (i *Issuer) permitRoot(ctx context.Context, acc *identity.Account, _ identi
 	}, nil
 }
 
-// permitRole asks the role's trust policy, and the provider's mappings where
-// it has any.
+// permitRole finds the role, and the audience that its provider lists.
 func (i *Issuer) permitRole(ctx context.Context, acc *identity.Account, arn identity.ARN, w *authn.WebIdentity, r WebIdentityRequest) (*granted, error) {
 	snap := i.db.Snapshot()
 	_, role, err := roleOf(snap, arn)
 	if err != nil {
 		return nil, notTrusted(err)
 	}
-	p := w.Provider
-	if w.OwnRealm != nil {
-		if w.OwnRealm.Name == identity.RootRealm {
-			return nil, errNotTrusted
-		}
-		if p, err = store.Providers.Get(snap, (&identity.Provider{AccountID: acc.ID, OwnRealm: w.OwnRealm.Name}).Key()); err != nil {
-			return nil, notTrusted(err)
-		}
+	p, err := providerOf(snap, acc, w)
+	if err != nil {
+		return nil, err
 	}
 	aud := w.MatchAudience(p.ClientIDs)
 	if aud == "" {
 		return nil, &identity.Error{Kind: identity.KindInvalidIdentity, Op: "issue.webidentity", Public: "Incorrect token audience"}
 	}
+	return i.admit(ctx, acc, role, admission{token: w, provider: p, audience: aud, sessionName: r.RoleSessionName})
+}
+
+// providerOf is the account's provider for a token; one of our own realms it has
+// to register too.
+func providerOf(r store.Reader, acc *identity.Account, w *authn.WebIdentity) (*identity.Provider, error) {
+	if w.OwnRealm == nil {
+		return w.Provider, nil
+	}
+	if w.OwnRealm.Name == identity.RootRealm {
+		return nil, errNotTrusted
+	}
+	p, err := store.Providers.Get(r, (&identity.Provider{AccountID: acc.ID, OwnRealm: w.OwnRealm.Name}).Key())
+	if err != nil {
+		return nil, notTrusted(err)
+	}
+	return p, nil
+}
+
+// admission is what asks for a role: a token of a registered provider.
+type admission struct {
+	token    *authn.WebIdentity
+	provider *identity.Provider
+	audience string // what counted of the token's
+	// sessionName is that of the session; source names its source identity where
+	// the token does not, and needs nobody's leave: the caller cannot choose it.
+	sessionName, source string
+}
+
+// admit asks the role's trust policy, and the provider's mappings where it has
+// any.
+func (i *Issuer) admit(ctx context.Context, acc *identity.Account, role *identity.Role, a admission) (*granted, error) {
+	w := a.token
 	tags, source, err := tokenFacts(w, role.ARN(acc.Partition))
 	if err != nil {
 		return nil, err
 	}
-	providerARN := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
-	keys := roleKeys(role, r.RoleSessionName, source, tags)
-	keys[identity.TrimScheme(w.Issuer)+":aud"] = []string{aud}
 	actions := []string{webIdentityAction}
 	if len(tags.values) > 0 {
 		actions = append(actions, tagSessionAction)
 	}
 	if source != "" {
 		actions = append(actions, sourceIdentityAction)
+	} else {
+		source = a.source
 	}
+	providerARN := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
+	keys := roleKeys(role, a.sessionName, source, tags)
+	keys[identity.TrimScheme(w.Issuer)+":aud"] = []string{a.audience}
 	by := access.Federated{Provider: providerARN, Request: identity.RequestOf(ctx), Claims: claimKeys(w)}
 	for _, action := range actions {
 		if !i.access.AuthorizeFederated(by, role, acc.Partition, action, keys).Allowed() {
 			return nil, errNotTrusted
 		}
 	}
-	if !mapped(p.RoleMappings, w.Claims, role.Name) {
+	if !mapped(a.provider.RoleMappings, w.Claims, role.Name) {
 		return nil, errNotTrusted
 	}
 	return &granted{
@@ -214,9 +248,9 @@ func (i *Issuer) permitRole(ctx context.Context, acc *identity.Account, arn iden
 			SourceIdentity: source, ProviderARN: providerARN, Tags: tags.values, TransitiveKeys: tags.transitive,
 			MFA: w.OwnMFA() != 0, MFATime: timeMS(w.OwnMFA()),
 		},
-		maxLife: role.MaxSessionDuration, audience: aud, provider: w.Issuer,
-		assumedID:  role.ID + ":" + r.RoleSessionName,
-		assumedARN: identity.AssumedRoleARN(acc.Partition, acc.ID, role.Name, r.RoleSessionName),
+		maxLife: role.MaxSessionDuration, audience: a.audience, provider: w.Issuer,
+		assumedID:  role.ID + ":" + a.sessionName,
+		assumedARN: identity.AssumedRoleARN(acc.Partition, acc.ID, role.Name, a.sessionName),
 	}, nil
 }
 
@@ -275,15 +309,20 @@ func mapped(mappings []identity.RoleMapping, c *authn.Claims, role string) bool 
 	return len(mappings) == 0
 }
 
-// ownLineage is where the lineage of a token of our own realms goes on from: it
+// livingToken is where the lineage of a token of our own realms goes on from: it
 // must be alive, also for the account that it is used in, and so must its user.
-// Foreign tokens have none of ours.
-func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity, arn identity.ARN) (identity.Lineage, error) {
+// Foreign tokens, which must not be revoked, have none of ours.
+func (i *Issuer) livingToken(ctx context.Context, snap *store.Snapshot, w *authn.WebIdentity, acc *identity.Account) (identity.Lineage, error) {
 	c := w.Claims
+	provider := identity.ProviderARN(acc.Partition, acc.ID, w.Issuer)
+	revoked := &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
 	if w.OwnPool != nil {
 		return i.poolTokenLineage(ctx, w)
 	}
 	if w.OwnRealm == nil {
+		if i.access.ForeignLive(snap, w.Issuer, c.Subject, provider, c.IssuedAt.Time()) != nil {
+			return nil, revoked
+		}
 		return nil, nil
 	}
 	issued := c.IssuedAt.Time()
@@ -295,10 +334,9 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 		{Kind: identity.LineagePrincipal, ID: c.UserID, IssuedMS: ms},
 		{Kind: identity.LineageLogin, ID: c.SessionID, IssuedMS: ms},
 	}
-	revoked := &identity.Error{Kind: identity.KindExpiredIdentity, Op: "issue.webidentity"}
 	full, err := lineage.Extend(
 		identity.Ancestor{Kind: identity.LineageWebIdentity, ID: identity.WebIdentityID(w.Issuer, c.Subject)},
-		identity.Ancestor{Kind: identity.LineageProvider, ID: identity.ProviderARN(arn.Partition, arn.Account, w.Issuer)})
+		identity.Ancestor{Kind: identity.LineageProvider, ID: provider})
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +347,7 @@ func (i *Issuer) ownLineage(ctx context.Context, snap *store.Snapshot, w *authn.
 	if err != nil {
 		return nil, err
 	}
-	for _, account := range []string{u.AccountID, arn.Account} {
+	for _, account := range []string{u.AccountID, acc.ID} {
 		if i.access.LineageLive(snap, account, full, identity.Position{Incarnation: c.Incarnation, N: c.Position}, issued) != nil {
 			return nil, revoked
 		}

@@ -350,8 +350,9 @@ var (
 			}
 			return e
 		})
-	StaxAPIs = newTable("stax_apis", resident, func(a *identity.StaxAPI) string { return a.Name }, nil)
-	Clients  = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
+	StaxAPIs      = newTable("stax_apis", resident, func(a *identity.StaxAPI) string { return a.Name }, nil)
+	TokenServices = newTable("token_services", resident, func(s *identity.TokenService) string { return s.Key() }, nil)
+	Clients       = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
 	// Providers are also indexed by URL alone ("url").
 	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
 		func(p *identity.Provider) []IndexEntry { return []IndexEntry{many("url", p.URL)} })
