@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -33,13 +32,13 @@ import (
 	"daypass/internal/store"
 	"daypass/internal/store/sqlite"
 	"daypass/internal/token"
-	"daypass/internal/upstream"
 )
 
 // core is everything between the listeners and the disk.
 type core struct {
 	log       *slog.Logger
-	objects   *embedded.Store
+	objects   *embedded.Store // nil when switched off
+	upstreams *upstreams
 	db        *store.DB
 	keys      *keyring.Keyring
 	audit     *audit.Log
@@ -49,7 +48,6 @@ type core struct {
 	directory *directory.Directory
 	sessions  *directory.SessionIndex
 	issuer    *issue.Issuer
-	upstreams *upstream.Set
 	operate   *operate.Operations
 	gateway   *s3.Gateway
 
@@ -58,8 +56,12 @@ type core struct {
 	admin    http.Handler
 }
 
-// startObjectStore begins to run the child, without waiting for it.
+// startObjectStore begins to run the child, without waiting for it; nil when it
+// is switched off.
 func startObjectStore(c *Config, data *dataDir, log *slog.Logger) (*embedded.Store, error) {
+	if !c.ObjectStore.Enabled {
+		return nil, nil
+	}
 	objects, err := embedded.Start(embedded.Config{
 		Root: c.objectsDir(data.path), Region: c.Region, Binary: c.ObjectStore.Binary, Logger: log.With("part", "objectstore"),
 	})
@@ -126,7 +128,10 @@ func (c *core) rootKey(s *server) (keyring.RootKey, error) {
 }
 
 // openLogic makes layers 3 to 6.
-func (c *core) openLogic(s *server) error {
+func (c *core) openLogic(s *server) (err error) {
+	if c.upstreams, err = openUpstreams(&s.Config, c.objects, s.Clock, s.Log); err != nil {
+		return err
+	}
 	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
 	proofs, err := authn.New(authn.Options{
 		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
@@ -147,11 +152,8 @@ func (c *core) openLogic(s *server) error {
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds,
 	})
-	if c.upstreams, err = upstream.NewSet([]upstream.Member{{S3: c.embedded(s)}}, nil, embeddedName); err != nil {
-		return err
-	}
 	c.operate = operate.New(operate.Options{
-		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams, ReservedBuckets: ControlSegments(),
+		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams.set, ReservedBuckets: ControlSegments(),
 	})
 	return nil
 }
@@ -189,27 +191,7 @@ func (c *core) dialects(s *server) error {
 	return nil
 }
 
-// Requests beyond what the object store takes at a time wait: so many, and no
-// longer than clients wait for an answer.
-const (
-	storeQueue = 4096
-	storeWait  = 20 * time.Second
-)
-
-const embeddedName = "embedded"
-
-// embedded is the upstream that the child is.
-func (c *core) embedded(s *server) *upstream.S3 {
-	return &upstream.S3{
-		Name: embeddedName, Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: s.Config.Region,
-		Credentials: c.objects.Credentials, Transport: c.objects.Transport(), Clock: s.Clock,
-		KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
-		Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
-	}
-}
-
 func (c *core) openGateway(s *server) (err error) {
-	objects, _ := c.upstreams.ByName(embeddedName)
 	c.gateway, err = s3.New(s3.Config{
 		Access: c.access, Registry: c.directory,
 		Bucket: func(name string) (identity.Bucket, bool) {
@@ -219,7 +201,7 @@ func (c *core) openGateway(s *server) (err error) {
 			}
 			return *b, true
 		},
-		Upstream:        objects,
+		Upstreams: c.upstreams.set, Clock: s.Clock,
 		MaxPerPrincipal: s.Config.S3.MaxRequestsPerPrincipal,
 		BasesFor:        s.hosts.S3Bases, ControlSegments: ControlSegments(), ExternalURL: s.externalURL, Region: s.Config.Region, Log: s.Log,
 	})
@@ -235,12 +217,14 @@ func queryActions() []string {
 func (c *core) meter(m *Metrics) {
 	m.Gauge("daypass_feed_staleness_seconds", "Age of the store's last sign of life.", func() float64 { return c.db.Staleness().Seconds() })
 	m.Gauge("daypass_clock_skew_seconds", "How far this node's clock is off the store's.", func() float64 { return c.db.ClockSkew().Seconds() })
-	m.Gauge("daypass_objectstore_up", "1 while the object store serves.", func() float64 {
-		if c.objects.Healthy() {
-			return 1
-		}
-		return 0
-	})
+	if c.objects != nil {
+		m.Gauge("daypass_objectstore_up", "1 while the object store serves.", func() float64 {
+			if c.objects.Healthy() {
+				return 1
+			}
+			return 0
+		})
+	}
 	m.Counter("daypass_session_index_dropped_total", "Sessions that were issued without an entry in the index of sessions.",
 		func() float64 { return float64(c.sessions.Dropped()) })
 	for _, t := range []struct {
@@ -274,7 +258,7 @@ func (c *core) ready() error {
 	if skew := c.db.ClockSkew(); skew > maxClockSkew || skew < -maxClockSkew {
 		return errors.New("the clock is off the store's")
 	}
-	if !c.objects.Healthy() {
+	if c.objects != nil && !c.objects.Healthy() {
 		return errors.New("the object store is away")
 	}
 	return nil

@@ -43,11 +43,13 @@ type Config struct {
 	RootKeyFile    string `yaml:"root_key_file"`
 	PassphraseFile string `yaml:"passphrase_file"`
 
-	Admin       AdminConfig       `yaml:"admin"`
-	Console     ConsoleConfig     `yaml:"console"`
-	TLS         TLSConfig         `yaml:"tls"`
-	STS         STSConfig         `yaml:"sts"`
-	S3          S3Config          `yaml:"s3"`
+	Admin   AdminConfig   `yaml:"admin"`
+	Console ConsoleConfig `yaml:"console"`
+	TLS     TLSConfig     `yaml:"tls"`
+	STS     STSConfig     `yaml:"sts"`
+	S3      S3Config      `yaml:"s3"`
+	// Upstreams are the S3 stores behind the gateway, beside the embedded one.
+	Upstreams   []UpstreamConfig  `yaml:"upstreams"`
 	AccessKeys  AccessKeysConfig  `yaml:"access_keys"`
 	Cache       CacheConfig       `yaml:"cache"`
 	Store       StoreConfig       `yaml:"store"`
@@ -96,6 +98,10 @@ type S3Config struct {
 	// MaxRequestsPerPrincipal is how many requests of one principal may be under
 	// way; more wait for a while, and are then told to slow down.
 	MaxRequestsPerPrincipal int `yaml:"max_requests_per_principal"`
+	// Routes say where new buckets go: the first that fits, else DefaultUpstream.
+	// Buckets that exist stay where they are.
+	Routes          []RouteConfig `yaml:"routes"`
+	DefaultUpstream string        `yaml:"default_upstream"`
 }
 
 // AccessKeysConfig is about long-term access keys.
@@ -135,6 +141,8 @@ type EgressConfig struct {
 
 // ObjectStoreConfig is about the embedded object store.
 type ObjectStoreConfig struct {
+	// Enabled says whether there is one.
+	Enabled bool `yaml:"enabled"`
 	// Binary is the path of daypass-objectstore; by default it is found beside
 	// daypass, then on PATH.
 	Binary string `yaml:"binary"`
@@ -166,12 +174,14 @@ func DefaultConfig() Config {
 		Region: "us-east-1",
 		Admin:  AdminConfig{Listen: "127.0.0.1:0"},
 		STS:    STSConfig{MinDurationSeconds: 900, PoolDurationSeconds: 3600},
-		S3:     S3Config{MaxRequestsPerPrincipal: 384}, // one principal leaves the object store a fifth
-		Cache:  CacheConfig{Principals: 200_000},
-		Store:  StoreConfig{Staleness: 30 * time.Second},
-		Audit:  AuditConfig{Durability: DurabilityFsync, MaxBytes: 64 << 20, Keep: 16},
-		Drain:  20 * time.Second,
-		Log:    LogConfig{Level: "info", Format: "text", Access: true},
+		// One principal leaves the object store a fifth.
+		S3:          S3Config{MaxRequestsPerPrincipal: 384, DefaultUpstream: embeddedName},
+		ObjectStore: ObjectStoreConfig{Enabled: true},
+		Cache:       CacheConfig{Principals: 200_000},
+		Store:       StoreConfig{Staleness: 30 * time.Second},
+		Audit:       AuditConfig{Durability: DurabilityFsync, MaxBytes: 64 << 20, Keep: 16},
+		Drain:       20 * time.Second,
+		Log:         LogConfig{Level: "info", Format: "text", Access: true},
 	}
 }
 
@@ -247,6 +257,7 @@ func (c *Config) check(doc *yamldoc.Document, origins map[string]string) error {
 	c.checkAddresses(complain)
 	c.checkValues(complain)
 	c.checkFiles(complain)
+	c.checkUpstreams(complain)
 	if len(wrong) > 0 {
 		return invalid(strings.Join(wrong, "\n"))
 	}

@@ -106,7 +106,7 @@ func set(v reflect.Value, text string) error {
 		}
 		v.SetInt(n)
 	default:
-		return fmt.Errorf("cannot be set by a variable")
+		return fmt.Errorf("is a list of mappings, which only the file can give")
 	}
 	return nil
 }
@@ -116,6 +116,8 @@ func (k Key) Default() string {
 	switch v := k.value.Interface().(type) {
 	case []string:
 		return strings.Join(v, ",")
+	case []UpstreamConfig, []RouteConfig:
+		return ""
 	default:
 		return fmt.Sprint(v)
 	}

@@ -31,7 +31,11 @@ func (c *core) settle(ctx context.Context) error {
 	if err := c.audit.Deliver(ctx, c.db); err != nil {
 		return err
 	}
-	return c.settleBuckets(ctx)
+	if err := c.settleBuckets(ctx); err != nil {
+		// An upstream that is away must not keep the rest from being served.
+		c.log.Warn("buckets half made or half deleted stay so for now", "error", err)
+	}
+	return nil
 }
 
 // settleBuckets finishes what requests could not: a bucket half made or half
@@ -94,6 +98,9 @@ func (c *core) close() error {
 		}
 		errs = append(errs, c.access.FlushUses(ctx))
 		cancel()
+	}
+	if c.upstreams != nil {
+		c.upstreams.close()
 	}
 	objects := make(chan error, 1)
 	go func() {

@@ -200,8 +200,10 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.core.pages(s); err != nil {
 		return err
 	}
-	if err := objects.Wait(ctx); err != nil {
-		return fmt.Errorf("the object store did not start: %w", err)
+	if objects != nil {
+		if err := objects.Wait(ctx); err != nil {
+			return fmt.Errorf("the object store did not start: %w", err)
+		}
 	}
 	if err := s.core.settle(ctx); err != nil {
 		return err

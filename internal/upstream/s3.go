@@ -30,6 +30,7 @@ type Mode string
 const (
 	Passthrough Mode = "passthrough"
 	Reframe     Mode = "reframe"
+	Plain       Mode = "plain"
 )
 
 // S3 is one upstream. Its fields are set once, before the first Do; it is then
@@ -51,6 +52,9 @@ type S3 struct {
 	// ReservedPrefixes of keys are the store's own (".sgwtmp/").
 	ReservedPrefixes []string
 	Mode             Mode
+	// Enable names operations that few stores know, or that make the store act
+	// on other names with our credentials, such as "PutBucketReplication".
+	Enable []string
 	// Gate bounds the requests under way, from Do until the answer's body is
 	// closed; nil does not.
 	Gate *Gate

@@ -1,6 +1,11 @@
 package s3
 
-import "daypass/internal/identity"
+import (
+	"fmt"
+
+	"daypass/internal/identity"
+	"daypass/internal/upstream"
+)
 
 const opAuthorise = "s3.authorise"
 
@@ -52,27 +57,69 @@ func (x *exchange) ask(action string, s *subject) error {
 }
 
 // loadBucket reads the bucket's entry and compares the owner that the client
-// expects.
+// expects. Errors: KindUnavailable when its upstream is not the one that the
+// names of the request were checked for, or is not configured any more.
 func (x *exchange) loadBucket() error {
 	b, err := x.g.owned(x.target.Bucket)
 	if err != nil {
 		return err
 	}
+	if x.up == nil || x.up.Name != b.Upstream {
+		return upstreamGone(b)
+	}
 	x.bucket = b
 	return x.expectOwner(headerExpectedOwner, b)
 }
 
-// owned returns a bucket that is served. Errors: KindNoSuchBucket,
-// KindNotImplemented when it is kept behind another upstream.
+// owned returns a bucket that has an owner. Errors: KindNoSuchBucket.
 func (g *Gateway) owned(name string) (identity.Bucket, error) {
 	b, ok := g.bucket(name)
 	if !ok || b.State != identity.BucketOwned {
 		return identity.Bucket{}, identity.NewError(identity.KindNoSuchBucket, opAuthorise, "")
 	}
-	if b.Upstream != g.up.Name {
-		return identity.Bucket{}, identity.NewError(identity.KindNotImplemented, opAuthorise, "The bucket is kept behind another upstream.")
-	}
 	return b, nil
+}
+
+// ownedAt is owned with the bucket's upstream. Errors: KindUnavailable too, when
+// that is not configured any more.
+func (g *Gateway) ownedAt(name string) (*upstream.S3, error) {
+	b, err := g.owned(name)
+	if err != nil {
+		return nil, err
+	}
+	up, ok := g.ups.ByName(b.Upstream)
+	if !ok {
+		return nil, upstreamGone(b)
+	}
+	return up, nil
+}
+
+// upstreamGone names for the operator what the configuration lacks.
+func upstreamGone(b identity.Bucket) error {
+	return &identity.Error{
+		Kind: identity.KindUnavailable, Op: opAuthorise, RetryAfterSeconds: goneRetrySeconds,
+		Err: fmt.Errorf("bucket %s is kept at upstream %q, which is not configured", b.Name, b.Upstream),
+	}
+}
+
+const goneRetrySeconds = 30
+
+// resolve finds the upstream of the target's bucket for this exchange.
+func (x *exchange) resolve() {
+	x.up = x.g.upstreamFor(x.caller.AccountID, x.target.Bucket)
+}
+
+// upstreamFor returns where the registry says that a bucket is, or where account
+// would create it; nil when that is not configured any more, which is said once
+// the caller is known to have rights there.
+func (g *Gateway) upstreamFor(account, bucket string) *upstream.S3 {
+	var up *upstream.S3
+	if b, known := g.bucket(bucket); known {
+		up, _ = g.ups.ByName(b.Upstream)
+	} else {
+		up, _ = g.ups.ForNew(account, bucket)
+	}
+	return up
 }
 
 func (x *exchange) expectOwner(header string, b identity.Bucket) error {
@@ -99,6 +146,9 @@ func (x *exchange) authoriseSource(target *subject) error {
 	}
 	if err := x.expectOwner(headerSourceOwner, b); err != nil {
 		return err
+	}
+	if b.Upstream != x.up.Name {
+		return identity.NewError(identity.KindNotImplemented, opAuthorise, "Copying between buckets of different object stores is not implemented.")
 	}
 	return x.judgeTagging(target, source)
 }

@@ -74,10 +74,11 @@ func benchGatewayBy(b *testing.B, store string, tr http.RoundTripper, clock iden
 	reg := &fakeRegistry{m: map[string]identity.Bucket{"photos": {Name: "photos", AccountID: account, Upstream: "main", State: identity.BucketOwned}}}
 	gw, err := New(Config{
 		Access: benchAccess{sigv4.Derive(testSecret, "20260102", "us-east-1", "s3")}, Registry: reg, Bucket: reg.get, ExternalURL: "http://x",
-		Upstream: &upstream.S3{
+		Clock: clock,
+		Upstreams: only(&upstream.S3{
 			Name: "main", Endpoint: endpoint, Region: "us-east-1", Transport: tr, Clock: clock, Mode: upstream.Reframe, KeySemantics: upstream.KeysArePaths,
 			Credentials: func() (string, identity.Secret, error) { return rootKey, rootSecret, nil },
-		},
+		}),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -119,6 +119,7 @@ func (x *exchange) createBucket() error {
 		return errBucketChanging
 	}
 	defer x.g.changing.leave(name)
+	x.resolve() // again: who created it meanwhile has decided where it is
 	// From here on the client's going away changes nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), settleTimeout)
 	defer cancel()
@@ -150,19 +151,26 @@ func (x *exchange) reserve(ctx context.Context, name, region string) (made bool,
 			return false, identity.NewError(identity.KindBucketExists, opBuckets, "")
 		case b.State == identity.BucketOwned:
 			return false, identity.NewError(identity.KindBucketOwnedByYou, opBuckets, "")
-		case b.State != identity.BucketReserved || b.Upstream != x.g.up.Name:
+		case b.State != identity.BucketReserved:
+			return false, errBucketChanging
+		case x.up == nil:
+			return false, upstreamGone(b)
+		case x.up.Name != b.Upstream:
 			return false, errBucketChanging
 		}
-		return x.g.existsUpstream(ctx, name, false)
+		return existsUpstream(ctx, x.up, name, false)
 	}
-	exists, err := x.g.existsUpstream(ctx, name, true)
+	if x.up == nil {
+		return false, errBucketChanging
+	}
+	exists, err := existsUpstream(ctx, x.up, name, true)
 	if err != nil {
 		return false, err
 	}
 	if exists {
 		return false, identity.NewError(identity.KindBucketExists, opBuckets, "")
 	}
-	return false, x.g.registry.ReserveBucket(ctx, &x.caller, name, region, x.g.up.Name)
+	return false, x.g.registry.ReserveBucket(ctx, &x.caller, name, region, x.up.Name)
 }
 
 // errBucketChanging answers whoever creates or deletes a bucket that another
@@ -224,14 +232,14 @@ func (x *exchange) createUpstream(ctx context.Context, name string) error {
 	if v, ok := x.header[headerLockEnabled]; ok {
 		req.Header[headerLockEnabled] = v
 	}
-	if r := x.g.up.Region; r != defaultRegion {
+	if r := x.up.Region; r != defaultRegion {
 		var d awswire.XML
 		d.OpenNS("CreateBucketConfiguration", namespace)
 		d.Elem("LocationConstraint", r)
 		d.Close("CreateBucketConfiguration")
 		setDocument(req, bytes.Clone(d.Bytes()))
 	}
-	resp, err := x.g.up.Do(ctx, req)
+	resp, err := x.up.Do(ctx, req)
 	if err == nil && resp.StatusCode < 300 {
 		resp.Body.Close()
 		return nil
@@ -242,7 +250,7 @@ func (x *exchange) createUpstream(ctx context.Context, name string) error {
 		err = upstreamError(resp)
 	}
 	if !definite {
-		exists, headErr := x.g.existsUpstream(ctx, name, false)
+		exists, headErr := existsUpstream(ctx, x.up, name, false)
 		if headErr != nil {
 			return err
 		}
@@ -302,7 +310,7 @@ func (x *exchange) deleteBucket() error {
 	if err := x.g.registry.BeginDeleteBucket(ctx, &x.caller, name); err != nil {
 		return err
 	}
-	resp, err := x.g.up.Do(ctx, &upstream.Request{Method: http.MethodDelete, Bucket: name})
+	resp, err := x.up.Do(ctx, &upstream.Request{Method: http.MethodDelete, Bucket: name})
 	gone := err == nil && (resp.StatusCode < 300 || resp.StatusCode == http.StatusNotFound)
 	if gone {
 		resp.Body.Close()
@@ -312,7 +320,7 @@ func (x *exchange) deleteBucket() error {
 			err = upstreamError(resp)
 		}
 		if !known {
-			exists, headErr := x.g.existsUpstream(ctx, name, false)
+			exists, headErr := existsUpstream(ctx, x.up, name, false)
 			if headErr != nil {
 				return err
 			}

@@ -69,8 +69,9 @@ func childRig(t *testing.T) *rig {
 	t.Helper()
 	tr := startChild(t)
 	q := newRig(t, func(c *Config) {
-		c.Upstream.Transport, c.Upstream.Endpoint = tr, &url.URL{Scheme: "http", Host: "objectstore"}
-		c.Upstream.Clock = identity.SystemClock{}
+		c.Clock = identity.SystemClock{}
+		up, _ := c.Upstreams.ByName("main")
+		up.Transport, up.Endpoint, up.Clock = tr, &url.URL{Scheme: "http", Host: "objectstore"}, c.Clock
 	})
 	for _, name := range []string{"photos", "music"} {
 		resp, err := q.up.Do(t.Context(), &upstream.Request{Method: http.MethodPut, Bucket: name})

@@ -97,7 +97,7 @@ func (s *subject) lookup(key string) []string {
 		if x.signed.Mechanism == sigv4.MechanismHeader {
 			return nil
 		}
-		age := x.g.up.Clock.Now().Sub(x.signed.Time).Milliseconds()
+		age := x.g.clock.Now().Sub(x.signed.Time).Milliseconds()
 		return []string{strconv.FormatInt(max(0, age), 10)}
 	case "x-amz-content-sha256":
 		return single(x.signed.PayloadHash)
@@ -261,7 +261,7 @@ func (x *exchange) lockKey(name string) []string {
 			return nil
 		}
 		const day = 24 * time.Hour
-		return []string{strconv.FormatInt(int64((at.Sub(x.g.up.Clock.Now())+day-1)/day), 10)}
+		return []string{strconv.FormatInt(int64((at.Sub(x.g.clock.Now())+day-1)/day), 10)}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // copiesFolder reports whether the source of a copy is a key that ends in "/"
 // behind an upstream of paths, which would read a folder as if it were a file.
 func (x *exchange) copiesFolder() bool {
-	return x.g.up.KeySemantics == upstream.KeysArePaths && strings.HasSuffix(x.source.Key, "/")
+	return arePaths(x.up) && strings.HasSuffix(x.source.Key, "/")
 }
 
 func (x *exchange) copyObject() error {
@@ -77,7 +77,7 @@ func (x *exchange) copyFolder() error {
 	}
 	x.answer(http.StatusOK, func(d *awswire.XML) {
 		d.OpenNS("CopyObjectResult", namespace)
-		d.Elem("LastModified", awswire.FormatTimeMilli(x.g.up.Clock.Now()))
+		d.Elem("LastModified", awswire.FormatTimeMilli(x.g.clock.Now()))
 		d.Elem("ETag", resp.Header.Get("Etag"))
 		d.Close("CopyObjectResult")
 	})

@@ -203,7 +203,7 @@ type corsEntry struct {
 // get loads a configuration once for all who ask meanwhile. Errors are of
 // KindUnavailable, or the context's.
 func (c *corsCache) get(ctx context.Context, g *Gateway, name string) ([]corsRule, error) {
-	now := g.up.Clock.Now()
+	now := g.clock.Now()
 	c.mu.Lock()
 	e := c.entries[name]
 	if e == nil || now.After(e.until) {
@@ -253,7 +253,11 @@ func (c *corsCache) forget(name string) {
 }
 
 func (g *Gateway) fetchCORS(ctx context.Context, name string) ([]corsRule, error) {
-	resp, err := g.up.Do(ctx, &upstream.Request{Method: http.MethodGet, Bucket: name, Query: "cors="})
+	up, err := g.ownedAt(name)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodGet, Bucket: name, Query: "cors="})
 	if err != nil {
 		return nil, err
 	}

@@ -131,17 +131,17 @@ func (x *exchange) deleteObjects() error {
 		return err
 	}
 	for _, o := range list.Objects {
-		if err := checkKey(o.Key, x.g.up); err != nil {
+		if err := checkKey(o.Key, x.up); err != nil {
 			return err
 		}
-		if err := checkID(o.VersionID, x.g.up); err != nil {
+		if err := checkID(o.VersionID, x.up); err != nil {
 			return err
 		}
 	}
 	allowed, result := x.judgeDeletes(list)
 	if len(allowed) > 0 {
 		// Only now: who may do nothing here must not learn whose bucket it is.
-		if err := x.expectOwner(headerExpectedOwner, x.bucket); err != nil {
+		if err := x.loadBucket(); err != nil {
 			return err
 		}
 		done, err := x.deleteUpstream(allowed, list.Quiet)

@@ -10,6 +10,7 @@ import (
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
 	"daypass/internal/sigv4"
+	"daypass/internal/upstream"
 )
 
 // exchange is one request and its answer.
@@ -20,6 +21,7 @@ type exchange struct {
 	id string
 
 	caller identity.Caller
+	up     *upstream.S3 // of the target's bucket; see resolve
 	signed *sigv4.Signed
 	target Target
 	op     *Operation
@@ -125,9 +127,6 @@ func (x *exchange) recognise() (err error) {
 	if x.op, err = Recognise(x.r.Method, &x.target, x.r.Header); err != nil {
 		return err
 	}
-	if x.op.serve == serveOptIn && !x.g.enabled[x.op.Name] {
-		return notImplementedError()
-	}
 	x.version, _ = x.target.param(parameterVersionID)
 	return nil
 }
@@ -138,11 +137,15 @@ func (x *exchange) checkNames() error {
 	if x.target.Bucket == "" {
 		return nil
 	}
+	x.resolve()
+	if x.op.serve == serveOptIn && (x.up == nil || !contains(x.up.Enable, x.op.Name)) {
+		return notImplementedError()
+	}
 	if err := x.g.checkBucketName(x.target.Bucket); err != nil {
 		return err
 	}
 	if x.target.Key != "" {
-		if err := checkKey(x.target.Key, x.g.up); err != nil {
+		if err := checkKey(x.target.Key, x.up); err != nil {
 			return err
 		}
 	}
@@ -150,9 +153,9 @@ func (x *exchange) checkNames() error {
 		var err error
 		switch p.Name {
 		case parameterVersionID, "uploadId", "version-id-marker", "upload-id-marker":
-			err = checkID(p.Value, x.g.up)
+			err = checkID(p.Value, x.up)
 		case "prefix":
-			err = checkPrefix(p.Value, x.g.up)
+			err = checkPrefix(p.Value, x.up)
 		}
 		if err != nil {
 			return err
@@ -176,10 +179,11 @@ func (x *exchange) checkSource() error {
 	if err := x.g.checkBucketName(source.Bucket); err != nil {
 		return err
 	}
-	if err := checkKey(source.Key, x.g.up); err != nil {
+	up := x.g.upstreamFor(x.caller.AccountID, source.Bucket)
+	if err := checkKey(source.Key, up); err != nil {
 		return err
 	}
-	if err := checkID(source.VersionID, x.g.up); err != nil {
+	if err := checkID(source.VersionID, up); err != nil {
 		return err
 	}
 	x.source = &source

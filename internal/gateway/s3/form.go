@@ -71,7 +71,8 @@ func (x *exchange) serveForm() error {
 		return argumentError("The key of the form is not valid.")
 	}
 	x.target.Key, x.target.RawKey = form.Key, encode(form.Key, true)
-	if err := checkKey(form.Key, x.g.up); err != nil {
+	x.resolve()
+	if err := checkKey(form.Key, x.up); err != nil {
 		return err
 	}
 	if x.given, err = headersOfForm(form); err != nil {

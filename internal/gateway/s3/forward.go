@@ -91,7 +91,7 @@ func (x *exchange) request() *upstream.Request {
 // do sends, and turns what is not a success into an error. 304 is a success:
 // an answer to a condition.
 func (x *exchange) do(ctx context.Context, req *upstream.Request) (*http.Response, error) {
-	resp, err := x.g.up.Do(ctx, req)
+	resp, err := x.up.Do(ctx, req)
 	if err != nil && x.wasCut() {
 		return nil, errCut
 	}

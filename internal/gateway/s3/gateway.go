@@ -46,8 +46,10 @@ type Config struct {
 	Registry Registry
 	// Bucket reads one entry of the registry from memory. It is asked after
 	// an action on the bucket was allowed, and for the source of copies.
-	Bucket   func(name string) (identity.Bucket, bool)
-	Upstream *upstream.S3
+	Bucket func(name string) (identity.Bucket, bool)
+	// Upstreams keep the buckets.
+	Upstreams *upstream.Set
+	Clock     identity.Clock
 	// Bases are the base domains of virtual hosts, without port.
 	Bases []string
 	// BasesFor, when set, is asked in place of Bases for the base domains that
@@ -63,11 +65,7 @@ type Config struct {
 	// MaxPerPrincipal bounds the requests of one principal that are under
 	// way at a time; more wait for a while. 0 means no bound.
 	MaxPerPrincipal int
-	// Enable names operations that are switched off by default because they
-	// make the upstream act on other names with our credentials, such as
-	// "PutBucketReplication".
-	Enable []string
-	Log    *slog.Logger
+	Log             *slog.Logger
 }
 
 // Gateway serves S3.
@@ -75,13 +73,13 @@ type Gateway struct {
 	access   Access
 	registry Registry
 	bucket   func(string) (identity.Bucket, bool)
-	up       *upstream.S3
+	ups      *upstream.Set
+	clock    identity.Clock
 	bases    []string
 	basesFor func(host string) []string
 	control  map[string]bool
 	external string
 	region   string
-	enabled  map[string]bool
 	limit    limiter
 	running  underWay
 	cors     corsCache
@@ -96,13 +94,13 @@ const HostID = "daypass"
 
 // New checks the configuration and makes a Gateway.
 func New(c Config) (*Gateway, error) {
-	if c.Access == nil || c.Registry == nil || c.Bucket == nil || c.Upstream == nil || c.ExternalURL == "" {
-		return nil, errors.New("s3: Access, Registry, Bucket, Upstream and ExternalURL are needed")
+	if c.Access == nil || c.Registry == nil || c.Bucket == nil || c.Upstreams == nil || c.Clock == nil || c.ExternalURL == "" {
+		return nil, errors.New("s3: Access, Registry, Bucket, Upstreams, Clock and ExternalURL are needed")
 	}
 	g := &Gateway{
-		access: c.Access, registry: c.Registry, bucket: c.Bucket, up: c.Upstream,
+		access: c.Access, registry: c.Registry, bucket: c.Bucket, ups: c.Upstreams, clock: c.Clock,
 		control: map[string]bool{}, external: strings.TrimSuffix(c.ExternalURL, "/"), region: c.Region,
-		enabled: map[string]bool{}, log: c.Log,
+		log:      c.Log,
 		basesFor: c.BasesFor,
 		changing: nameSet{names: map[string]bool{}},
 		limit:    limiter{most: c.MaxPerPrincipal, wait: limitWait, busy: map[string]*principalGate{}},
@@ -115,25 +113,22 @@ func New(c Config) (*Gateway, error) {
 	for _, s := range c.ControlSegments {
 		g.control[strings.Trim(s, "/")] = true
 	}
-	for _, name := range c.Enable {
-		if !isOptIn(name) {
-			return nil, errors.New("s3: " + name + " is not an operation that can be enabled")
-		}
-		g.enabled[name] = true
-	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	return g, nil
 }
 
-func isOptIn(name string) bool {
+// OptIn names the operations that an upstream must enable, because they make it
+// act on other names with our credentials or are known to few stores.
+func OptIn() []string {
+	var out []string
 	for i := range operations {
-		if operations[i].Name == name {
-			return operations[i].serve == serveOptIn
+		if operations[i].serve == serveOptIn {
+			out = append(out, operations[i].Name)
 		}
 	}
-	return false
+	return out
 }
 
 // ServeHTTP answers one S3 request. The facts of the request must hang on its

@@ -217,7 +217,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
 	}
 	c := Config{
-		Access: q.access, Registry: q.reg, Bucket: q.reg.get, Upstream: q.up, Bases: []string{"s3.example.test"},
+		Access: q.access, Registry: q.reg, Bucket: q.reg.get, Upstreams: only(q.up), Clock: fixedClock{}, Bases: []string{"s3.example.test"},
 		ControlSegments: []string{"apis", "oidc"}, ExternalURL: "https://s3.example.test", Region: "us-east-1",
 	}
 	if change != nil {
@@ -233,6 +233,15 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	q.url, q.client, q.servers = front.URL, front.Client(), []*httptest.Server{front, store}
 	q.client.Transport.(*http.Transport).DisableCompression = true
 	return q
+}
+
+// only is a set of one upstream.
+func only(up *upstream.S3) *upstream.Set {
+	set, err := upstream.NewSet([]upstream.Member{{S3: up}}, nil, up.Name)
+	if err != nil {
+		panic(err)
+	}
+	return set
 }
 
 // call is one request of a test.

@@ -23,6 +23,11 @@ func (g *Gateway) checkBucketName(name string) error {
 	return nil
 }
 
+// arePaths reports whether u makes paths of keys. No upstream (nil) gets none.
+func arePaths(u *upstream.S3) bool {
+	return u != nil && u.KeySemantics == upstream.KeysArePaths
+}
+
 // checkKey refuses keys over S3's length, and, where the upstream maps keys to
 // paths, keys that would reach the file of another key: a "." or ".." segment,
 // an empty segment other than one trailing, a reserved prefix. Errors:
@@ -31,7 +36,7 @@ func checkKey(key string, u *upstream.S3) error {
 	if len(key) > maxKey {
 		return argumentError("Your key is too long")
 	}
-	if u.KeySemantics != upstream.KeysArePaths {
+	if !arePaths(u) {
 		return nil
 	}
 	for _, p := range u.ReservedPrefixes {
@@ -63,7 +68,7 @@ func checkPrefix(prefix string, u *upstream.S3) error {
 // checkID refuses version and upload IDs that a store which makes paths of
 // keys could take for a path.
 func checkID(id string, u *upstream.S3) error {
-	if u.KeySemantics != upstream.KeysArePaths {
+	if !arePaths(u) {
 		return nil
 	}
 	if id == "." || id == ".." || len(id) > 256 || strings.ContainsAny(id, "/\\\x00") {

@@ -99,10 +99,11 @@ func TestMemoryPerUpload(t *testing.T) {
 		reg := &fakeRegistry{m: map[string]identity.Bucket{"photos": {Name: "photos", AccountID: account, Upstream: "main", State: identity.BucketOwned}}}
 		gw, err := New(Config{
 			Access: &fakeAccess{deny: map[string]bool{}}, Registry: reg, Bucket: reg.get, ExternalURL: "http://x", MaxPerPrincipal: uploads,
-			Upstream: &upstream.S3{
+			Clock: fixedClock{},
+			Upstreams: only(&upstream.S3{
 				Name: "main", Endpoint: endpoint, Region: "us-east-1", Transport: tr, Clock: fixedClock{}, Mode: upstream.Reframe,
 				Credentials: func() (string, identity.Secret, error) { return rootKey, rootSecret, nil }, Gate: upstream.NewGate(uploads, 0, 0),
-			},
+			}),
 		})
 		if err != nil {
 			t.Fatal(err)

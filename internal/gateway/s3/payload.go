@@ -120,7 +120,7 @@ func (x *exchange) frame(req *upstream.Request, c content) (*uploadBody, error) 
 		}
 		claimed = c.trailer
 	case sigv4.PayloadUnsigned, sigv4.PayloadChunks:
-		if x.g.up.Mode != upstream.Reframe {
+		if x.up.Mode != upstream.Reframe {
 			return up, nil
 		}
 		if claimed == "" {

@@ -11,8 +11,8 @@ import (
 // existsUpstream looks for a bucket. A 403 means that it exists and is not
 // ours; with foreign it counts as existing, else it is an error, since it may
 // also mean that our own credential is refused.
-func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool) (bool, error) {
-	resp, err := g.up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
+func existsUpstream(ctx context.Context, up *upstream.S3, name string, foreign bool) (bool, error) {
+	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
 	if err != nil {
 		return false, err
 	}
@@ -31,7 +31,7 @@ func (g *Gateway) existsUpstream(ctx context.Context, name string, foreign bool)
 
 // Reconcile settles what a crash, of this process or of the upstream, left
 // between the registry and the upstream: each unfinished bucket that no request
-// is at work on is looked for upstream, and the registry follows. It is run
+// is at work on is looked for at its upstream, and the registry follows. It is run
 // with the operator's caller, before requests are served and now and then. It
 // goes on after a failure and returns the first.
 func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) error {
@@ -41,25 +41,26 @@ func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) erro
 	}
 	var first error
 	for _, b := range open {
-		if b.Upstream != g.up.Name {
-			continue
+		up, ok := g.ups.ByName(b.Upstream)
+		if !ok {
+			continue // requests for it say so
 		}
-		if err := g.reconcile(ctx, operator, b.Name); err != nil && first == nil {
+		if err := g.reconcile(ctx, operator, up, b.Name); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, name string) error {
+func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, up *upstream.S3, name string) error {
 	if !g.changing.enter(name) {
 		return nil
 	}
 	defer g.changing.leave(name)
-	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned {
+	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned || b.Upstream != up.Name {
 		return nil // its request ended meanwhile
 	}
-	exists, err := g.existsUpstream(ctx, name, false)
+	exists, err := existsUpstream(ctx, up, name, false)
 	if err != nil {
 		return err
 	}

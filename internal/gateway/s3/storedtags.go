@@ -54,14 +54,15 @@ func (s *subject) readExisting() {
 
 // storedTags asks the upstream. An object that is not there has no tags.
 func (g *Gateway) storedTags(s *subject) (url.Values, error) {
-	if _, err := g.owned(s.bucket); err != nil {
+	up, err := g.ownedAt(s.bucket)
+	if err != nil {
 		return nil, err
 	}
 	query := "tagging="
 	if s.version != "" {
 		query += "&versionId=" + encode(s.version, false)
 	}
-	resp, err := g.up.Do(s.x.r.Context(), &upstream.Request{
+	resp, err := up.Do(s.x.r.Context(), &upstream.Request{
 		Method: http.MethodGet, Bucket: s.bucket, Key: encode(s.key, true), Query: query,
 	})
 	if err != nil {

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"time"
+
+	"daypass/internal/gateway/embedded"
+	"daypass/internal/identity"
+	"daypass/internal/upstream"
+)
+
+// Requests beyond what a store takes at a time wait: so many, and no longer
+// than clients wait for an answer.
+const (
+	storeQueue = 4096
+	storeWait  = 20 * time.Second
+)
+
+// upstreams makes the members of the set from the configuration.
+type upstreams struct {
+	set      *upstream.Set
+	embedded *upstream.S3 // nil when switched off
+	made     map[string]*external
+	clock    identity.Clock
+	log      *slog.Logger
+}
+
+// external is one of Config.Upstreams, as it was made.
+type external struct {
+	config    UpstreamConfig
+	stamp     string // of its authorities
+	keys      *keyPair
+	transport *http.Transport
+	member    upstream.Member
+}
+
+// openUpstreams makes the set for the first time.
+func openUpstreams(c *Config, objects *embedded.Store, clock identity.Clock, log *slog.Logger) (*upstreams, error) {
+	u := &upstreams{set: &upstream.Set{}, clock: clock, log: log}
+	if objects != nil {
+		u.embedded = &upstream.S3{
+			Name: embeddedName, Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: c.Region,
+			Credentials: objects.Credentials, Transport: objects.Transport(), Clock: clock,
+			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
+			Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
+		}
+	}
+	return u, u.apply(c)
+}
+
+// apply makes the set what c says. What did not change stays, with its
+// connections; requests that are under way at what goes end there. An error
+// changes nothing.
+func (u *upstreams) apply(c *Config) error {
+	made := map[string]*external{}
+	var members []upstream.Member
+	if u.embedded != nil {
+		members = append(members, upstream.Member{S3: u.embedded})
+	}
+	for _, config := range c.Upstreams {
+		config = config.withDefaults()
+		e, stamp := u.made[config.Name], stampOf(config.CAFile)
+		if e == nil || !reflect.DeepEqual(e.config, config) || e.stamp != stamp {
+			var err error
+			if e, err = u.make(config); err != nil {
+				return fmt.Errorf("upstream %s: %w", config.Name, err)
+			}
+			e.stamp = stamp
+		}
+		made[config.Name] = e
+		members = append(members, e.member)
+	}
+	var routes []upstream.Route
+	for _, r := range c.S3.Routes {
+		routes = append(routes, upstream.Route(r))
+	}
+	if err := u.set.Replace(members, routes, c.S3.DefaultUpstream); err != nil {
+		return err
+	}
+	old := u.made
+	u.made = made
+	for name, e := range old {
+		if made[name] != e {
+			e.transport.CloseIdleConnections()
+		}
+	}
+	return nil
+}
+
+func (u *upstreams) make(c UpstreamConfig) (*external, error) {
+	endpoint, ok := parseEndpoint(c.Endpoint)
+	sts, also := parseEndpoint(c.STS.Endpoint)
+	if !ok || !also {
+		return nil, fmt.Errorf("%q is not an endpoint", c.Endpoint)
+	}
+	keys, err := openKeyPair(c)
+	if err != nil {
+		return nil, err
+	}
+	var way upstream.TransportConfig
+	if c.CAFile != "" {
+		if way.RootCAs, err = loadAuthorities(c.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	if inTheClear(endpoint) {
+		u.log.Warn("objects travel unencrypted to this upstream: its network must be trusted", "upstream", c.Name, "endpoint", c.Endpoint)
+	}
+	transport := upstream.NewTransport(way)
+	return &external{config: c, keys: keys, transport: transport, member: upstream.Member{
+		S3: &upstream.S3{
+			Name: c.Name, Endpoint: endpoint, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
+			VirtualHost: c.Addressing == addressingVirtual, KeySemantics: upstream.KeySemantics(c.KeySemantics), Mode: upstream.Mode(c.Mode),
+			Enable: c.Enable, Gate: upstream.NewGate(c.MaxRequests, storeQueue, storeWait),
+		},
+		STS: &upstream.STS{
+			Name: c.Name, Endpoint: sts, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
+		},
+	}}, nil
+}
+
+// close drops the connections to upstreams that are not in use.
+func (u *upstreams) close() {
+	for _, e := range u.made {
+		e.transport.CloseIdleConnections()
+	}
+}
