@@ -22,11 +22,12 @@ const (
 	KeysArePaths  KeySemantics = "path"
 )
 
-// Mode says how uploads without a checksum of their own travel.
+// Mode says how uploads whose content the signature does not cover travel.
 type Mode string
 
-// Modes. Reframe gives every such upload a checksum trailer, for stores that
-// would commit a body cut short.
+// Modes. Passthrough keeps the client's trailers and adds none. Reframe gives
+// every such upload a checksum trailer, for stores that would commit a body cut
+// short. Plain sends contents without any, for stores that know no trailers.
 const (
 	Passthrough Mode = "passthrough"
 	Reframe     Mode = "reframe"

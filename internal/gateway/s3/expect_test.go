@@ -72,7 +72,7 @@ func TestExpectContinue(t *testing.T) {
 // the upstream with a body that failed, whatever the mode.
 func TestAbortedUpload(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []upstream.Mode{upstream.Reframe, upstream.Passthrough} {
+	for _, mode := range []upstream.Mode{upstream.Reframe, upstream.Passthrough, upstream.Plain} {
 		for _, sizes := range [][2]int{{1000, 500}, {300_000, 200_000}, {300_000, 0}} {
 			for _, half := range []bool{false, true} {
 				t.Run(fmt.Sprint(mode, sizes, half), func(t *testing.T) {

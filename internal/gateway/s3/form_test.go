@@ -162,7 +162,7 @@ func TestTruncatedForms(t *testing.T) {
 	t.Parallel()
 	body := form("k", "f", strings.Repeat("x\r\n--", 30_000))
 	begin := strings.Index(body, "x\r\n--x")
-	for _, mode := range []upstream.Mode{upstream.Reframe, upstream.Passthrough} {
+	for _, mode := range []upstream.Mode{upstream.Reframe, upstream.Passthrough, upstream.Plain} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			q := newRig(t, nil)

@@ -74,7 +74,9 @@ func (u *uploadBody) finished() bool {
 //   - a body with a checksum trailer, checked here and framed anew;
 //   - an uncovered body, or the content of signed chunks, which only we can
 //     check, as it is, or with a checksum trailer of ours where the upstream
-//     would commit a body cut short (mode reframe).
+//     would commit a body cut short (mode reframe);
+//   - to a store that knows no trailers (mode plain) the content as it is, of
+//     exact length, checked here.
 //
 // What reads it never gets the end of a body that is not as promised.
 func (x *exchange) upload(req *upstream.Request) (*uploadBody, error) {
@@ -105,18 +107,32 @@ func (x *exchange) frame(req *upstream.Request, c content) (*uploadBody, error) 
 	if err != nil {
 		return nil, err
 	}
+	trailing := c.mode == sigv4.PayloadTrailer || c.mode == sigv4.PayloadChunksTrailer
+	if trailing && claimed != "" {
+		return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Expecting a single x-amz-checksum- header.")
+	}
+	plain := x.up.Mode == upstream.Plain
+	if plain && !trailing {
+		if c.body, err = heldBack(c, claimed, value); err != nil {
+			return nil, err
+		}
+	}
 	up := &uploadBody{r: c.body}
 	if c.length == 0 {
 		return up, emptyUpload(req, up, c)
 	}
 	req.Body, req.Length, req.PayloadHash = up, c.length, sigv4.UnsignedPayload
+	if plain && c.mode != sigv4.PayloadHashed {
+		// No value of it comes to a store that knows no trailers.
+		delete(req.Header, headerChecksumAlgorithm)
+	}
 	switch c.mode {
 	case sigv4.PayloadHashed:
 		req.PayloadHash = strings.ToLower(c.hash)
 		return up, nil
 	case sigv4.PayloadTrailer, sigv4.PayloadChunksTrailer:
-		if claimed != "" {
-			return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Expecting a single x-amz-checksum- header.")
+		if plain {
+			return up, nil
 		}
 		claimed = c.trailer
 	case sigv4.PayloadUnsigned, sigv4.PayloadChunks:
@@ -201,12 +217,12 @@ func claimedChecksum(h http.Header) (sum sigv4.Checksum, value string, err error
 // that the upstream no longer gets.
 func (x *exchange) verified(h http.Header, content io.Reader, sum sigv4.Checksum, value string) (io.Reader, error) {
 	if value != "" {
-		want, err := base64.StdEncoding.DecodeString(value)
-		if err != nil || base64.StdEncoding.EncodedLen(len(want)) != sum.EncodedLen() {
-			return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Value for "+sum.Header()+" header is invalid.")
+		digest, err := digestOf(content, sum, value)
+		if err != nil {
+			return nil, err
 		}
 		delete(h, http.CanonicalHeaderKey(sum.Header()))
-		content = &digestReader{r: content, sum: sum.New(), want: want, name: strings.ToUpper(string(sum))}
+		content = digest
 	}
 	if v := h.Get("Content-Md5"); v != "" {
 		want, err := decodeMD5(v)
@@ -219,6 +235,15 @@ func (x *exchange) verified(h http.Header, content io.Reader, sum sigv4.Checksum
 	return content, nil
 }
 
+// digestOf checks content against the base64 value of a checksum.
+func digestOf(content io.Reader, sum sigv4.Checksum, value string) (*digestReader, error) {
+	want, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || base64.StdEncoding.EncodedLen(len(want)) != sum.EncodedLen() {
+		return nil, identity.NewError(identity.KindInvalidRequest, opBody, "Value for "+sum.Header()+" header is invalid.")
+	}
+	return &digestReader{r: content, sum: sum.New(), want: want, name: strings.ToUpper(string(sum))}, nil
+}
+
 func decodeMD5(v string) ([]byte, error) {
 	want, err := base64.StdEncoding.DecodeString(v)
 	if err != nil || len(want) != md5.Size {
@@ -228,7 +253,7 @@ func decodeMD5(v string) ([]byte, error) {
 }
 
 // digestReader checks a digest at the end of a body. It does not hold back:
-// what it feeds is framed, and incomplete without its end.
+// what it feeds is framed, and incomplete without its end, or a lastByteReader.
 type digestReader struct {
 	r    io.Reader
 	sum  hash.Hash

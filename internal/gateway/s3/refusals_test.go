@@ -9,6 +9,7 @@ import (
 
 	"daypass/internal/identity"
 	"daypass/internal/sigv4"
+	"daypass/internal/upstream"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -170,17 +171,15 @@ func TestTamperedBodiesNeverComplete(t *testing.T) {
 		{"md5 header", call{body: content, payload: sigv4.UnsignedPayload, header: map[string]string{"Content-Md5": md5Base64("other")}}, "BadDigest"},
 		{"empty hash with a body", call{body: content, payload: sigv4.EmptySHA256}, "XAmzContentSHA256Mismatch"},
 	}
-	for _, mode := range []string{"reframe", "passthrough"} {
+	for _, mode := range []upstream.Mode{upstream.Reframe, upstream.Passthrough, upstream.Plain} {
 		for _, tt := range tests {
-			if mode == "passthrough" && strings.HasSuffix(tt.name, "header") {
+			if mode == upstream.Passthrough && strings.HasSuffix(tt.name, "header") || mode == upstream.Plain && tt.name == "md5 header" {
 				continue // the upstream's to check
 			}
-			t.Run(mode+"/"+tt.name, func(t *testing.T) {
+			t.Run(string(mode)+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
 				q := newRig(t, nil)
-				if mode == "passthrough" {
-					q.up.Mode = "passthrough"
-				}
+				q.up.Mode = mode
 				c := tt.call
 				c.method, c.target = "PUT", "/photos/a"
 				got := q.do(c)
