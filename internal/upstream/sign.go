@@ -13,17 +13,17 @@ import (
 type signers struct{ last atomic.Pointer[boundSigner] }
 
 type boundSigner struct {
-	id, region string
-	secret     identity.Secret
-	signer     *sigv4.Signer
+	id, region, service string
+	secret              identity.Secret
+	signer              *sigv4.Signer
 }
 
-func (s *signers) get(id string, secret identity.Secret, region string) *sigv4.Signer {
-	if b := s.last.Load(); b != nil && b.id == id && b.region == region && b.secret.Equal(secret) {
+func (s *signers) get(id string, secret identity.Secret, region, service string) *sigv4.Signer {
+	if b := s.last.Load(); b != nil && b.id == id && b.region == region && b.service == service && b.secret.Equal(secret) {
 		return b.signer
 	}
-	b := &boundSigner{id: id, region: region, secret: secret, signer: sigv4.NewSigner(
-		sigv4.Credentials{AccessKeyID: id, SecretAccessKey: secret.Reveal()}, region, "s3")}
+	b := &boundSigner{id: id, region: region, service: service, secret: secret, signer: sigv4.NewSigner(
+		sigv4.Credentials{AccessKeyID: id, SecretAccessKey: secret.Reveal()}, region, service)}
 	s.last.Store(b)
 	return b.signer
 }
@@ -36,5 +36,5 @@ func (u *S3) sign(req *http.Request, payloadHash string) error {
 	if payloadHash == "" {
 		payloadHash = sigv4.EmptySHA256
 	}
-	return u.signers.get(id, secret, u.Region).Sign(req, payloadHash, u.Clock.Now())
+	return u.signers.get(id, secret, u.Region, "s3").Sign(req, payloadHash, u.Clock.Now())
 }
