@@ -157,7 +157,8 @@ type readyFile struct {
 }
 
 // startServer starts a daypass on the data directory of that name. Its log goes
-// to a file, as under a service manager. The one of the gateway speaks TLS too.
+// to a file, as under a service manager. The one of the gateway speaks TLS too;
+// NAME.yaml in the bench's directory configures it, where there is one.
 func startServer(b *bench, name string, env ...string) (*server, error) {
 	s := &server{data: filepath.Join(b.dir, name)}
 	ready := filepath.Join(b.dir, name+".ready")
@@ -169,6 +170,9 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 	s.cmd = exec.Command(filepath.Join(b.bin, "daypass"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data", s.data, "--ready-file", ready)
 	if name == defaultServer {
 		s.cmd.Args = append(s.cmd.Args, "--tls")
+	}
+	if config := filepath.Join(b.dir, name+".yaml"); exists(config) {
+		s.cmd.Args = append(s.cmd.Args, "--config", config)
 	}
 	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stderr = s.log
@@ -194,6 +198,11 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 		}
 		time.Sleep(500 * time.Microsecond)
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
