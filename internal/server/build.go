@@ -15,6 +15,7 @@ import (
 	"daypass/internal/access"
 	"daypass/internal/api/admin"
 	"daypass/internal/api/cognito"
+	"daypass/internal/api/cray"
 	"daypass/internal/api/iam"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
@@ -175,6 +176,7 @@ func (c *core) dialects(s *server) error {
 		servicePool:       &cognito.Discovery{Issuers: c.issuer, Log: s.Log},
 		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
 		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
+		serviceCray: cray.New(cray.Config{Issuer: c.issuer, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{
@@ -248,6 +250,12 @@ func (c *core) accountByAlias(alias string) (string, bool) {
 		return "", false
 	}
 	return a.ID, true
+}
+
+// tokenHost reports whether a host name is one of a token service's own.
+func (c *core) tokenHost(host string) bool {
+	all, err := store.TokenServices.List(c.db.Snapshot(), "", "", store.After{}, 0)
+	return err == nil && slices.ContainsFunc(all, func(s *identity.TokenService) bool { return slices.Contains(s.Hosts, hostOnly(host)) })
 }
 
 // ready says why no requests should come now.

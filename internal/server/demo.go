@@ -219,7 +219,19 @@ export AWS_SECRET_ACCESS_KEY=$(echo "$KEYS" | jq -r .Credentials.SecretKey)
 export AWS_SESSION_TOKEN=$(echo "$KEYS" | jq -r .Credentials.SessionToken)
 curl -s --aws-sigv4 "aws:amz:$REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
   -H "x-amz-security-token: $AWS_SESSION_TOKEN" %[1]s/20190206/users/me | jq -c .
+
+# From a log-in at a realm to keys by the token service of Cray system management,
+# and a bucket. Paste:
+TOKEN=$(curl -s %[1]s/keycloak/realms/shasta/protocol/openid-connect/token -d grant_type=password \
+  -d client_id=shasta -d username=%[12]s --data-urlencode 'password=%[13]s' | jq -r .access_token)
+KEYS=$(curl -s -X PUT -H "Authorization: Bearer $TOKEN" %[1]s/apis/sts/token); echo "$KEYS" | jq .Credentials.Expiration
+export AWS_ACCESS_KEY_ID=$(echo "$KEYS" | jq -r .Credentials.AccessKeyId)
+export AWS_SECRET_ACCESS_KEY=$(echo "$KEYS" | jq -r .Credentials.SecretAccessKey)
+export AWS_SESSION_TOKEN=$(echo "$KEYS" | jq -r .Credentials.SessionToken)
+export AWS_ENDPOINT_URL=$(echo "$KEYS" | jq -r .Credentials.EndpointURL) AWS_DEFAULT_REGION=us-east-1
+aws s3 mb s3://cray-demo
+aws s3 ls
 `, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL,
-		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey)
+		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password)
 	return err
 }

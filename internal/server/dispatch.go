@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daypass/internal/api/cognito"
+	"daypass/internal/api/cray"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
 	"daypass/internal/identity"
@@ -30,14 +31,17 @@ type Router struct {
 	// localOnly refuses host names that are not of this machine.
 	localOnly bool
 	pages     Pages
+	// tokenHost reports whether a host name is one of a token service's own.
+	tokenHost func(host string) bool
 	// targets maps the prefix of X-Amz-Target (before the dot) to a service.
 	targets map[string]services
 }
 
 // NewRouter makes a Router. With localOnly, as under --dev, host names must be
-// loopback ones or below a base domain.
-func NewRouter(hosts *Hosts, localOnly bool, pages Pages) *Router {
-	return &Router{hosts: hosts, localOnly: localOnly, pages: pages, targets: map[string]services{
+// loopback ones or below a base domain. tokenHost reports whether a host name,
+// as Host has it, is one of a token service's own.
+func NewRouter(hosts *Hosts, localOnly bool, pages Pages, tokenHost func(host string) bool) *Router {
+	return &Router{hosts: hosts, localOnly: localOnly, pages: pages, tokenHost: tokenHost, targets: map[string]services{
 		cognito.TargetIDP: setCognitoIDP, cognito.TargetIdentity: setCognitoIdentity,
 	}}
 }
@@ -90,15 +94,19 @@ const (
 	setCognitoIdentity
 	setPool
 	setAPI
+	setCray
 	// setUnknown is a name that is none of ours: it agrees with nothing.
 	setUnknown
 	setNone services = 0
+
+	// unsigned are the services without a credential scope.
+	unsigned = setOIDC | setPool | setCray
 )
 
 var serviceSets = []struct {
 	set  services
 	name string
-}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}}
+}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}, {setCray, serviceCray}}
 
 func setOf(service string) services {
 	for _, s := range serviceSets {
@@ -130,7 +138,7 @@ func (t *Router) Route(r *http.Request) Route {
 	}
 	host := t.hosts.Lookup(r.Host)
 	byHost := hostSelector(host)
-	byPath := pathSelector(path)
+	byPath := t.pathSelector(path, r.Host)
 	if t.localOnly && !t.hosts.Local(r.Host) {
 		service := first(byHost, byPath)
 		return Route{Service: service, Err: identity.NewError(identity.KindAccessDenied, "server.Route",
@@ -145,7 +153,9 @@ func (t *Router) Route(r *http.Request) Route {
 	scope, signed := scopeService(r)
 	byScope := setNone
 	if signed {
-		byScope = setOf(scope)
+		if byScope = setOf(scope); byScope&unsigned != 0 {
+			byScope = setUnknown
+		}
 	}
 	agreed, ok := intersect(byScope, byHost, byTarget, byAction, byPath)
 	route.Service = agreed
@@ -238,10 +248,14 @@ func hostSelector(host HostName) services {
 	return setOf(host.Service)
 }
 
-// pathSelector: control paths name their service, "/" none, all else is S3.
-func pathSelector(path string) services {
+// pathSelector: control paths name their service, "/" none, all else is S3. On
+// a host of its own the token service has two paths more.
+func (t *Router) pathSelector(path, host string) services {
 	if path == "/" {
 		return setNone
+	}
+	if strings.HasPrefix(path, cray.Prefix) || cray.Bare(path) && t.tokenHost(host) {
+		return setCray
 	}
 	if strings.HasPrefix(path, stax.Prefix) {
 		return setAPI

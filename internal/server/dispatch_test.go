@@ -21,6 +21,9 @@ func testHosts() *Hosts {
 	})
 }
 
+// ownHost is that of a token service.
+func ownHost(host string) bool { return host == "sts.cray.test" }
+
 func signedFor(service string) string {
 	return "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/" + service + "/aws4_request, SignedHeaders=host, Signature=00"
 }
@@ -141,6 +144,30 @@ func TestRoute(t *testing.T) {
 		{"credential of one part", "GET /", "h", "", []string{"Authorization: AWS4-HMAC-SHA256 Credential=x, Signature=00"}, "s3"},
 		{"SigV2", "GET /b", "h", "", []string{"Authorization: AWS AKIA:sig"}, "s3"},
 
+		// The token service.
+		{"token", "PUT /apis/sts/token", "h", "", []string{"Authorization: Bearer x"}, "token-service"},
+		{"token, nothing shown", "PUT /apis/sts/token", "h", "", nil, "token-service"},
+		{"token, with a query", "PUT /apis/sts/token?a=b", "h", "", nil, "token-service"},
+		{"health", "GET /apis/sts/healthz", "h", "", nil, "token-service"},
+		{"no path of it", "PUT /apis/sts/token/../x", "h", "", nil, "token-service"},
+		{"form", "POST /apis/sts/token", "h", webIdentity, []string{formHeader}, "token-service"},
+		{"another service of that gateway", "PUT /apis/bos/x", "h", "", nil, "s3"},
+		{"escaped", "PUT /apis%2Fsts/token", "h", "", nil, "s3"},
+		{"token, signed", "PUT /apis/sts/token", "h", "", []string{s3}, "!token-service"},
+		{"token, signed for sts", "PUT /apis/sts/token", "h", "", []string{sts}, "!token-service"},
+		{"token, signed for itself", "PUT /apis/sts/token", "h", "", []string{"Authorization: " + signedFor("token-service")}, "!token-service"},
+		{"token, presigned", "PUT /apis/sts/token?" + presignedS3, "h", "", nil, "!token-service"},
+		{"token, presigned with a bearer", "PUT /apis/sts/token?" + presignedSTS, "h", "", []string{"Authorization: Bearer x"}, "!token-service"},
+		{"token with a target", "PUT /apis/sts/token", "h", "", []string{"X-Amz-Target: AWSCognitoIdentityService.GetId"}, "!cognito-identity"},
+		{"token, unknown target", "PUT /apis/sts/token", "h", "", []string{"X-Amz-Target: Foo.Bar"}, "!token-service"},
+		{"token on S3's host", "PUT /apis/sts/token", "s3.x.test", "", nil, "!s3"},
+		{"bare token", "PUT /token", "sts.cray.test", "", nil, "token-service"},
+		{"bare health", "GET /healthz", "sts.cray.test", "", nil, "token-service"},
+		{"bare token, signed", "PUT /token", "sts.cray.test", "", []string{s3}, "!token-service"},
+		{"bare token with a slash", "PUT /token/", "sts.cray.test", "", nil, "s3"},
+		{"bucket of that name elsewhere", "PUT /token", "h", "", []string{s3}, "s3"},
+		{"realm on that host", "POST " + realmTokenURL, "sts.cray.test", "a=b", []string{formHeader}, "oidc"},
+
 		// Targets that are no path.
 		{"absolute form", "GET http://h/b", "h", "", nil, "!s3"},
 		{"asterisk", "OPTIONS *", "h", "", nil, "!s3"},
@@ -148,7 +175,7 @@ func TestRoute(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := request(t, tc.line, tc.host, tc.body, tc.headers...)
-			route := NewRouter(testHosts(), false, Pages{}).Route(r)
+			route := NewRouter(testHosts(), false, Pages{}, ownHost).Route(r)
 			got := route.Service
 			if route.Err != nil {
 				got = "!" + got
@@ -201,7 +228,7 @@ func TestRouteDisagreementMatrix(t *testing.T) {
 					headers = append(headers, h)
 				}
 			}
-			route := NewRouter(testHosts(), false, Pages{}).Route(request(t, "GET "+path+a.query+b.query, host, "", headers...))
+			route := NewRouter(testHosts(), false, Pages{}, ownHost).Route(request(t, "GET "+path+a.query+b.query, host, "", headers...))
 			name := fmt.Sprintf("%s %s against %s %s", a.kind, a.service, b.kind, b.service)
 			if a.service == b.service || a.kind == "host" && a.service == "iam" && b.service == "sts" {
 				if route.Err != nil || route.Service != b.service {
@@ -240,7 +267,7 @@ func TestRouteBodyBounds(t *testing.T) {
 		if tc.chunked {
 			r.ContentLength = -1
 		}
-		route := NewRouter(testHosts(), false, Pages{}).Route(r)
+		route := NewRouter(testHosts(), false, Pages{}, ownHost).Route(r)
 		got := route.Service
 		if route.Err != nil {
 			got = "!" + got
@@ -259,7 +286,7 @@ func TestRouteBodyBounds(t *testing.T) {
 
 func TestRouteLocalOnly(t *testing.T) {
 	t.Parallel()
-	router := NewRouter(testHosts(), true, Pages{})
+	router := NewRouter(testHosts(), true, Pages{}, ownHost)
 	for host, want := range map[string]bool{
 		"127.0.0.1:8080": true, "localhost": true, "b.s3.localhost:1": true, "[::1]:80": true, "x.test": true, "b.s3.x.test": true,
 		"LOCALHOST.": true, "127.9.9.9": true,
@@ -277,7 +304,7 @@ func TestRouteLocalOnly(t *testing.T) {
 // each refuses in its own words.
 func TestRoutePageHosts(t *testing.T) {
 	t.Parallel()
-	router := NewRouter(testHosts(), true, Pages{Hosts: []string{"localhost", "console.x.test"}, API: "http://127.0.0.1:8080"})
+	router := NewRouter(testHosts(), true, Pages{Hosts: []string{"localhost", "console.x.test"}, API: "http://127.0.0.1:8080"}, ownHost)
 	for _, tc := range []struct {
 		host, target string
 		headers      []string
@@ -354,7 +381,7 @@ func FuzzRoute(f *testing.F) {
 	f.Add("GET", "/b/k?X-Amz-Credential=a%2Fb%2Fc", "h", "", "", "", "")
 	f.Add("POST", "/", "b.s3.x.test", formType, signedFor("s3"), "", webIdentity)
 	f.Add("POST", "/?Action=%zz&&=&Version", "demo.iam.x.test:1", formType, "AWS4-HMAC-SHA256 Credential=////,", "A.B", "Action")
-	router := NewRouter(testHosts(), false, Pages{})
+	router := NewRouter(testHosts(), false, Pages{}, ownHost)
 	f.Fuzz(func(t *testing.T, method, target, host, contentType, authorization, amzTarget, body string) {
 		r := &http.Request{
 			Method: method, RequestURI: target, Host: host, Header: http.Header{},
@@ -383,7 +410,7 @@ func BenchmarkRoute(b *testing.B) {
 	r := httptest.NewRequest("GET", "/bucket/key?x-id=GetObject", nil)
 	r.RequestURI = "/bucket/key?x-id=GetObject"
 	r.Header.Set("Authorization", signedFor("s3"))
-	router := NewRouter(testHosts(), false, Pages{})
+	router := NewRouter(testHosts(), false, Pages{}, ownHost)
 	b.ReportAllocs()
 	for b.Loop() {
 		if router.Route(r).Err != nil {

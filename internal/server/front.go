@@ -93,7 +93,7 @@ func (f *Front) route(rec *recorder, r *http.Request, facts *identity.RequestFac
 	if _, peeked := r.Body.(*rejoined); !peeked && r.Body != nil && r.Body != http.NoBody {
 		inner.Body = &steadyBody{ReadCloser: r.Body, control: rec.control}
 	}
-	if route.Service == serviceOIDC { // the AWS dialects have headers of their own for it
+	if route.Service == serviceOIDC || route.Service == serviceCray { // the AWS dialects have headers of their own for it
 		rec.Header().Set("X-Request-Id", facts.ID)
 	}
 	handler.ServeHTTP(rec, inner)

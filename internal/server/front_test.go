@@ -57,7 +57,7 @@ func (l *lockedBuffer) String() string {
 func newFront(log io.Writer, dialects map[string]http.Handler) *Front {
 	logger := NewLogger(LogConfig{Level: "info", Format: "text"}, log)
 	return &Front{
-		Router: NewRouter(testHosts(), false, Pages{}), Dialects: dialects, Log: logger,
+		Router: NewRouter(testHosts(), false, Pages{}, ownHost), Dialects: dialects, Log: logger,
 		Access: newAccessLog(logger), Metrics: NewMetrics("test", []string{"GetCallerIdentity"}), Clock: &fixedClock{now: time.Unix(1e9, 0)},
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Names of the services, as in credential scopes. Realms, and the discovery
-// documents of pools, have no scope.
+// Names of the services, as in credential scopes. Realms, the discovery
+// documents of pools and the token service have no scope.
 const (
 	serviceS3              = "s3"
 	serviceSTS             = "sts"
@@ -18,6 +18,7 @@ const (
 	serviceCognitoIdentity = "cognito-identity"
 	servicePool            = "cognito-pool"
 	serviceAPI             = "execute-api"
+	serviceCray            = "token-service"
 )
 
 // hostServices may stand before a base domain: s3.x, iam.x, sts.x.

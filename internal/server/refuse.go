@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"daypass/internal/api/cray"
 	"daypass/internal/api/stax"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
@@ -29,6 +30,9 @@ func refuse(w http.ResponseWriter, r *http.Request, service, requestID string, e
 	case serviceCognitoIDP, serviceCognitoIdentity:
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		awswire.WriteJSONError(w, requestID, err)
+	case serviceCray:
+		w.Header().Set("X-Request-Id", requestID)
+		cray.WriteError(w, err)
 	case serviceAPI:
 		stax.WriteError(w, requestID, err)
 	default:

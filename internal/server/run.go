@@ -252,7 +252,7 @@ func (s *server) serve() error {
 		return err
 	}
 	front := &Front{
-		Router: NewRouter(s.hosts, s.Dev, Pages{s.pageHosts(), s.externalURL}), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
+		Router: NewRouter(s.hosts, s.Dev, Pages{s.pageHosts(), s.externalURL}, s.core.tokenHost), Dialects: s.core.handlers, Proxies: trusted, Log: s.Log,
 		Metrics: s.metrics, Clock: s.Clock,
 	}
 	if s.Config.Log.Access {
