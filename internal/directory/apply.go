@@ -110,7 +110,7 @@ func (a *applying) all(spec SiteSpec) error {
 		each(a.provider, spec.Providers), each(a.samlProvider, spec.SAMLProviders), each(a.policy, spec.Policies), each(a.group, spec.Groups), each(a.user, spec.Users),
 		each(a.nameRole, spec.Roles), each(a.role, spec.Roles), each(a.clients, spec.Realms),
 		each(a.poolThings, spec.Realms), each(a.poolMember, spec.Users), each(a.identityPool, spec.IdentityPools), each(a.apiToken, spec.APITokens),
-		each(a.staxAPI, spec.StaxAPIs),
+		each(a.staxAPI, spec.StaxAPIs), each(a.tokenService, spec.TokenServices),
 	} {
 		if err := step(); err != nil {
 			return err

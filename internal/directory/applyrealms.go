@@ -100,7 +100,10 @@ func (a *applying) provider(s ProviderSpec) error {
 		want = *have
 	}
 	want.URL, want.ClientIDs, want.Thumbprints, want.RoleMappings = s.URL, s.ClientIDs, s.Thumbprints, s.RoleMappings
-	want.CABundle, want.JWKS, want.BearerTokenFile = s.CABundle, s.JWKS, s.BearerTokenFile
+	want.CABundle, want.JWKS, want.BearerTokenFile, want.IssuerAliases = s.CABundle, s.JWKS, s.BearerTokenFile, s.IssuerAliases
+	if err := a.d.checkIssuers(a.tx, &want); err != nil {
+		return err
+	}
 	if have != nil {
 		if err := a.d.providerChanged(a.tx, have, &want); err != nil {
 			return err

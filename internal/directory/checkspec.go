@@ -53,6 +53,7 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 	}
 	for _, step := range []func() error{
 		each(checkIdentityPoolSpec, s.IdentityPools), each(checkAPITokenSpec, s.APITokens), each(checkStaxSpec, s.StaxAPIs),
+		each(checkTokenServiceSpec, s.TokenServices),
 	} {
 		if err := step(); err != nil {
 			return err
@@ -157,6 +158,9 @@ func checkProviderSpec(p ProviderSpec) error {
 	if err := checkMappings(p); err != nil {
 		return err
 	}
+	if err := checkIssuerAliases(p); err != nil {
+		return err
+	}
 	for _, id := range p.ClientIDs {
 		if id == "" || len(id) > maxProviderID {
 			return invalid("provider %s%s: a client ID has 1 to %d characters", p.URL, p.OwnRealm, maxProviderID)
@@ -182,7 +186,25 @@ func checkProviderKeys(p ProviderSpec) error {
 	return nil
 }
 
-const maxRoleMappings = 100
+const (
+	maxRoleMappings  = 100
+	maxIssuerAliases = 20
+)
+
+func checkIssuerAliases(p ProviderSpec) error {
+	switch {
+	case p.OwnRealm != "" && len(p.IssuerAliases) > 0:
+		return invalid("provider %s: a realm of this installation has one issuer, its own", p.OwnRealm)
+	case len(p.IssuerAliases) > maxIssuerAliases:
+		return invalid("provider %s: up to %d issuer_aliases", p.URL, maxIssuerAliases)
+	}
+	for i, alias := range p.IssuerAliases {
+		if !isIssuer(alias) || len(alias) > maxProviderID || alias == p.URL || slices.Contains(p.IssuerAliases[:i], alias) {
+			return invalid("provider %s: issuer_aliases: %q is not another issuer URL of up to %d characters, named once", p.URL, alias, maxProviderID)
+		}
+	}
+	return nil
+}
 
 func checkMappings(p ProviderSpec) error {
 	if len(p.RoleMappings) > maxRoleMappings {

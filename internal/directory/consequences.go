@@ -66,6 +66,8 @@ func (d *Directory) providerChanged(tx store.Tx, before, after *identity.Provide
 		reason = "provider deleted"
 	case slices.ContainsFunc(before.ClientIDs, func(id string) bool { return !slices.Contains(after.ClientIDs, id) }):
 		reason = "client ID removed from provider"
+	case slices.ContainsFunc(before.IssuerAliases, func(iss string) bool { return !slices.Contains(after.IssuerAliases, iss) }):
+		reason = "issuer alias removed from provider"
 	case !slices.Equal(before.RoleMappings, after.RoleMappings) && len(after.RoleMappings) > 0:
 		reason = "role mappings of provider changed"
 	case before.JWKS != after.JWKS && !keysKept(before.JWKS, after.JWKS), !strings.Contains(after.CABundle, before.CABundle):

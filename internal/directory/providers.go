@@ -53,6 +53,9 @@ func (d *Directory) CreateOpenIDConnectProvider(ctx context.Context, c *identity
 		if err != nil {
 			return err
 		}
+		if err := d.checkIssuers(tx, &out.Provider); err != nil {
+			return err
+		}
 		// http and https are one provider, as their ARN is.
 		if slices.ContainsFunc(have, func(p ProviderDetails) bool { return p.ARN == out.ARN }) {
 			return providerExists(in.URL)
@@ -66,6 +69,34 @@ func (d *Directory) CreateOpenIDConnectProvider(ctx context.Context, c *identity
 		err = providerExists(in.URL)
 	}
 	return out, err
+}
+
+// checkIssuers wants every spelling of an issuer to be one provider's of the
+// account, and no alias to be an issuer of this installation.
+func (d *Directory) checkIssuers(r store.Reader, p *identity.Provider) error {
+	list, err := store.Providers.List(r, "", p.AccountID+"/", store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	for _, alias := range p.IssuerAliases {
+		if d.authn.OwnRealm(alias) != nil || d.authn.ForOthers(alias) {
+			return invalid("provider %s: issuer_aliases: %s is an issuer of this installation", p.URL, alias)
+		}
+	}
+	for _, other := range list {
+		if other.Key() == p.Key() {
+			continue
+		}
+		for _, alias := range p.IssuerAliases {
+			if alias == other.URL || slices.Contains(other.IssuerAliases, alias) {
+				return invalid("provider %s: issuer_aliases: %s is the issuer of another provider of the account", p.URL, alias)
+			}
+		}
+		if p.URL != "" && slices.Contains(other.IssuerAliases, p.URL) {
+			return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.provider", Public: fmt.Sprintf("The URL %s is an alias of the provider %s.", p.URL, other.URL)}
+		}
+	}
+	return nil
 }
 
 func providerExists(url string) error {

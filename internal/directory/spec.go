@@ -17,6 +17,7 @@ type SiteSpec struct {
 	IdentityPools []IdentityPoolSpec
 	APITokens     []APITokenSpec
 	StaxAPIs      []StaxAPISpec
+	TokenServices []TokenServiceSpec
 }
 
 // AccountSpec is an account with its root user.
@@ -110,6 +111,7 @@ type ProviderSpec struct {
 	// an absolute path on the server. See identity.Provider.
 	JWKS, BearerTokenFile string
 	RoleMappings          []identity.RoleMapping
+	IssuerAliases         []string
 }
 
 // Change is one line of an apply's diff. Values of secrets never appear: From

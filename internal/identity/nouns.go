@@ -176,9 +176,13 @@ type Provider struct {
 	AccountID string `json:"account_id"`
 	// URL is the issuer, compared by exact string; "" with OwnRealm, whose
 	// issuer follows the installation's external URL.
-	URL         string   `json:"url,omitempty"`
-	ClientIDs   []string `json:"client_ids"`
-	Thumbprints []string `json:"thumbprints,omitempty"`
+	URL string `json:"url,omitempty"`
+	// IssuerAliases are other spellings of URL that tokens may have in their iss,
+	// by exact string: http for https, a name that is known inside only. Such a
+	// token is one of URL everywhere.
+	IssuerAliases []string `json:"issuer_aliases,omitempty"`
+	ClientIDs     []string `json:"client_ids"`
+	Thumbprints   []string `json:"thumbprints,omitempty"`
 	// OwnRealm names the realm of this installation that the provider stands
 	// for; "" for foreign issuers.
 	OwnRealm string `json:"own_realm,omitempty"`

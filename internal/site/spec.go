@@ -29,6 +29,7 @@ type (
 		IdentityPools []identityPool `yaml:"identity_pools"`
 		APITokens     []apiToken     `yaml:"api_tokens"`
 		StaxAPIs      []staxAPI      `yaml:"stax_apis"`
+		TokenServices []tokenService `yaml:"token_services"`
 	}
 	account struct {
 		ID        string `yaml:"id"`
@@ -125,7 +126,8 @@ type (
 
 		BearerTokenFile string `yaml:"bearer_token_file"`
 
-		RoleMappings []roleMapping `yaml:"role_mappings"`
+		RoleMappings  []roleMapping `yaml:"role_mappings"`
+		IssuerAliases []string      `yaml:"issuer_aliases"`
 	}
 	samlProvider struct {
 		Account   string  `yaml:"account"`
@@ -261,6 +263,9 @@ func (b *builder) build(f *file) directory.SiteSpec {
 	for i := range f.StaxAPIs {
 		spec.StaxAPIs = append(spec.StaxAPIs, b.staxAPI(fmt.Sprintf("stax_apis[%d]", i), &f.StaxAPIs[i]))
 	}
+	for i := range f.TokenServices {
+		spec.TokenServices = append(spec.TokenServices, b.tokenService(fmt.Sprintf("token_services[%d]", i), &f.TokenServices[i]))
+	}
 	return spec
 }
 
@@ -376,6 +381,10 @@ func (b *builder) provider(path string, p *provider) directory.ProviderSpec {
 	}
 	out := directory.ProviderSpec{
 		AccountID: p.Account, URL: p.URL, OwnRealm: p.Realm, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints,
+		IssuerAliases: p.IssuerAliases,
+	}
+	for i, alias := range p.IssuerAliases {
+		b.once(fmt.Sprintf("%s.issuer_aliases[%d]", path, i), "issuer alias", p.Account, alias)
 	}
 	for i, m := range p.RoleMappings {
 		at := fmt.Sprintf("%s.role_mappings[%d]", path, i)

@@ -20,6 +20,8 @@ type (
 		IdentityPools []wireIdentityPool `json:"identity_pools,omitempty"`
 		APITokens     []wireAPIToken     `json:"api_tokens,omitempty"`
 		StaxAPIs      []wireStaxAPI      `json:"stax_apis,omitempty"`
+		// TokenServices hold no secrets.
+		TokenServices []directory.TokenServiceSpec `json:"token_services,omitempty"`
 	}
 	wireAccount struct {
 		ID           string  `json:"id"`
@@ -113,6 +115,7 @@ type (
 		JWKS            string                 `json:"jwks,omitempty"`
 		BearerTokenFile string                 `json:"bearer_token_file,omitempty"`
 		RoleMappings    []identity.RoleMapping `json:"role_mappings,omitempty"`
+		IssuerAliases   []string               `json:"issuer_aliases,omitempty"`
 	}
 )
 
@@ -200,6 +203,7 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	for _, p := range s.SAMLProviders {
 		w.SAMLProviders = append(w.SAMLProviders, wireSAMLProvider(p))
 	}
+	w.TokenServices = s.TokenServices
 	w.encodePools(&s)
 	return w
 }
@@ -250,6 +254,7 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	for _, p := range w.SAMLProviders {
 		s.SAMLProviders = append(s.SAMLProviders, directory.SAMLProviderSpec(p))
 	}
+	s.TokenServices = w.TokenServices
 	w.decodePools(&s)
 	return s
 }
