@@ -64,7 +64,7 @@ func (a *Authn) PoolLogin(ctx context.Context, pool *identity.IdentityPool, part
 	if err != nil {
 		return nil, loginTokenError(err)
 	}
-	if u.header.Issuer != src.issuer {
+	if u.header.Issuer != src.issuer && (src.realm != nil || !slices.Contains(src.provider.IssuerAliases, u.header.Issuer)) {
 		return nil, loginError("Invalid login token. Issuer doesn't match providerName", nil)
 	}
 	w := &WebIdentity{Issuer: src.issuer, OwnRealm: src.realm, Provider: src.provider}

@@ -27,6 +27,8 @@ var webIdentityAlgorithms = []string{"RS256", "RS384", "RS512", "ES256", "ES384"
 
 // WebIdentity is a verified JWT.
 type WebIdentity struct {
+	// Issuer is the token's or, where that is an alias of a provider's, the
+	// provider's.
 	Issuer string
 	// OwnRealm is the realm of this installation that signed it, OwnPool the
 	// identity pool; both are nil for foreign tokens, whose Provider is set
@@ -154,11 +156,11 @@ func (a *Authn) webIdentity(ctx context.Context, accountID string, raw identity.
 		w.OwnPool = pool
 		w.Claims, err = a.verify(unverified, pool.KeySet(), a.ownKey(pool.KeySet()))
 	} else {
-		p, perr := store.Providers.Get(a.db.Snapshot(), (&identity.Provider{AccountID: accountID, URL: w.Issuer}).Key())
-		if perr != nil || p.URL != w.Issuer || a.ForOthers(w.Issuer) {
+		p := a.foreignProvider(accountID, w.Issuer)
+		if p == nil {
 			return nil, "", &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
 		}
-		w.Provider = p
+		w.Provider, w.Issuer = p, p.URL
 		w.Claims, err = a.verify(unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
 			return a.issuers.Key(ctx, p, kid, alg)
 		})
@@ -171,6 +173,23 @@ func (a *Authn) webIdentity(ctx context.Context, accountID string, raw identity.
 		leeway = foreignLeeway
 	}
 	return w, unverified.header.Type, w.Claims.judge(a.clock.Now(), leeway)
+}
+
+// foreignProvider returns the provider of an account whose issuer this is, or an
+// alias of it, exactly; nil without one.
+func (a *Authn) foreignProvider(account, issuer string) *identity.Provider {
+	if a.ForOthers(issuer) {
+		return nil
+	}
+	snap := a.db.Snapshot()
+	p, err := store.Providers.Get(snap, (&identity.Provider{AccountID: account, URL: issuer}).Key())
+	if err == nil && p.URL == issuer {
+		return p
+	}
+	if p, err = store.Providers.By(snap, "alias", store.Join(account, issuer)); err != nil || p.OwnRealm != "" {
+		return nil
+	}
+	return p
 }
 
 // ForOthers tells the issuers of this installation whose tokens no account may

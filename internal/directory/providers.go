@@ -88,7 +88,7 @@ func (d *Directory) checkIssuers(r store.Reader, p *identity.Provider) error {
 			continue
 		}
 		for _, alias := range p.IssuerAliases {
-			if alias == other.URL || slices.Contains(other.IssuerAliases, alias) {
+			if identity.TrimScheme(alias) == identity.TrimScheme(other.URL) || slices.Contains(other.IssuerAliases, alias) {
 				return invalid("provider %s: issuer_aliases: %s is the issuer of another provider of the account", p.URL, alias)
 			}
 		}

@@ -353,9 +353,16 @@ var (
 	StaxAPIs      = newTable("stax_apis", resident, func(a *identity.StaxAPI) string { return a.Name }, nil)
 	TokenServices = newTable("token_services", resident, func(s *identity.TokenService) string { return s.Key() }, nil)
 	Clients       = newTable("clients", resident, func(c *identity.Client) string { return c.Key() }, nil)
-	// Providers are also indexed by URL alone ("url").
+	// Providers are also indexed by URL alone ("url"), and by account and each
+	// alias of it ("alias").
 	Providers = newTable("providers", resident, func(p *identity.Provider) string { return p.Key() },
-		func(p *identity.Provider) []IndexEntry { return []IndexEntry{many("url", p.URL)} })
+		func(p *identity.Provider) []IndexEntry {
+			e := []IndexEntry{many("url", p.URL)}
+			for _, alias := range p.IssuerAliases {
+				e = append(e, unique("alias", Join(p.AccountID, alias)))
+			}
+			return e
+		})
 	// AccessKeys are indexed by owner ("user") and by what the session that
 	// made them descends from, kind and ID ("maker").
 	AccessKeys = newTable("access_keys", bounded, func(k *identity.AccessKey) string { return k.ID },
