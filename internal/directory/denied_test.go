@@ -31,6 +31,8 @@ var noCaller = map[string]string{
 	"Refresh":             "the caller is who holds the token",
 	"ClientCredentials":   "the caller is the client",
 	"WebIdentity":         "the caller is who holds the token",
+	"TokenService":        "likewise",
+	"TokenServiceReady":   "tells whether keys could be given, and nothing of anybody",
 	"SAML":                "the caller is who holds the assertion",
 	"Introspect":          "the caller is the client",
 	"Revoke":              "the caller is the client",

@@ -234,4 +234,3 @@ func send(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	w.WriteHeader(status)
 	w.Write(body) // what fails here failed with the client
 }
-
