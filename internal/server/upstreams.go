@@ -45,7 +45,7 @@ func openUpstreams(c *Config, objects *embedded.Store, clock identity.Clock, log
 		u.embedded = &upstream.S3{
 			Name: embeddedName, Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: c.Region,
 			Credentials: objects.Credentials, Transport: objects.Transport(), Clock: clock,
-			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe,
+			KeySemantics: upstream.KeysArePaths, ReservedPrefixes: []string{".sgwtmp/"}, Mode: upstream.Reframe, Own: true,
 			Gate: upstream.NewGate(embedded.MaxRequests, storeQueue, storeWait),
 		}
 	}

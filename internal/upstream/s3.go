@@ -52,6 +52,9 @@ type S3 struct {
 	KeySemantics KeySemantics
 	// ReservedPrefixes of keys are the store's own (".sgwtmp/").
 	ReservedPrefixes []string
+	// Own says that the store serves nobody else and its keys are always right:
+	// what it forbids, it forbids the caller.
+	Own bool
 	Mode             Mode
 	// Enable names operations that few stores know, or that make the store act
 	// on other names with our credentials, such as "PutBucketReplication".

@@ -158,12 +158,12 @@ func (x *exchange) reserve(ctx context.Context, name, region string) (made bool,
 		case x.up.Name != b.Upstream:
 			return false, errBucketChanging
 		}
-		return existsUpstream(ctx, x.up, name, false)
+		return x.g.existsUpstream(ctx, x.up, name, false)
 	}
 	if x.up == nil {
 		return false, errBucketChanging
 	}
-	exists, err := existsUpstream(ctx, x.up, name, true)
+	exists, err := x.g.existsUpstream(ctx, x.up, name, true)
 	if err != nil {
 		return false, err
 	}
@@ -247,10 +247,10 @@ func (x *exchange) createUpstream(ctx context.Context, name string) error {
 	definite := false
 	if err == nil {
 		definite = resp.StatusCode >= 400 && resp.StatusCode < 500
-		err = upstreamError(resp)
+		err = x.g.upstreamError(x.up, resp)
 	}
 	if !definite {
-		exists, headErr := existsUpstream(ctx, x.up, name, false)
+		exists, headErr := x.g.existsUpstream(ctx, x.up, name, false)
 		if headErr != nil {
 			return err
 		}
@@ -317,10 +317,10 @@ func (x *exchange) deleteBucket() error {
 	} else {
 		known := err == nil && resp.StatusCode >= 400 && resp.StatusCode < 500
 		if err == nil {
-			err = upstreamError(resp)
+			err = x.g.upstreamError(x.up, resp)
 		}
 		if !known {
-			exists, headErr := existsUpstream(ctx, x.up, name, false)
+			exists, headErr := x.g.existsUpstream(ctx, x.up, name, false)
 			if headErr != nil {
 				return err
 			}

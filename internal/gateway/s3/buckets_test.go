@@ -35,6 +35,14 @@ func storeOf(there bool, status int, body string) func(http.ResponseWriter, *htt
 	}
 }
 
+// forbidden answers 403, with a code where there can be one.
+func forbidden(code string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte("<Error><Code>" + code + "</Code><Message></Message></Error>"))
+	}
+}
+
 func TestCreateBucket(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -47,6 +55,8 @@ func TestCreateBucket(t *testing.T) {
 	}{
 		{"created", storeOf(false, 200, ""), 200, "", identity.BucketOwned, []string{"HEAD /new-bucket", "PUT /new-bucket"}},
 		{"there without an owner", storeOf(true, 200, ""), 409, "BucketAlreadyExists", "", []string{"HEAD /new-bucket"}},
+		{"there, of another's", forbidden("AccessDenied"), 409, "BucketAlreadyExists", "", []string{"HEAD /new-bucket", "GET /new-bucket?location="}},
+		{"our credential is refused", forbidden("SignatureDoesNotMatch"), 503, "SlowDown", "", []string{"HEAD /new-bucket", "GET /new-bucket?location="}},
 		{"refused", storeOf(false, 400, "<Error><Code>InvalidBucketName</Code><Message>m</Message></Error>"), 400, "InvalidBucketName", "", []string{"HEAD /new-bucket", "PUT /new-bucket"}},
 		{"raced", storeOf(false, 409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>"), 409, "BucketAlreadyExists", "", []string{"HEAD /new-bucket", "PUT /new-bucket"}},
 		{"failed and not there", storeOf(false, 500, ""), 500, "InternalError", "", []string{"HEAD /new-bucket", "PUT /new-bucket", "HEAD /new-bucket"}},
@@ -200,7 +210,7 @@ func TestDeleteObjects(t *testing.T) {
 	}
 	want := `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<DeleteResult xmlns="` + namespace + `"><Deleted><Key>a&#xD;b</Key></Deleted>` +
 		refusal("secret", "", "s3:DeleteObject") + refusal("old", "<VersionId>v1</VersionId>", "s3:DeleteObjectVersion") +
-		"<Error><Key>locked</Key><Code>AccessDenied</Code><Message>m</Message></Error></DeleteResult>"
+		"<Error><Key>locked</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>"
 	if got.Status != 200 || got.Body != want {
 		t.Errorf("%d\n%s", got.Status, cmp.Diff(want, got.Body))
 	}

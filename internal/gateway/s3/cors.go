@@ -262,7 +262,7 @@ func (g *Gateway) fetchCORS(ctx context.Context, name string) ([]corsRule, error
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		err := upstreamError(resp)
+		err := g.upstreamError(up, resp)
 		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusNotImplemented {
 			return nil, nil
 		}

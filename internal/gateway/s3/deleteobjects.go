@@ -149,7 +149,9 @@ func (x *exchange) deleteObjects() error {
 			return err
 		}
 		result.Deleted = done.Deleted
-		result.Errors = append(result.Errors, done.Errors...)
+		for _, refused := range done.Errors {
+			result.Errors = append(result.Errors, keyRefused(refused))
+		}
 	}
 	x.identify()
 	awswire.WriteXML(x.w, http.StatusOK, result.write)

@@ -1,9 +1,7 @@
 package s3
 
 import (
-	"encoding/xml"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -39,65 +37,6 @@ func bodyError(err error) error {
 		return own
 	}
 	return &identity.Error{Kind: identity.KindIncompleteBody, Op: "s3.body", Err: err}
-}
-
-const maxErrorBody = 64 << 10
-
-// wireError is the error document of an upstream; only these two are read.
-type wireError struct {
-	XMLName xml.Name `xml:"Error"`
-	Code    string   `xml:"Code"`
-	Message string   `xml:"Message"`
-}
-
-// upstreamError turns a refusal of the upstream into an error: code, message
-// and status of its XML, never its body. It consumes the answer.
-func upstreamError(resp *http.Response) error {
-	defer resp.Body.Close()
-	status := resp.StatusCode
-	if status < 400 {
-		// A redirect names a place that is not the client's business.
-		return &identity.Error{
-			Kind: identity.KindUnavailable, Op: "s3.upstream", RetryAfterSeconds: 1,
-			Err: errors.New("upstream answered " + strconv.Itoa(status)),
-		}
-	}
-	var e wireError
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err == nil && len(raw) > 0 {
-		err = xml.Unmarshal(raw, &e)
-	}
-	if err != nil || e.Code == "" {
-		e = wireError{Code: codeOf(status), Message: http.StatusText(status)}
-	}
-	refused := coded(e.Code, status, e.Message)
-	if status == http.StatusServiceUnavailable {
-		identity.AsError(refused).RetryAfterSeconds = 1
-	}
-	return refused
-}
-
-// codeOf is the S3 code of an answer without a body, such as one to HEAD.
-func codeOf(status int) string {
-	switch status {
-	case http.StatusNotFound:
-		return "NoSuchKey"
-	case http.StatusForbidden:
-		return "AccessDenied"
-	case http.StatusPreconditionFailed:
-		return "PreconditionFailed"
-	case http.StatusRequestedRangeNotSatisfiable:
-		return "InvalidRange"
-	case http.StatusMethodNotAllowed:
-		return "MethodNotAllowed"
-	case http.StatusNotImplemented:
-		return "NotImplemented"
-	case http.StatusServiceUnavailable:
-		return "SlowDown"
-	case http.StatusBadRequest:
-		return "InvalidRequest"
-	}
-	return "InternalError"
 }
 
 // codeIs reports whether err is an upstream's refusal with one of the codes.

@@ -102,7 +102,7 @@ func (x *exchange) do(ctx context.Context, req *upstream.Request) (*http.Respons
 		return resp, nil
 	}
 	answer := resp.Header
-	refused := upstreamError(resp)
+	refused := x.refused(resp)
 	err = x.hideMissing(refused)
 	if err == refused {
 		x.explain(answer)
@@ -156,14 +156,18 @@ func (x *exchange) forwardQuery() string {
 	return b.String()
 }
 
-// hiddenHeaders of the upstream's answer are not passed on.
+// answerHeaders of the upstream's answer are passed on, and those that begin with
+// X-Amz-: what else stores and the proxies before them say is about themselves.
+var answerHeaders = map[string]bool{
+	"Accept-Ranges": true, "Cache-Control": true, "Content-Disposition": true, "Content-Encoding": true, "Content-Language": true,
+	"Content-Length": true, "Content-Md5": true, "Content-Range": true, "Content-Type": true, "Etag": true, "Expires": true, "Last-Modified": true,
+}
+
+// hiddenHeaders begin with X-Amz- and are not passed on all the same.
 var hiddenHeaders = map[string]bool{
-	"Server": true, "Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Trailer": true, "Te": true,
-	"Transfer-Encoding": true, "Upgrade": true, "X-Amz-Request-Id": true, "X-Amz-Id-2": true, "Set-Cookie": true,
-	"Www-Authenticate": true, "Alt-Svc": true, "Strict-Transport-Security": true, "Date": true, "Location": true,
-	"X-Amz-Bucket-Region": true, "Via": true,
-	"Vary": true, "Access-Control-Allow-Origin": true, "Access-Control-Allow-Credentials": true, "Access-Control-Allow-Methods": true,
-	"Access-Control-Allow-Headers": true, "Access-Control-Expose-Headers": true, "Access-Control-Max-Age": true,
+	"X-Amz-Request-Id": true, "X-Amz-Id-2": true, "X-Amz-Bucket-Region": true, "X-Amz-Bucket-Arn": true, "X-Amz-Access-Point-Alias": true,
+	"X-Amz-Bucket-Location-Name": true, "X-Amz-Bucket-Location-Type": true,
+	"X-Amz-Cf-Id": true, "X-Amz-Cf-Pop": true, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": true, "X-Amz-Server-Side-Encryption-Context": true,
 }
 
 // begin writes status and headers of the answer.
@@ -176,7 +180,9 @@ func (x *exchange) copyHeaders(resp *http.Response) {
 	h := x.w.Header()
 	for name, values := range resp.Header {
 		switch {
-		case hiddenHeaders[name]:
+		case answerHeaders[name]:
+			h[name] = values
+		case !strings.HasPrefix(name, "X-Amz-") || hiddenHeaders[name]:
 		case strings.HasPrefix(name, metaPrefix):
 			// SDKs take the rest of the name as it comes, and S3 sends it
 			// in lower case.

@@ -231,10 +231,17 @@ func TestUpstreamErrors(t *testing.T) {
 		{"translated", 412, `<Error><Code>PreconditionFailed</Code><Message>m</Message><BucketName>internal</BucketName><HostId>up</HostId></Error>`, "", 412, "PreconditionFailed"},
 		{"missing, may list", 404, `<Error><Code>NoSuchKey</Code></Error>`, "", 404, "NoSuchKey"},
 		{"missing, may not list", 404, `<Error><Code>NoSuchKey</Code></Error>`, "s3:ListBucket photos", 403, "AccessDenied"},
-		{"our key refused", 403, `<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>upstream-key</AWSAccessKeyId></Error>`, "", 500, "InternalError"},
+		{"our key refused", 403, `<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>upstream-key</AWSAccessKeyId></Error>`, "", 503, "SlowDown"},
+		{"our rights refused", 403, `<Error><Code>AccessDenied</Code><Message></Message><HostId>up</HostId></Error>`, "", 503, "SlowDown"},
+		{"our clock refused", 403, `<Error><Code>RequestTimeTooSkewed</Code></Error>`, "", 503, "SlowDown"},
+		{"a proxy wants to know us", 401, "who are you", "", 503, "SlowDown"},
+		{"asked too often", 429, "", "", 503, "SlowDown"},
+		{"no more room", 403, `<Error><Code>QuotaExceeded</Code><Message></Message></Error>`, "", 403, "QuotaExceeded"},
+		{"no words", 404, `<Error><Code>NoSuchKey</Code><Message></Message><RequestId>tx0-up</RequestId></Error>`, "", 404, "NoSuchKey"},
+		{"words that name the store", 400, `<Error><Code>InvalidArgument</Code><Message>internal.host: 10.0.0.7</Message></Error>`, "", 400, "InvalidArgument"},
 		{"not XML", 500, "<html>panic at 10.0.0.7</html>", "", 500, "InternalError"},
 		{"redirect", 307, "", "", 503, "SlowDown"},
-		{"code of a stranger", 400, `<Error><Code>&lt;script&gt;</Code></Error>`, "", 502, "InternalError"},
+		{"code of a stranger", 400, `<Error><Code>&lt;script&gt;</Code></Error>`, "", 400, "InvalidRequest"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -252,7 +259,10 @@ func TestUpstreamErrors(t *testing.T) {
 			if got.Status != tt.want || !strings.Contains(got.Body, "<Code>"+tt.code+"</Code>") {
 				t.Errorf("%d %s", got.Status, got.Body)
 			}
-			for _, leak := range []string{"internal<", "upstream-key", "10.0.0.7", "<HostId>up<"} {
+			if strings.Contains(got.Body, "<Message></Message>") || strings.Contains(got.Body, "<Message/>") {
+				t.Errorf("says nothing: %s", got.Body)
+			}
+			for _, leak := range []string{"internal<", "internal.host", "upstream-key", "10.0.0.7", "<HostId>up<", "tx0-up", "script"} {
 				if strings.Contains(got.Body, leak) {
 					t.Errorf("leaks %s: %s", leak, got.Body)
 				}
@@ -270,6 +280,34 @@ func TestUpstreamErrors(t *testing.T) {
 			t.Errorf("%d %v", got.Status, got.Header)
 		}
 	})
+}
+
+// TestAnswerHeaders: what a store says of itself does not reach clients.
+func TestAnswerHeaders(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	passed := map[string]string{"ETag": `"1"`, "Content-Type": "text/x", "Content-Range": "bytes 0-0/1", "X-Amz-Version-Id": "v", "Last-Modified": "x", "X-Amz-Expiration": "e"}
+	q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+		for name, v := range passed {
+			w.Header().Set(name, v)
+		}
+		for name := range strings.FieldsSeq(`Server Via X-Served-By X-Rgw-Object-Type Rgwx-Mtime X-Minio-Deployment-Id Location Set-Cookie
+			X-Amz-Request-Id X-Amz-Id-2 X-Amz-Bucket-Region X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id Www-Authenticate Access-Control-Allow-Origin`) {
+			w.Header().Set(name, "rgw.internal")
+		}
+		_, _ = w.Write([]byte("x"))
+	}
+	got := q.do(call{method: "GET", target: "/photos/a"})
+	for name, want := range passed {
+		if got.Header.Get(name) != want {
+			t.Errorf("%s is %q", name, got.Header.Get(name))
+		}
+	}
+	for name, values := range got.Header {
+		if strings.Contains(strings.Join(values, " "), "rgw.internal") {
+			t.Errorf("passes %s on", name)
+		}
+	}
 }
 
 func TestAnswersRewritten(t *testing.T) {

@@ -128,27 +128,12 @@ func (x *exchange) forwardSlow() error {
 	}
 	var e wireError
 	if xml.Unmarshal(raw, &e) == nil {
-		return x.hideMissing(coded(e.Code, statusOf(e.Code), e.Message))
+		return x.hideMissing(x.errInBody(e, resp.Header))
 	}
 	resp.Header.Del("Content-Length")
 	x.copyHeaders(resp)
 	x.document(resp.StatusCode, x.relocated(bytes.TrimLeft(raw, " \t\r\n")))
 	return nil
-}
-
-// statusOf is the status of an error that came in the body of a 200.
-func statusOf(code string) int {
-	switch code {
-	case "InternalError":
-		return http.StatusInternalServerError
-	case "SlowDown", "ServiceUnavailable":
-		return http.StatusServiceUnavailable
-	case "NoSuchKey", "NoSuchUpload", "NoSuchVersion":
-		return http.StatusNotFound
-	case "PreconditionFailed":
-		return http.StatusPreconditionFailed
-	}
-	return http.StatusBadRequest
 }
 
 // objectURL is the object as clients reach it.

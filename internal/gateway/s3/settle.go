@@ -11,22 +11,35 @@ import (
 // existsUpstream looks for a bucket. A 403 means that it exists and is not
 // ours; with foreign it counts as existing, else it is an error, since it may
 // also mean that our own credential is refused.
-func existsUpstream(ctx context.Context, up *upstream.S3, name string, foreign bool) (bool, error) {
+func (g *Gateway) existsUpstream(ctx context.Context, up *upstream.S3, name string, foreign bool) (bool, error) {
 	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: name})
 	if err != nil {
 		return false, err
 	}
 	resp.Body.Close()
 	switch s := resp.StatusCode; {
-	case s < 300, foreign && (s == http.StatusForbidden || s < 400):
+	case s < 300, foreign && s < 400:
 		return true, nil
 	case s == http.StatusNotFound:
 		return false, nil
+	case s == http.StatusForbidden && foreign:
+		return true, g.credentialTaken(ctx, up, name)
 	}
-	return false, &identity.Error{
-		Kind: identity.KindUnavailable, Op: opBuckets, RetryAfterSeconds: 1,
-		Err: coded(codeOf(resp.StatusCode), resp.StatusCode, "looking for bucket "+name),
+	return false, g.upstreamError(up, resp)
+}
+
+// credentialTaken asks again in a way that has words in its answer: what a 403
+// to HEAD means, only they tell. Errors: KindUnavailable for a credential of ours
+// that is not taken.
+func (g *Gateway) credentialTaken(ctx context.Context, up *upstream.S3, name string) error {
+	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodGet, Bucket: name, Query: "location="})
+	if err != nil {
+		return err
 	}
+	if r := readRefusal(up, resp); ownCredential[r.Code] {
+		return r.translated(g.log)
+	}
+	return nil
 }
 
 // Reconcile settles what a crash, of this process or of the upstream, left
@@ -60,7 +73,7 @@ func (g *Gateway) reconcile(ctx context.Context, operator *identity.Caller, up *
 	if b, ok := g.bucket(name); !ok || b.State == identity.BucketOwned || b.Upstream != up.Name {
 		return nil // its request ended meanwhile
 	}
-	exists, err := existsUpstream(ctx, up, name, false)
+	exists, err := g.existsUpstream(ctx, up, name, false)
 	if err != nil {
 		return err
 	}

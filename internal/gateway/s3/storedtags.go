@@ -70,7 +70,7 @@ func (g *Gateway) storedTags(s *subject) (url.Values, error) {
 	}
 	if resp.StatusCode >= 300 {
 		// 405 is the answer of a version that is a delete marker.
-		if err = upstreamError(resp); codeIs(err, "NoSuchKey", "NoSuchVersion", "NoSuchTagSet", "MethodNotAllowed") {
+		if err = g.upstreamError(up, resp); codeIs(err, "NoSuchKey", "NoSuchVersion", "NoSuchTagSet", "MethodNotAllowed") {
 			return nil, nil
 		}
 		return nil, unreadableTags(err)
