@@ -29,6 +29,7 @@ var layers = map[string]int{
 	"internal/audit":            2,
 	"internal/upstream":         2,
 	"internal/token":            3,
+	"internal/probe":            3,
 	"internal/authn":            4,
 	"internal/access":           5,
 	"internal/directory":        6,

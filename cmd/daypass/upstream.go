@@ -15,8 +15,8 @@ func newUpstream() *cobra.Command {
 		Use: "upstream", Short: "The stores behind the gate: what they have, and what they can do",
 		Long: `The stores behind the gate, as the server's configuration names them under
 upstreams; the embedded one is called embedded.`,
-	}, "a verb is missing: list or buckets")
-	c.AddCommand(newUpstreamList(), newUpstreamBuckets())
+	}, "a verb is missing: list, buckets or check")
+	c.AddCommand(newUpstreamList(), newUpstreamBuckets(), newUpstreamCheck())
 	return c
 }
 

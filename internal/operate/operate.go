@@ -23,6 +23,7 @@ import (
 type Upstreams interface {
 	ByName(name string) (*upstream.S3, bool)
 	All() []*upstream.S3
+	STS(name string) (*upstream.STS, bool)
 }
 
 // Options are what Operations needs.

@@ -268,6 +268,8 @@ type stores []*upstream.S3
 
 func (s stores) All() []*upstream.S3 { return s }
 
+func (s stores) STS(string) (*upstream.STS, bool) { return nil, false }
+
 func (s stores) ByName(name string) (*upstream.S3, bool) {
 	for _, u := range s {
 		if u.Name == name {

@@ -56,34 +56,59 @@ func (c *Client) RotateKeys(ctx context.Context, what string, now, compromised b
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	body, err := c.open(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	answer, err := io.ReadAll(io.LimitReader(body, MaxBody))
+	if err != nil {
+		return brokeOff(err)
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return notUnderstood(err)
+	}
+	return nil
+}
+
+// open calls, and returns the body of an answer that is no refusal.
+func (c *Client) open(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(text)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://daypass"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return &identity.Error{Kind: identity.KindUnavailable, Op: "admin.call", Public: hint(c.socket, err), Err: err}
+		return nil, &identity.Error{Kind: identity.KindUnavailable, Op: "admin.call", Public: hint(c.socket, err), Err: err}
+	}
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, MaxBody))
 	if err != nil {
-		return &identity.Error{Kind: identity.KindUnavailable, Op: "admin.call", Public: "the answer of the server broke off: " + err.Error(), Err: err}
+		return nil, brokeOff(err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return refusal(answer)
+	return nil, refusal(answer)
+}
+
+func brokeOff(err error) error {
+	if err == nil {
+		err = io.ErrUnexpectedEOF
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return &identity.Error{Kind: identity.KindInternal, Op: "admin.call", Public: "the answer of the server is not understood; are client and server of the same version?", Err: err}
-	}
-	return nil
+	return &identity.Error{Kind: identity.KindUnavailable, Op: "admin.call", Public: "the answer of the server broke off: " + err.Error(), Err: err}
+}
+
+func notUnderstood(err error) error {
+	return &identity.Error{Kind: identity.KindInternal, Op: "admin.call", Public: "the answer of the server is not understood; are client and server of the same version?", Err: err}
 }
 
 func refusal(answer []byte) error {

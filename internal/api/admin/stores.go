@@ -14,6 +14,7 @@ import (
 type Stores interface {
 	ListUpstreams(ctx context.Context, c *identity.Caller) ([]operate.Upstream, error)
 	UpstreamBuckets(ctx context.Context, c *identity.Caller, name string) ([]operate.UpstreamBucket, error)
+	CheckUpstream(ctx context.Context, c *identity.Caller, name string, w operate.CheckWatch) (operate.CheckReport, error)
 	ListBuckets(ctx context.Context, c *identity.Caller, f operate.BucketFilter) ([]identity.Bucket, error)
 	ClaimBuckets(ctx context.Context, c *identity.Caller, in operate.Claim) (operate.Claimed, error)
 	ReleaseBucket(ctx context.Context, c *identity.Caller, name string, dryRun bool) (identity.Bucket, error)
@@ -33,6 +34,7 @@ func (h *Handler) handleStores(s Stores) {
 		list, err := s.UpstreamBuckets(r.Context(), c, r.PathValue("name"))
 		return orEmpty(list), err
 	})
+	h.mux.HandleFunc("POST /v1/upstreams/{name}/check", h.checkUpstream(s))
 	h.handle("GET /v1/buckets", func(r *http.Request, c *identity.Caller) (any, error) {
 		q := r.URL.Query()
 		list, err := s.ListBuckets(r.Context(), c, operate.BucketFilter{AccountID: q.Get("account"), Upstream: q.Get("upstream")})
