@@ -227,6 +227,7 @@ func (c *core) meter(m *Metrics) {
 			return 0
 		})
 	}
+	m.registry.MustRegister(upstreamMetrics{c.upstreams})
 	m.Counter("daypass_session_index_dropped_total", "Sessions that were issued without an entry in the index of sessions.",
 		func() float64 { return float64(c.sessions.Dropped()) })
 	for _, t := range []struct {
@@ -258,7 +259,10 @@ func (c *core) tokenHost(host string) bool {
 	return err == nil && slices.ContainsFunc(all, func(s *identity.TokenService) bool { return slices.Contains(s.Hosts, hostOnly(host)) })
 }
 
-// ready says why no requests should come now.
+// ready says why no requests should come now. Upstreams beyond this process do
+// not count: nodes share them, so that one outage would take every node out of
+// service, with the log-ins and the buckets of other upstreams that still work.
+// Metrics and log tell their state.
 func (c *core) ready() error {
 	if err := c.db.Fresh(); err != nil {
 		return errors.New("the store is away")

@@ -23,6 +23,7 @@ const (
 	indexEvery   = 500 * time.Millisecond
 	pruneEvery   = 10 * time.Minute
 	bucketsEvery = 2 * time.Second
+	probeEvery   = 10 * time.Second
 )
 
 // settle does what must be done once at start, when the object store answers:
@@ -65,6 +66,7 @@ func (c *core) tend(ctx context.Context) {
 		{"old sessions", pruneEvery, c.sessions.Prune},
 		{"revocations", pruneEvery, c.access.PruneRevocations},
 		{"buckets", bucketsEvery, c.settleBuckets},
+		{"upstreams", probeEvery, c.upstreams.probe},
 		{"sessions", pruneEvery, c.issuer.Prune},
 	} {
 		go func() {

@@ -23,7 +23,8 @@ const (
 // upstreams makes the members of the set from the configuration.
 type upstreams struct {
 	set      *upstream.Set
-	embedded *upstream.S3 // nil when switched off
+	objects  *embedded.Store
+	embedded *upstream.S3 // of objects; both are nil when switched off
 	made     map[string]*external
 	clock    identity.Clock
 	log      *slog.Logger
@@ -40,7 +41,7 @@ type external struct {
 
 // openUpstreams makes the set for the first time.
 func openUpstreams(c *Config, objects *embedded.Store, clock identity.Clock, log *slog.Logger) (*upstreams, error) {
-	u := &upstreams{set: &upstream.Set{}, clock: clock, log: log}
+	u := &upstreams{set: &upstream.Set{}, objects: objects, clock: clock, log: log}
 	if objects != nil {
 		u.embedded = &upstream.S3{
 			Name: embeddedName, Endpoint: &url.URL{Scheme: "http", Host: "objectstore"}, Region: c.Region,
@@ -116,11 +117,24 @@ func (u *upstreams) make(c UpstreamConfig) (*external, error) {
 			Name: c.Name, Endpoint: endpoint, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
 			VirtualHost: c.Addressing == addressingVirtual, KeySemantics: upstream.KeySemantics(c.KeySemantics), Mode: upstream.Mode(c.Mode),
 			Enable: c.Enable, Gate: upstream.NewGate(c.MaxRequests, storeQueue, storeWait),
+			Breaker: upstream.NewBreaker(u.tell(c)),
 		},
 		STS: &upstream.STS{
 			Name: c.Name, Endpoint: sts, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
 		},
 	}}, nil
+}
+
+// tell says that an upstream goes and comes.
+func (u *upstreams) tell(c UpstreamConfig) func(error) {
+	return func(cause error) {
+		if cause == nil {
+			u.log.Info("the upstream is back", "upstream", c.Name, "endpoint", c.Endpoint)
+			return
+		}
+		u.log.Error("the upstream is away: requests for its buckets are refused at once until it is back",
+			"upstream", c.Name, "endpoint", c.Endpoint, "error", cause)
+	}
 }
 
 // close drops the connections to upstreams that are not in use.

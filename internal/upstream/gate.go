@@ -48,5 +48,8 @@ func (g *Gate) Enter(ctx context.Context) error {
 	}
 }
 
+// Busy is how many are through.
+func (g *Gate) Busy() int { return len(g.slots) }
+
 // Leave gives a place back.
 func (g *Gate) Leave() { <-g.slots }

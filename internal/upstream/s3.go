@@ -54,14 +54,16 @@ type S3 struct {
 	ReservedPrefixes []string
 	// Own says that the store serves nobody else and its keys are always right:
 	// what it forbids, it forbids the caller.
-	Own bool
-	Mode             Mode
+	Own  bool
+	Mode Mode
 	// Enable names operations that few stores know, or that make the store act
 	// on other names with our credentials, such as "PutBucketReplication".
 	Enable []string
 	// Gate bounds the requests under way, from Do until the answer's body is
 	// closed; nil does not.
 	Gate *Gate
+	// Breaker keeps requests from an upstream that is away; nil does not.
+	Breaker *Breaker
 	// Stall is how long the upstream may take or give no byte; 2 minutes when 0.
 	Stall time.Duration
 
@@ -104,7 +106,17 @@ func (u *S3) Do(ctx context.Context, r *Request) (*http.Response, error) {
 			return nil, unavailable(err)
 		}
 	}
-	resp, err := u.send(ctx, r)
+	var resp *http.Response
+	var err error
+	away := u.Breaker.run(func() error {
+		var judged error
+		resp, judged, err = u.send(ctx, r)
+		return judged
+	})
+	if away != nil {
+		r.close()
+		err = away
+	}
 	if err != nil {
 		u.leave()
 		return nil, unavailable(err)
@@ -118,7 +130,9 @@ func (u *S3) leave() {
 	}
 }
 
-func (u *S3) send(ctx context.Context, r *Request) (*http.Response, error) {
+// send returns, beside the answer or the error, what either means for the
+// Breaker.
+func (u *S3) send(ctx context.Context, r *Request) (_ *http.Response, judged, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := u.build(ctx, r)
 	if err == nil {
@@ -127,24 +141,28 @@ func (u *S3) send(ctx context.Context, r *Request) (*http.Response, error) {
 	if err != nil {
 		cancel(nil)
 		r.close()
-		return nil, err
+		return nil, errBlameless, err
 	}
 	stall := u.Stall
 	if stall == 0 {
 		stall = stallTimeout
 	}
-	w := newWatch(cancel, stall)
+	w := newWatch(ctx, cancel, stall)
+	var body *watchedBody
 	if req.Body != nil {
-		req.Body = &watchedBody{req.Body, w}
+		body = &watchedBody{ReadCloser: req.Body, watch: w}
+		req.Body = body
 	}
+	began := u.Clock.Now()
 	resp, err := u.Transport.RoundTrip(req)
 	w.enter(answered)
 	if err != nil {
+		judged = verdict(ctx, r, body, u.Clock.Now().Sub(began), err)
 		cancel(nil)
-		return nil, err
+		return nil, judged, err
 	}
-	resp.Body = &answer{ReadCloser: resp.Body, watch: w, leave: u.leave}
-	return resp, nil
+	resp.Body = &answer{ReadCloser: resp.Body, watch: w, from: u}
+	return resp, nil, nil
 }
 
 func (r *Request) close() {

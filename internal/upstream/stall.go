@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,7 @@ var errStalled = errors.New("the upstream stood still")
 // watch ends one request whose upstream stands still. While the other side, the
 // client, is waited for, it does not run: that is the server's to bound.
 type watch struct {
+	ctx    context.Context // the request's
 	cancel context.CancelCauseFunc
 	stall  time.Duration
 
@@ -38,8 +40,8 @@ const (
 	ended
 )
 
-func newWatch(cancel context.CancelCauseFunc, stall time.Duration) *watch {
-	w := &watch{cancel: cancel, stall: stall}
+func newWatch(ctx context.Context, cancel context.CancelCauseFunc, stall time.Duration) *watch {
+	w := &watch{ctx: ctx, cancel: cancel, stall: stall}
 	w.timer = time.AfterFunc(answerTimeout, w.fire)
 	return w
 }
@@ -74,7 +76,8 @@ func (w *watch) enter(p phase) {
 // the first one gave.
 type watchedBody struct {
 	io.ReadCloser
-	watch *watch
+	watch  *watch
+	failed atomic.Bool // reading it did: whoever sends it is to blame
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -83,6 +86,9 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	d := b.watch.stall
 	if err != nil {
 		d = answerTimeout
+		if !errors.Is(err, io.EOF) {
+			b.failed.Store(true)
+		}
 	}
 	b.watch.arm(sending, d)
 	return n, err
@@ -92,14 +98,19 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 type answer struct {
 	io.ReadCloser
 	watch *watch
-	leave func()
+	from  *S3
 	once  sync.Once
+	stood bool // the upstream stood still, which was counted
 }
 
 func (a *answer) Read(p []byte) (int, error) {
 	a.watch.arm(answered, a.watch.stall)
 	n, err := a.ReadCloser.Read(p)
 	a.watch.disarm(answered)
+	if err != nil && !a.stood && errors.Is(context.Cause(a.watch.ctx), errStalled) {
+		a.stood = true
+		a.from.Breaker.fail(errStalled)
+	}
 	return n, err
 }
 
@@ -108,7 +119,7 @@ func (a *answer) Close() error {
 	a.once.Do(func() {
 		a.watch.enter(ended)
 		a.watch.cancel(nil)
-		a.leave()
+		a.from.leave()
 	})
 	return err
 }

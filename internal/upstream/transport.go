@@ -23,7 +23,7 @@ const (
 	headBuffer         = 16 << 10
 	copyBuffer         = 128 << 10
 	maxIdlePerHost     = 256
-	dialTimeout        = 5 * time.Second
+	dialTimeout        = 3 * time.Second
 	idleTimeout        = 90 * time.Second
 	maxAnswerHeaderLen = 64 << 10
 )
@@ -32,7 +32,7 @@ const (
 // network: no proxy, no compression, bodies in large steps, many idle
 // connections, HTTP/1.1. The embedded store brings its own.
 func NewTransport(c TransportConfig) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: limitUnacknowledged}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -200,7 +201,11 @@ func (x *exchange) fail(err error) {
 	resource, _, _ := strings.Cut(x.r.RequestURI, "?")
 	f := awswire.WriteS3Error(x.w, awswire.S3Request{Method: x.r.Method, ID: x.id, HostID: HostID, Resource: resource}, err)
 	if f.Status >= 500 && f.Status != http.StatusNotImplemented && x.r.Context().Err() == nil {
-		x.g.log.LogAttrs(x.r.Context(), slog.LevelWarn, "s3 request failed",
+		level := slog.LevelWarn
+		if errors.Is(err, upstream.ErrAway) {
+			level = slog.LevelDebug // it was said when it went
+		}
+		x.g.log.LogAttrs(x.r.Context(), level, "s3 request failed",
 			slog.String("request_id", x.id), slog.String("kind", string(e.Kind)), slog.String("error", e.Error()))
 	}
 }

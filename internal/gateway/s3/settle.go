@@ -55,8 +55,8 @@ func (g *Gateway) Reconcile(ctx context.Context, operator *identity.Caller) erro
 	var first error
 	for _, b := range open {
 		up, ok := g.ups.ByName(b.Upstream)
-		if !ok {
-			continue // requests for it say so
+		if !ok || !up.Breaker.Up() {
+			continue // requests for it, or the breaker, say so
 		}
 		if err := g.reconcile(ctx, operator, up, b.Name); err != nil && first == nil {
 			first = err
