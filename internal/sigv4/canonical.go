@@ -108,23 +108,24 @@ func (m *message) build(c *scratch, f form, payload string) {
 	c.canonical = append(b, payload...)
 }
 
-// stringToSign leaves the string to sign for c.canonical in c.text. region is ""
-// for SigV4A.
+// stringToSign leaves the string to sign for c.canonical in c.text.
 func (c *scratch) stringToSign(algorithm, timestamp, date, region, service string) {
 	b := append(c.text[:0], algorithm...)
 	b = append(b, '\n')
 	b = append(b, timestamp...)
 	b = append(b, '\n')
-	b = appendScope(b, date, region, service)
+	b = appendScope(b, algorithm, date, region, service)
 	b = append(b, '\n')
 	sum := sha256.Sum256(c.canonical)
 	c.text = hex.AppendEncode(b, sum[:])
 }
 
-func appendScope(b []byte, date, region, service string) []byte {
+// appendScope appends a credential scope, that of SigV4A without a region. An
+// empty region is one all the same.
+func appendScope(b []byte, algorithm, date, region, service string) []byte {
 	b = append(b, date...)
 	b = append(b, '/')
-	if region != "" {
+	if algorithm != algorithmECDSA {
 		b = append(b, region...)
 		b = append(b, '/')
 	}

@@ -104,7 +104,7 @@ func (c *chain) sign(kind, between string, sum []byte) [64]byte {
 	b = append(b, '\n')
 	b = append(b, c.seed.timestamp...)
 	b = append(b, '\n')
-	b = appendScope(b, c.seed.date, c.seed.region, c.seed.service)
+	b = appendScope(b, algorithmHMAC, c.seed.date, c.seed.region, c.seed.service)
 	b = append(b, '\n')
 	b = append(b, c.previous[:]...)
 	b = append(b, '\n')

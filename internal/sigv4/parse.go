@@ -129,7 +129,7 @@ type Reading struct {
 
 // String shows neither signature nor token.
 func (s *Signed) String() string {
-	return fmt.Sprintf("%s %s/%s", s.algorithm(), s.AccessKeyID, appendScope(nil, s.Date, s.Region, s.Service))
+	return fmt.Sprintf("%s %s/%s", s.algorithm(), s.AccessKeyID, appendScope(nil, s.algorithm(), s.Date, s.Region, s.Service))
 }
 
 // GoString is String.

@@ -114,7 +114,7 @@ var headerRefusals = []refusal{
 		r.Header.Set("Authorization", v[:i]+strings.Repeat("A", 64))
 	}, FailureAuthMalformed, "Signature is mal-formed", ""},
 	{"four scope parts", authorization("/us-east-1/", "/"), FailureAuthCredential, `expecting "<YOUR-AKID>/`, "exactly 5 slash-delimited elements"},
-	{"empty region", authorization("/us-east-1/", "//"), FailureAuthCredential, "", ""},
+	{"empty region", authorization("/us-east-1/", "//"), FailureScopeRegion, `the region "" is wrong`, ""},
 	{"empty key", authorization("Credential=ASIAIOSFODNN7EXAMPLE/", "Credential=/"), FailureAuthCredential, "", ""},
 	{"long key", authorization("ASIAIOSFODNN7EXAMPLE", strings.Repeat("A", 129)), FailureAuthCredential, "", ""},
 	{"blank in key", authorization("ASIA", "AS A"), FailureAuthCredential, "", ""},
@@ -248,6 +248,49 @@ func TestPresignedScopeOutsideS3(t *testing.T) {
 	r := presigned(t, "iam", "/?Action=ListUsers")
 	if _, err := Parse(r, Rules{Service: "iam"}, testTime); FailureOf(err) != FailurePresignMalformed {
 		t.Errorf("presigned where it is not allowed: %v", err)
+	}
+}
+
+// TestEmptyRegion: where any region will do, S3 takes the empty one too. It is
+// part of what is signed.
+func TestEmptyRegion(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name string
+		sign func(r *http.Request, region, service string) error
+	}{
+		{"header", func(r *http.Request, region, service string) error {
+			return Sign(r, testCredentials, region, service, EmptySHA256, testTime)
+		}},
+		{"presigned", func(r *http.Request, region, service string) error {
+			err := Presign(r, testCredentials, region, service, time.Hour, testTime)
+			r.RequestURI = r.URL.RequestURI()
+			return err
+		}},
+	}
+	for _, v := range cases {
+		r := request("GET", "/bucket/key")
+		if err := v.sign(r, "", "s3"); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(r, Rules{Service: "s3", S3: true, Presigned: true}, testTime)
+		if err != nil {
+			t.Errorf("%s: %v", v.name, err)
+			continue
+		}
+		if err := s.Check(keyFor(s), ""); err != nil {
+			t.Errorf("%s: %v", v.name, err)
+		}
+		if err := s.Check(Derive(testCredentials.SecretAccessKey, s.Date, "us-east-1", "s3"), ""); FailureOf(err) != FailureSignatureMismatch {
+			t.Errorf("%s, under the key of another region: got %v", v.name, err)
+		}
+		r = request("GET", "/")
+		if err := v.sign(r, "", "sts"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(r, stsRules, testTime); err == nil {
+			t.Errorf("%s: STS takes an empty region", v.name)
+		}
 	}
 }
 

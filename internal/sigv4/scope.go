@@ -10,14 +10,15 @@ const malformedCredential = `the Credential is mal-formed; expecting "<YOUR-AKID
 const malformedGlobal = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/SERVICE/aws4_request".`
 
 // parseScope splits a Credential from the right, since access key IDs may hold
-// slashes, and checks every part against the rules and the request's date.
+// slashes, and checks every part against the rules and the request's date. S3's
+// region may be empty: botocore before 1.27 signs so when it is told region_name="".
 func (s *Signed) parseScope(credential string, rules *Rules) error {
 	rest, last, ok4 := cutLast(credential)
 	rest, service, ok3 := cutLast(rest)
 	region, ok2 := "", true
 	if !s.Asymmetric {
 		rest, region, ok2 = cutLast(rest)
-		ok2 = ok2 && scopePart(region)
+		ok2 = ok2 && (scopePart(region) || region == "" && rules.S3)
 	}
 	key, date, ok1 := cutLast(rest)
 	if !ok1 || !ok2 || !ok3 || !ok4 || !scopePart(key) || !scopePart(service) || date == "" {

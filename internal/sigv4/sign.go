@@ -125,7 +125,7 @@ func (s *Signer) sign(r *http.Request, payloadHash string, at time.Time) error {
 	}
 	b := make([]byte, 0, 512)
 	b = append(append(append(append(b, s.algorithm()...), " Credential="...), s.cred.AccessKeyID...), '/')
-	b = append(appendScope(b, stamp[:8], s.region, s.service), ", SignedHeaders="...)
+	b = append(appendScope(b, s.algorithm(), stamp[:8], s.region, s.service), ", SignedHeaders="...)
 	for i, name := range m.names {
 		if i > 0 {
 			b = append(b, ';')
@@ -209,7 +209,7 @@ func (s *Signer) payload(hash string) (string, error) {
 }
 
 func (s *Signer) credential(stamp string) string {
-	return string(appendScope([]byte(s.cred.AccessKeyID+"/"), stamp[:8], s.region, s.service))
+	return string(appendScope([]byte(s.cred.AccessKeyID+"/"), s.algorithm(), stamp[:8], s.region, s.service))
 }
 
 func (s *Signer) algorithm() string {
