@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"daypass/internal/upstream"
 )
@@ -33,7 +32,7 @@ func (r *run) clean() Finding {
 // something in it; "" when it is gone.
 func (r *run) remove(name string) string {
 	said := ""
-	for _, pause := range []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second} {
+	for _, pause := range r.Settle {
 		r.wait(pause)
 		r.empty(name)
 		a := r.do(&upstream.Request{Method: http.MethodDelete, Bucket: name})
