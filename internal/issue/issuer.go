@@ -14,6 +14,7 @@ import (
 	"daypass/internal/keyring"
 	"daypass/internal/store"
 	"daypass/internal/token"
+	"daypass/internal/upstream"
 )
 
 // maxClockSkew is how far this node's clock may be off the store's before it
@@ -45,6 +46,9 @@ type Options struct {
 	// Minted is told of every session that was minted, for the index of
 	// sessions. It must not block; nil when nobody wants to know.
 	Minted func(store.SessionRecord)
+	// Brokers finds the STS of an upstream by its name, for token services that
+	// give its keys; nil when there are none.
+	Brokers func(upstream string) (*upstream.STS, bool)
 }
 
 // Issuer mints credentials.
@@ -65,6 +69,8 @@ type Issuer struct {
 	keyLife  time.Duration
 	poolLife int
 	minted   func(store.SessionRecord)
+	brokers  func(upstream string) (*upstream.STS, bool)
+	brokered brokerCache
 }
 
 // New makes an Issuer.
@@ -72,13 +78,16 @@ func New(o Options) *Issuer {
 	i := &Issuer{
 		db: o.DB, keys: o.Keyring, sessions: o.Sessions, jwts: o.JWTs, authn: o.Authn, access: o.Access, audit: o.Audit,
 		clock: o.Clock, log: o.Log, random: o.Random, external: o.ExternalURL, minLife: o.MinDurationSeconds,
-		keyLife: o.AccessKeyMaxAge, poolLife: o.PoolSessionSeconds, minted: o.Minted, cookies: token.NewCookies(o.Keyring),
+		keyLife: o.AccessKeyMaxAge, poolLife: o.PoolSessionSeconds, minted: o.Minted, brokers: o.Brokers, cookies: token.NewCookies(o.Keyring),
 	}
 	if i.random == nil {
 		i.random = rand.Reader
 	}
 	if i.minted == nil {
 		i.minted = func(store.SessionRecord) {}
+	}
+	if i.brokers == nil {
+		i.brokers = func(string) (*upstream.STS, bool) { return nil, false }
 	}
 	if i.poolLife <= 0 {
 		i.poolLife = defaultPoolLife

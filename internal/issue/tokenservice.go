@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -96,32 +97,49 @@ func (i *Issuer) tokenService(ctx context.Context, r TokenServiceRequest, ev *au
 	answer := map[string]any{
 		"assumedRoleArn": g.assumedARN, "sourceIdentity": g.claims.SourceIdentity, "subject": w.Claims.Subject, "audience": audience,
 	}
-	m := &session{claims: g.claims, arn: g.assumedARN, proof: "token service", subject: i.shownSubject(ctx, w)}
-	keys, _, err := i.mint(ctx, m, life, ev, answer)
-	if err != nil {
+	switch s.Keys {
+	case identity.OwnKeys:
+		m := &session{claims: g.claims, arn: g.assumedARN, proof: "token service", subject: i.shownSubject(ctx, w)}
+		keys, _, err := i.mint(ctx, m, life, ev, answer)
+		out = TokenServiceKeys{keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken, keys.Expiration, cmp.Or(s.EndpointURL, i.external)}
 		return out, err
+	case identity.UpstreamKeys:
+		return i.broker(ctx, &brokering{service: s, rule: g.rule, token: r.Token, claims: g.claims}, life, ev, answer)
 	}
-	out = TokenServiceKeys{keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken, keys.Expiration, s.EndpointURL}
-	if out.EndpointURL == "" {
-		out.EndpointURL = i.external
-	}
-	return out, nil
+	return out, unready("The token service does not say whose keys it gives.", nil)
 }
 
 // TokenServiceReady says whether the token service of a host could give keys
-// now: KindNotFound without one, KindUnavailable with the reason.
-func (i *Issuer) TokenServiceReady(_ context.Context, host string) error {
+// now: KindNotFound without one, KindUnavailable with the reason. No keys are
+// made to find out.
+func (i *Issuer) TokenServiceReady(ctx context.Context, host string) error {
 	s, err := tokenServiceAt(i.db.Snapshot(), host)
 	if err != nil {
 		return err
 	}
 	if err := i.ready(); err != nil {
-		return err
+		return unready("The server cannot issue credentials now.", err)
 	}
 	if acc, err := store.Accounts.Get(i.db.Snapshot(), s.AccountID); err != nil || acc.Disabled {
-		return unready("The account of the token service is disabled.", err)
+		return unready("The account of the token service is not there, or disabled.", err)
 	}
-	return nil
+	switch s.Keys {
+	case identity.OwnKeys:
+		if _, err := i.keys.CurrentEpoch(); err != nil {
+			return unready("There is no key to seal credentials with.", err)
+		}
+		return nil
+	case identity.UpstreamKeys:
+		sts, ok := i.brokers(s.Upstream)
+		if !ok {
+			return unready("The upstream of the token service is not configured.", nil)
+		}
+		if err := sts.Ready(ctx, s.UpstreamMethod != identity.UpstreamWebIdentity); err != nil {
+			return unready("The upstream of the token service is away, or refuses its keys.", err)
+		}
+		return nil
+	}
+	return unready("The token service does not say whose keys it gives.", nil)
 }
 
 func unready(public string, err error) error {
