@@ -14,6 +14,11 @@ import (
 // Errors as of WebIdentity.
 func (a *Authn) AccessToken(ctx context.Context, accountID string, raw identity.Secret, bearer bool) (*WebIdentity, error) {
 	w, typ, err := a.webIdentity(ctx, accountID, raw)
+	if e := identity.AsError(err); e != nil && e.Public == notAnIDToken { // the sentence of another API
+		bad := *e
+		bad.Public = ""
+		return nil, &bad
+	}
 	if err != nil {
 		return nil, err
 	}

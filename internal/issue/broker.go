@@ -56,7 +56,7 @@ func (i *Issuer) broker(ctx context.Context, b *brokering, life time.Duration, e
 	keys, cached := i.cachedKeys(ctx, b, key)
 	if !cached {
 		if keys, err = b.mint(ctx, ask); err != nil {
-			return out, i.notBrokered(b, ev, err)
+			return out, notBrokered(b, ev, err)
 		}
 	}
 	ev.RecipientAccountID = b.claims.AccountID
@@ -134,14 +134,13 @@ func (b *brokering) mint(ctx context.Context, ask *upstream.RoleRequest) (upstre
 
 // notBrokered tells the log and the event why the upstream gave no keys, and the
 // caller only that.
-func (i *Issuer) notBrokered(b *brokering, ev *audit.Event, err error) error {
+func notBrokered(b *brokering, ev *audit.Event, err error) error {
 	e := *identity.AsError(err)
-	i.log.Warn("an upstream gave no session keys", "token_service", b.service.Key(), "upstream", b.service.Upstream, "role", b.rule.UpstreamRole, "error", err)
 	ev.RequestParameters["upstream"], ev.RequestParameters["upstreamRole"] = b.service.Upstream, b.rule.UpstreamRole
 	for _, d := range e.Detail {
 		ev.Add("upstream"+d.Name, d.Value)
 	}
-	e.Detail = nil
+	e.Detail, e.Err = nil, fmt.Errorf("upstream %s, role %s: %w", b.service.Upstream, b.rule.UpstreamRole, err)
 	if e.Public = "The token service's upstream is away."; e.Kind == identity.KindUpstream {
 		e.Public = "The token service's upstream refused to give credentials."
 	}

@@ -33,6 +33,12 @@ func putService(t testing.TB, s *stacktest.Stack, services ...*identity.TokenSer
 	}
 }
 
+// serve calls the one token service of a stack.
+func serve(t testing.TB, s *stacktest.Stack, tok identity.Secret) (issue.TokenServiceKeys, error) {
+	t.Helper()
+	return s.Issuer.TokenService(t.Context(), issue.TokenServiceRequest{Host: "api.example.com", Token: tok})
+}
+
 func TestTokenServiceOwnKeys(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)

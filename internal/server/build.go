@@ -151,7 +151,7 @@ func (c *core) openLogic(s *server) (err error) {
 		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: proofs, Access: c.access,
 		Audit: c.audit, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL, MinDurationSeconds: s.Config.STS.MinDurationSeconds,
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
-		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds,
+		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds, Brokers: c.upstreams.set.STS,
 	})
 	c.operate = operate.New(operate.Options{
 		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams.set, ReservedBuckets: ControlSegments(),

@@ -95,14 +95,15 @@ type Stack struct {
 type Option func(*settings)
 
 type settings struct {
-	limits authn.Limits
-	engine store.Engine
-	site   []func(*directory.SiteSpec)
-	minDur int
-	random io.Reader
-	minted func(store.SessionRecord)
-	web    *egress.Client
-	stores []*upstream.S3
+	limits  authn.Limits
+	engine  store.Engine
+	site    []func(*directory.SiteSpec)
+	minDur  int
+	random  io.Reader
+	minted  func(store.SessionRecord)
+	web     *egress.Client
+	stores  []*upstream.S3
+	brokers func(upstream string) (*upstream.STS, bool)
 }
 
 // WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
@@ -123,6 +124,11 @@ func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e
 // WithSite changes the site before it is applied.
 func WithSite(fn func(*directory.SiteSpec)) Option {
 	return func(s *settings) { s.site = append(s.site, fn) }
+}
+
+// WithBrokers gives the issuer upstreams whose STS it can ask.
+func WithBrokers(fn func(upstream string) (*upstream.STS, bool)) Option {
+	return func(s *settings) { s.brokers = fn }
 }
 
 // WithRandom makes unique IDs and keys from r, so that transcripts stay the same.
@@ -241,7 +247,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	s.Index = directory.NewSessionIndex(s.DB, s.Clock)
 	s.Issuer = issue.New(issue.Options{
 		DB: s.DB, Keyring: s.Keyring, Sessions: s.Sessions, JWTs: s.JWTs, Authn: s.Authn, Access: s.Access, Audit: s.Audit,
-		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random,
+		Clock: s.Clock, Log: log, ExternalURL: ExternalURL, MinDurationSeconds: set.minDur, Random: set.random, Brokers: set.brokers,
 		Minted: func(r store.SessionRecord) {
 			s.Index.Add(r)
 			if set.minted != nil {
