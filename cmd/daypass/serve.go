@@ -39,7 +39,7 @@ embedded store, and on standard output the commands to paste next. Its secrets
 are made at the first start and kept in DATA/dev-credentials.json.
 
 SIGTERM or Ctrl-C lets requests in flight end; a second one ends at once.
-SIGHUP reads the TLS certificate again.`,
+SIGHUP reads the TLS certificate, upstreams and routes again.`,
 		Example: `  daypass serve --dev
   daypass serve --dev --listen 127.0.0.1:0 --ready-file ready.json
   daypass serve --dev --tls --partition demo --account-id 0f5e1c2a-1111-4222-8333-444455556666
@@ -114,7 +114,7 @@ func (f *serveFlags) run(c *cobra.Command) error {
 		force <- <-end
 	}()
 	return server.Serve(ctx, server.Options{
-		Config: config, Dev: f.dev, Partition: f.partition, AccountID: f.accountID, TLS: f.tls, Adopt: f.adopt,
+		Config: config, ConfigFile: f.config, LoadConfig: f.load, Dev: f.dev, Partition: f.partition, AccountID: f.accountID, TLS: f.tls, Adopt: f.adopt,
 		ReadyFile: f.readyFile, Version: version, Clock: identity.SystemClock{},
 		Log: server.NewLogger(config.Log, c.ErrOrStderr()), Out: c.OutOrStdout(), Reload: hup, Force: force,
 	})

@@ -1,17 +1,12 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
-	"time"
 )
-
-// certificatePoll is how often the files of a certificate are looked at.
-const certificatePoll = 5 * time.Second
 
 func loadCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 	c, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -67,25 +62,13 @@ func (c *Certificate) Reload(force bool) {
 	c.log.Info("the certificate was reloaded", "file", c.certFile, "expires", next.Leaf.NotAfter)
 }
 
-// Watch calls Reload at every tick and, with force, at every value of hup,
-// until ctx ends.
-func (c *Certificate) Watch(ctx context.Context, tick <-chan time.Time, hup <-chan os.Signal) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
-			c.Reload(false)
-		case <-hup:
-			c.Reload(true)
-		}
-	}
-}
-
-// stampOf is another string after any change of either file.
+// stampOf is another string after any change of any of the files; "" names none.
 func stampOf(files ...string) string {
 	var s string
 	for _, f := range files {
+		if f == "" {
+			continue
+		}
 		if info, err := os.Stat(f); err == nil {
 			s += fmt.Sprintf("%d/%d;", info.ModTime().UnixNano(), info.Size())
 		} else {

@@ -96,7 +96,7 @@ func TestWatchReloads(t *testing.T) {
 	tick, hup := make(chan time.Time), make(chan os.Signal)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { certificate.Watch(ctx, tick, hup); close(done) }()
+	go func() { watchFiles(ctx, tick, hup, certificate.Reload); close(done) }()
 	tick <- time.Now() // nothing changed
 	hup <- os.Interrupt
 	tick <- time.Now() // taken only after the reload

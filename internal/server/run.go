@@ -20,6 +20,10 @@ import (
 // Options are what the command line adds to the configuration.
 type Options struct {
 	Config Config
+	// ConfigFile is where Config came from, "" for no file; LoadConfig reads it
+	// again, with what overrides it. Without it nothing of it is reloaded.
+	ConfigFile string
+	LoadConfig func() (Config, error)
 	// Dev serves the demo site on loopback. Partition and AccountID are the
 	// demo account's, "aws" and 123456789012 by default.
 	Dev                  bool
@@ -35,7 +39,7 @@ type Options struct {
 	Log       *slog.Logger
 	// Out gets what people are to read: addresses and, under Dev, commands.
 	Out io.Writer
-	// Reload reads certificates again; Force ends a drain at once.
+	// Reload reads certificates, upstreams and routes again; Force ends a drain at once.
 	Reload <-chan os.Signal
 	Force  <-chan os.Signal
 }
@@ -69,6 +73,8 @@ type server struct {
 	mainURL, externalURL, consoleURL   string
 	ca                                 devTLS
 	certificate                        *Certificate // nil without TLS
+	started                            Config       // as it was given
+	config                             *configFile
 	hosts                              *Hosts
 	background                         context.Context
 
@@ -80,7 +86,7 @@ type server struct {
 // to Config.Drain.
 func Serve(ctx context.Context, o Options) (err error) {
 	defer flushLog(o.Log)
-	s := &server{Options: o, doors: newListeners(o.Log)}
+	s := &server{Options: o, doors: newListeners(o.Log), started: o.Config}
 	s.phase.Store(&errStarting)
 	if s.Dev {
 		if err := s.devDefaults(); err != nil {
@@ -191,6 +197,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.core.open(ctx, s); err != nil {
 		return err
 	}
+	s.config = newConfigFile(s.ConfigFile, s.LoadConfig, s.started, s.core.upstreams, s.Log)
 	if err := s.provision(ctx); err != nil {
 		return err
 	}
@@ -212,7 +219,21 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.core.tend(s.background)
+	s.watch()
 	return nil
+}
+
+// watch begins to look after the files that may change while the server runs.
+func (s *server) watch() {
+	reloads := []func(bool){s.config.reload}
+	if s.certificate != nil {
+		reloads = append(reloads, s.certificate.Reload)
+	}
+	tick := time.NewTicker(filesPoll)
+	go func() {
+		defer tick.Stop()
+		watchFiles(s.background, tick.C, s.Reload, reloads...)
+	}()
 }
 
 // bind opens every listener, so that addresses are known before anything that
@@ -290,11 +311,6 @@ func (s *server) serveFront(front http.Handler) error {
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(certificatePoll)
-	go func() {
-		defer tick.Stop()
-		certificate.Watch(s.background, tick.C, s.Reload)
-	}()
 	s.certificate = certificate
 	if s.tls == nil {
 		s.doors.serve(s.main, front, certificate.TLS())

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"sync"
 	"time"
 
 	"daypass/internal/gateway/embedded"
@@ -25,9 +26,12 @@ type upstreams struct {
 	set      *upstream.Set
 	objects  *embedded.Store
 	embedded *upstream.S3 // of objects; both are nil when switched off
-	made     map[string]*external
 	clock    identity.Clock
 	log      *slog.Logger
+
+	mu   sync.Mutex
+	used *Config // whose upstreams these are
+	made map[string]*external
 }
 
 // external is one of Config.Upstreams, as it was made.
@@ -57,6 +61,12 @@ func openUpstreams(c *Config, objects *embedded.Store, clock identity.Clock, log
 // connections; requests that are under way at what goes end there. An error
 // changes nothing.
 func (u *upstreams) apply(c *Config) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.replace(c)
+}
+
+func (u *upstreams) replace(c *Config) error {
 	made := map[string]*external{}
 	var members []upstream.Member
 	if u.embedded != nil {
@@ -83,13 +93,42 @@ func (u *upstreams) apply(c *Config) error {
 		return err
 	}
 	old := u.made
-	u.made = made
+	u.used, u.made = c, made
 	for name, e := range old {
 		if made[name] != e {
 			e.transport.CloseIdleConnections()
 		}
 	}
 	return nil
+}
+
+// refresh reads the keys and authorities of upstreams again where their files
+// changed, keys anyway with force. What cannot be read stays as it was; the
+// first error is returned.
+func (u *upstreams) refresh(force bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var first error
+	note := func(name string, err error) {
+		if err != nil && first == nil {
+			first = fmt.Errorf("upstream %s: %w", name, err)
+		}
+	}
+	others := false
+	for name, e := range u.made {
+		changed, err := e.keys.reload(force)
+		note(name, err)
+		if changed {
+			u.log.Info("the keys of an upstream were reloaded", "upstream", name)
+		}
+		others = others || stampOf(e.config.CAFile) != e.stamp
+	}
+	if others {
+		if err := u.replace(u.used); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 func (u *upstreams) make(c UpstreamConfig) (*external, error) {
@@ -139,6 +178,8 @@ func (u *upstreams) tell(c UpstreamConfig) func(error) {
 
 // close drops the connections to upstreams that are not in use.
 func (u *upstreams) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	for _, e := range u.made {
 		e.transport.CloseIdleConnections()
 	}
