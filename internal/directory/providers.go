@@ -92,7 +92,7 @@ func (d *Directory) checkIssuers(r store.Reader, p *identity.Provider) error {
 				return invalid("provider %s: issuer_aliases: %s is the issuer of another provider of the account", p.URL, alias)
 			}
 		}
-		if p.URL != "" && slices.Contains(other.IssuerAliases, p.URL) {
+		if p.URL != "" && slices.ContainsFunc(other.IssuerAliases, func(alias string) bool { return identity.TrimScheme(alias) == identity.TrimScheme(p.URL) }) {
 			return &identity.Error{Kind: identity.KindInvalidInput, Op: "directory.provider", Public: fmt.Sprintf("The URL %s is an alias of the provider %s.", p.URL, other.URL)}
 		}
 	}

@@ -291,8 +291,11 @@ func claimKeys(w *authn.WebIdentity) func(string) []string {
 		if len(key) <= len(prefix) || !strings.EqualFold(key[:len(prefix)], prefix) {
 			return nil
 		}
-		if key[len(prefix):] == "oaud" { // as the token has it; "aud" is what matched
+		switch key[len(prefix):] {
+		case "oaud": // as the token has it; "aud" is what matched
 			return w.Claims.Audience
+		case "iss": // the token's can be an alias
+			return []string{w.Issuer}
 		}
 		return w.Claims.Value(key[len(prefix):])
 	}
