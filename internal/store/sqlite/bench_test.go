@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -117,5 +118,29 @@ func BenchmarkOpen(b *testing.B) {
 				db.Close()
 			}
 		})
+	}
+}
+
+// BenchmarkSessions writes the index of sessions, per session.
+func BenchmarkSessions(b *testing.B) {
+	const batch = 256
+	e := open(b, filepath.Join(b.TempDir(), "x.db"), sqlite.Options{})
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for n := 0; n < b.N; n += batch {
+		if _, err := e.Update(b.Context(), func(tx store.Tx) error {
+			for i := n; i < n+batch; i++ {
+				s := &store.SessionRecord{
+					AccessKeyID: fmt.Sprintf("ASIA%016d", i*7919%1_000_003), AccountID: "123456789012", Kind: identity.RoleSession, PrincipalID: "AROAEXAMPLEEXAMPLE123",
+					ARN: "arn:aws:sts::123456789012:assumed-role/role/session", Proof: "web identity", IssuedAt: at, ExpiresAt: at.Add(time.Hour),
+					Lineage: identity.Lineage{{Kind: identity.LineagePrincipal, ID: "AIDAEXAMPLEEXAMPLE123"}, {Kind: identity.LineageLogin, ID: "0c0f1c9e"}},
+				}
+				if err := store.SessionRecords.Put(tx, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync/atomic"
 
 	"daypass/internal/identity"
@@ -228,19 +229,33 @@ func (e *Engine) check(w *reader, h head, b *store.Batch) error {
 	return b.Check(now, changed)
 }
 
+// apply writes a batch. Rows that are only added, of all three tables, go in
+// many at a time: a statement costs more than a row.
 func (r *reader) apply(n uint64, b *store.Batch) error {
+	var add additions
 	for _, row := range b.Writes() {
-		if err := r.replace(n, row); err != nil {
+		if err := r.replace(n, row, &add); err != nil {
 			return err
 		}
-		if err := r.exec("INSERT INTO feed (n, tbl, key) VALUES (?, ?, ?)", int64(n), row.Table, row.Key); err != nil {
+		add.feed = append(add.feed, int64(n), row.Table, row.Key)
+	}
+	for _, to := range []struct {
+		statement *manyRows
+		values    []any
+	}{{entryRows, add.entries}, {recordRows, add.records}, {feedRows, add.feed}} {
+		if err := r.addAll(to.statement, to.values); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) replace(n uint64, row store.Row) error {
+// additions are the values of rows to be added, one behind the other.
+type additions struct{ entries, records, feed []any }
+
+// replace takes out of the index what a row's new version is not to be found
+// by, and leaves to add what is to be written.
+func (r *reader) replace(n uint64, row store.Row, add *additions) error {
 	var packed []byte
 	var old []store.IndexEntry
 	err := r.one("SELECT entries FROM record WHERE tbl = ? AND key = ?", []any{row.Table, row.Key}, &packed)
@@ -256,16 +271,49 @@ func (r *reader) replace(n uint64, row store.Row) error {
 		}
 	}
 	for _, x := range missing(row.Index, old) {
-		if err := r.exec("INSERT INTO entry (tbl, name, value, key) VALUES (?, ?, ?, ?)", row.Table, x.Name, x.Value, row.Key); err != nil {
-			return err
-		}
+		add.entries = append(add.entries, row.Table, x.Name, x.Value, row.Key)
 	}
 	if row.Value == nil {
 		return r.exec("DELETE FROM record WHERE tbl = ? AND key = ?", row.Table, row.Key)
 	}
-	const put = `INSERT INTO record (tbl, key, n, value, entries) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (tbl, key) DO UPDATE SET n = excluded.n, value = excluded.value, entries = excluded.entries`
-	return r.exec(put, row.Table, row.Key, int64(n), row.Value, pack(row.Index))
+	add.records = append(add.records, row.Table, row.Key, int64(n), row.Value, pack(row.Index))
+	return nil
+}
+
+// manyRows is an INSERT of any number of rows: one statement per number of
+// rows that is in use, longest first.
+type manyRows struct {
+	columns int
+	texts   [len(rowsAtOnce)]string
+}
+
+var rowsAtOnce = [...]int{32, 8, 1}
+
+func newManyRows(insert string, columns int, conflict string) *manyRows {
+	m := &manyRows{columns: columns}
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	for i, n := range rowsAtOnce {
+		m.texts[i] = insert + " VALUES " + row + strings.Repeat(", "+row, n-1) + conflict
+	}
+	return m
+}
+
+var (
+	entryRows  = newManyRows("INSERT INTO entry (tbl, name, value, key)", 4, "")
+	feedRows   = newManyRows("INSERT INTO feed (n, tbl, key)", 3, "")
+	recordRows = newManyRows("INSERT INTO record (tbl, key, n, value, entries)", 5,
+		" ON CONFLICT (tbl, key) DO UPDATE SET n = excluded.n, value = excluded.value, entries = excluded.entries")
+)
+
+func (r *reader) addAll(m *manyRows, values []any) error {
+	for i, n := range rowsAtOnce {
+		for size := n * m.columns; len(values) >= size; values = values[size:] {
+			if err := r.exec(m.texts[i], values[:size]...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // missing are the entries of a that are not in b, as places in an index.
