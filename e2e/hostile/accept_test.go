@@ -22,50 +22,53 @@ import (
 //	it  401 invalid_token          ig  400 invalid_grant
 //	IIT 400 InvalidIdentityToken   AD  403 AccessDenied           ET4 400 ExpiredToken
 //	IA  400 InvalidArgument        IS  400 IncompleteSignature    IT  400 InvalidToken
+//	UA  401                        BR  400
 //	ICT 403 InvalidClientTokenId   IAK 403 InvalidAccessKeyId     ET3 403 ExpiredToken
 //
 // Columns: ui userinfo by realm; rf grant refresh_token; in introspect; wi web
 // identity for a role that trusts shasta, one that trusts the foreign issuer,
 // the root of A and of B; Bearer at S3, STS and IAM; Basic at S3; signed by
 // SigV4: S3 by header and presigned, GetCallerIdentity, IAM, both presigned;
-// lo logout. By then a token has been introspected, which changes nothing.
+// ts the token service, as bearer, as the header that a proxy sets, and as
+// bearer on the host of a service for the foreign issuer; there signed, and
+// presigned; lo logout. By then a token has been introspected, which changes nothing.
 const acceptance = `
-kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta
-root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ok      ig
-shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ok
-unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig
-role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig
-foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig
-logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig
-expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig
-session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
-long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig
-long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig
-long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig
-long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig
+kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
+root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
+elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
+brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ok      ig        UA UA     UA     BR   BR
+shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ok        UA UA     UA     BR   BR
+unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
+foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
+foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
+role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
+expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
+session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
+long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
 `
 
 // cells are the meanings of the table.
@@ -77,8 +80,12 @@ var cells = map[string]struct {
 	"it": {401, "invalid_token"}, "ig": {400, "invalid_grant"},
 	"IIT": {400, "InvalidIdentityToken"}, "AD": {403, "AccessDenied"}, "ET4": {400, "ExpiredToken"}, "ET3": {403, "ExpiredToken"},
 	"IA": {400, "InvalidArgument"}, "IS": {400, "IncompleteSignature"}, "IT": {400, "InvalidToken"},
+	"UA": {401, ""}, "BR": {400, ""},
 	"ICT": {403, "InvalidClientTokenId"}, "IAK": {403, "InvalidAccessKeyId"},
 }
+
+// foreignHost is the host of the token service for the foreign issuer.
+const foreignHost = "sts.foreign.localhost"
 
 const elsewhereSite = `
 realms:
@@ -110,6 +117,13 @@ roles:
           Principal: {Federated: "arn:aws:iam::123456789012:oidc-provider/%[3]s"}
           Action: sts:AssumeRoleWithWebIdentity
           Condition: {StringEquals: {"%[3]s:aud": workload, "%[3]s:sub": alice}}
+token_services:
+  - account: "123456789012"
+    name: foreign
+    hosts: [sts.foreign.localhost]
+    providers: [%[1]q]
+    audience: [workload]
+    rules: [{claim: sub, value: alice, role: foreign}]
 `
 
 // credential is one of a kind: as a text, and as what a request is signed with.
@@ -223,6 +237,8 @@ func (r *rig) present(column string, c credential) (status int, code, body strin
 		q = call{target: "/?Action=GetCallerIdentity&Version=2011-06-15", service: "sts", keys: c.keys, presign: time.Minute}
 	case "iam-q":
 		q = call{target: "/?Action=ListUsers&Version=2010-05-08", service: "iam", keys: c.keys, presign: time.Minute}
+	case "ts", "ts-fwd", "ts-for", "ts-s", "ts-q":
+		q = r.tokenService(column, c)
 	default:
 		r.t.Fatalf("column %s", column)
 	}
@@ -239,10 +255,30 @@ func (r *rig) present(column string, c credential) (status int, code, body strin
 		}
 	}
 	status = a.status
-	if status == 204 && code == "" {
+	if (status == 201 || status == 204) && code == "" {
 		status = 200
 	}
 	return status, code, string(a.body)
+}
+
+// tokenService shows a credential at a token service.
+func (r *rig) tokenService(column string, c credential) call {
+	q := call{method: "PUT", target: "/apis/sts/token"}
+	name, value := "Authorization", "Bearer "+c.text
+	switch column {
+	case "ts-fwd":
+		name, value = "X-Forwarded-Access-Token", c.text
+	case "ts-for":
+		q.host = foreignHost
+	case "ts-s":
+		q.keys = c.keys
+		return q
+	case "ts-q":
+		q.keys, q.presign = c.keys, time.Minute
+		return q
+	}
+	q.header = [][2]string{{name, value}}
+	return q
 }
 
 // credentials makes one of each kind.

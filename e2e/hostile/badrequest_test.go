@@ -19,7 +19,7 @@ type badRequest struct {
 	cut      bool   // nothing comes after them
 	status   int
 	code     string
-	envelope string // s3, sts, iam, oidc, fault; "" for an answer without body
+	envelope string // s3, sts, iam, oidc, problem, fault; "" for an answer without body
 }
 
 // TestBadRequests sends what no good client sends, over the wire. Nothing of it
@@ -46,6 +46,7 @@ func TestBadRequests(t *testing.T) {
 	all = append(all, badDispatch(root)...)
 	all = append(all, badRealms(r)...)
 	all = append(all, badBytes()...)
+	all = append(all, badTokenCalls(r, root)...)
 	for _, b := range all {
 		t.Run(b.name, func(t *testing.T) {
 			var a answer

@@ -34,6 +34,7 @@ func (r *rig) rootKeys() keys {
 type call struct {
 	method  string // GET when ""
 	target  string // path and query
+	host    string // the server's address when ""
 	header  [][2]string
 	body    string
 	keys    keys
@@ -76,7 +77,7 @@ func (a answer) code() string {
 	return ""
 }
 
-// envelope says in which form an error came: s3, sts, iam, json, oidc, or "".
+// envelope says in which form an error came: s3, sts, iam, json, problem, oidc, or "".
 func (a answer) envelope() string {
 	body := string(a.body)
 	switch {
@@ -88,6 +89,8 @@ func (a answer) envelope() string {
 		return "fault"
 	case strings.Contains(body, "<Error><Code>"):
 		return "s3"
+	case a.header.Get("Content-Type") == "application/problem+json":
+		return "problem"
 	case strings.HasPrefix(body, `{"__type"`):
 		return "json"
 	case strings.HasPrefix(body, "{"):
@@ -142,6 +145,9 @@ func (r *rig) request(c call) (*http.Request, error) {
 		return nil, err
 	}
 	q.URL = u
+	if c.host != "" {
+		q.Host = c.host
+	}
 	for _, h := range c.header {
 		q.Header.Add(h[0], h[1])
 	}
