@@ -84,8 +84,8 @@ func (c *Claims) At(path string) []string {
 }
 
 func within(object map[string]any, path string) []string {
-	if v, ok := object[path]; ok {
-		return scalars(v)
+	if values := scalars(object[path]); values != nil {
+		return values
 	}
 	for i := range len(path) {
 		if path[i] != '.' {

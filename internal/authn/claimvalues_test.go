@@ -32,6 +32,23 @@ func TestClaimValues(t *testing.T) {
 	}
 }
 
+func TestClaimsAt(t *testing.T) {
+	t.Parallel()
+	values, objects, err := claimValues([]byte(`{"groups":["a"],"a.b":"flat","a":{"b":"deep"},"resource_access":{"shasta":{"roles":["admin","user"]},"my.client":{"roles":["x"]},"my":{"client":5}},"n":{"x":1,"o":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Claims{Values: values, objects: objects}
+	for path, want := range map[string][]string{
+		"groups": {"a"}, "a.b": {"flat"}, "resource_access.shasta.roles": {"admin", "user"}, "resource_access.my.client.roles": {"x"}, "resource_access.my.client": {"5"},
+		"n.x": {"1"}, "n.o": nil, "n": nil, "n.": nil, ".": nil, "": nil, "resource_access.Shasta.roles": nil, "resource_access.shasta.roles.admin": nil, "Resource_access.shasta.roles": nil,
+	} {
+		if got := c.At(path); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
 // FuzzClaimValues: no payload makes it fail otherwise than by its error, and
 // what it yields is text of the payload.
 func FuzzClaimValues(f *testing.F) {

@@ -26,6 +26,29 @@ func BenchmarkWebIdentity(b *testing.B) {
 	}
 }
 
+// BenchmarkTokenService is WebIdentity's twin behind a token service;
+// BenchmarkTokenServiceCached gives an upstream's keys again.
+func BenchmarkTokenService(b *testing.B) {
+	s := stacktest.New(b)
+	putService(b, s, crayService())
+	benchmarkServe(b, s)
+}
+
+func BenchmarkTokenServiceCached(b *testing.B) { benchmarkServe(b, newBrokers(b).Stack) }
+
+func benchmarkServe(b *testing.B, s *stacktest.Stack) {
+	tok := shastaLogin(b, s).AccessToken
+	if _, err := serve(b, s, tok); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := serve(b, s, tok); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkGetId finds the identity of a log-in token that was seen before;
 // BenchmarkPoolCredentials makes its session keys, with the audit log buffered.
 func BenchmarkGetId(b *testing.B)           { benchmarkPool(b, false) }
