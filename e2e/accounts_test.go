@@ -30,9 +30,9 @@ type twoAccounts struct {
 	bobB, bobA Keys // of the user bob that both accounts have
 }
 
-func startTwoAccounts(t *testing.T) *twoAccounts {
+func startTwoAccounts(t *testing.T, args ...string) *twoAccounts {
 	t.Helper()
-	s := &twoAccounts{Server: Start(t)}
+	s := &twoAccounts{Server: Start(t, args...)}
 	diff := s.Apply(t, `accounts:
   - {id: "`+secondAccount+`", name: Second, alias: second, root: {email: `+secondEmail+`, password: `+secondPassword+`}}
 `)

@@ -167,8 +167,10 @@ func tryMode(r *run) outcome {
 	default:
 		return fails("none is safe: it stores uploads that were cut short in every mode")
 	}
-	// Where passthrough fits, the others are safe too.
-	if set == fits || fits == upstream.Passthrough {
+	switch {
+	case set == fits:
+		return works(string(set) + ": " + why)
+	case fits == upstream.Passthrough: // then the others are safe too
 		return works(string(set))
 	}
 	r.advise("mode", string(fits), why, true)
