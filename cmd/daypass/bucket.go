@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"daypass/internal/api/admin"
 	"daypass/internal/identity"
 	"daypass/internal/operate"
 )
@@ -102,6 +104,7 @@ be are named, with the reason; the exit status is 1 when there are such.`,
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print what was claimed as JSON")
 	operator.add(c)
+	operator.completes(c, claimableNames)
 	return c
 }
 
@@ -214,6 +217,14 @@ and nobody can create a bucket of that name there. It says how to claim it back.
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what was released as JSON")
 	operator.add(c)
+	operator.completes(c, func(ctx context.Context, client *admin.Client) ([]string, error) {
+		list, err := client.Buckets(ctx, operate.BucketFilter{})
+		var names []string
+		for _, b := range list {
+			names = append(names, b.Name)
+		}
+		return names, err
+	})
 	return c
 }
 

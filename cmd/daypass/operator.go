@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,3 +39,23 @@ func (f *operatorFlags) client() *admin.Client {
 	}
 	return admin.NewClient(admin.SocketIn(data))
 }
+
+// completes makes the one argument of c complete with what list finds at the
+// running server; without one there is nothing to offer.
+func (f *operatorFlags) completes(c *cobra.Command, list func(context.Context, *admin.Client) ([]string, error)) {
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
+		defer cancel()
+		names, err := list(ctx, f.client())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completionTimeout is how long somebody waits for a completion.
+const completionTimeout = 2 * time.Second

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"daypass/internal/api/admin"
 	"daypass/internal/operate"
 )
 
@@ -92,8 +94,41 @@ in the registry, and not in the store's list.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
 	operator.add(c)
+	operator.completes(c, upstreamNames)
 	return c
 }
+
+// upstreamNames are the stores that are configured.
+func upstreamNames(ctx context.Context, client *admin.Client) ([]string, error) {
+	list, err := client.Upstreams(ctx)
+	var names []string
+	for _, u := range list {
+		if !u.Gone {
+			names = append(names, u.Name)
+		}
+	}
+	return names, err
+}
+
+// claimableNames are the buckets that can be claimed, as UPSTREAM/BUCKET.
+func claimableNames(ctx context.Context, client *admin.Client) ([]string, error) {
+	stores, err := upstreamNames(ctx, client)
+	var names []string
+	for _, u := range stores {
+		list, err := client.UpstreamBuckets(ctx, u)
+		if err != nil {
+			continue // one that is away keeps nobody from the others
+		}
+		for _, b := range list {
+			if standing(b) == claimable {
+				names = append(names, u+"/"+b.Name)
+			}
+		}
+	}
+	return names, err
+}
+
+const claimable = "claimable"
 
 // standing says what a bucket of a store is here.
 func standing(b operate.UpstreamBucket) string {
@@ -105,5 +140,5 @@ func standing(b operate.UpstreamBucket) string {
 	case b.Why != "":
 		return "not claimable: " + b.Why
 	}
-	return "claimable"
+	return claimable
 }

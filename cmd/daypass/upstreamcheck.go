@@ -45,6 +45,7 @@ needed does not work as the store is set.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the reports as JSON, a list")
 	operator.add(c)
+	operator.completes(c, upstreamNames)
 	return c
 }
 
@@ -53,14 +54,9 @@ func checkUpstreams(c *cobra.Command, operator *operatorFlags, names []string, a
 	defer stop()
 	client := operator.client()
 	if len(names) == 0 {
-		list, err := client.Upstreams(ctx)
-		if err != nil {
+		var err error
+		if names, err = upstreamNames(ctx, client); err != nil {
 			return err
-		}
-		for _, u := range list {
-			if !u.Gone {
-				names = append(names, u.Name)
-			}
 		}
 	}
 	usable, reports := true, []operate.CheckReport{}
