@@ -25,6 +25,8 @@ const (
 	patience = 30 * time.Second
 	// probeTimeout is how long a probe waits.
 	probeTimeout = 5 * time.Second
+	// Ceph's answer to HEAD of the service has a body, so a bucket is asked for.
+	probeBucket = "daypass-probe"
 )
 
 // ErrAway is the cause when the circuit is open: nothing was sent.
@@ -115,12 +117,13 @@ func (b *Breaker) Failures() uint64 { return b.failed.Load() }
 func (b *Breaker) Refused() uint64 { return b.refused.Load() }
 
 // Probe finds out whether the upstream can be reached, so that its Breaker knows
-// without anybody's request. Any answer will do. Errors: as Do's.
+// without anybody's request. Any answer will do: it looks for a bucket that need
+// not be there. Errors: as Do's.
 func (u *S3) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errStalled)
 	defer cancel()
 	for {
-		resp, err := u.Do(ctx, &Request{Method: http.MethodHead})
+		resp, err := u.Do(ctx, &Request{Method: http.MethodHead, Bucket: probeBucket})
 		if err != nil {
 			return err
 		}

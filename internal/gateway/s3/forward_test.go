@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -272,6 +274,33 @@ func TestUpstreamErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of a lock", func(t *testing.T) {
+		t.Parallel()
+		for below, want := range map[string]int{"/photos/": 403, "/": 503} {
+			q := newRig(t, nil)
+			q.store.reply = forbidden(below)
+			if got := q.do(call{method: "DELETE", target: "/photos/a"}); got.Status != want {
+				t.Errorf("forbidden %s: %d %s", below, got.Status, got.Body)
+			}
+		}
+	})
+	t.Run("told to the operator", func(t *testing.T) {
+		t.Parallel()
+		var log bytes.Buffer
+		q := newRig(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Amz-Request-Id", "tx0-up")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("<Error><Code>InvalidAccessKeyId</Code></Error>"))
+		}
+		q.do(call{method: "GET", target: "/photos/a"})
+		for _, s := range q.servers {
+			s.Close()
+		}
+		if text := log.String(); !strings.Contains(text, "upstream main refuses our credential") || !strings.Contains(text, "403 InvalidAccessKeyId, its request tx0-up") {
+			t.Error(text)
+		}
+	})
 	t.Run("away", func(t *testing.T) {
 		t.Parallel()
 		q := newRig(t, nil)

@@ -137,6 +137,7 @@ func OptIn() []string {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{g: g, w: w, r: r, id: identity.RequestOf(r.Context()).ID}
 	if err := x.serve(); err != nil {
+		x.r = r // the context that serve derived has ended
 		x.fail(err)
 	}
 }

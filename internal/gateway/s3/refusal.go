@@ -39,8 +39,18 @@ type upstreamRefusal struct {
 
 // refused reads a refusal of the request's upstream and turns it into an error.
 func (x *exchange) refused(resp *http.Response) error {
-	r := readRefusal(x.up, resp)
-	r.forbids = x.up.Own || mayForbid[x.op.Name] || x.bringsKey()
+	return x.judgedRefusal(readRefusal(x.up, resp))
+}
+
+// judgedRefusal is the error that r means for the request.
+func (x *exchange) judgedRefusal(r upstreamRefusal) error {
+	r.forbids = x.up.Own
+	if r.isOurs() && (mayForbid[x.op.Name] || x.bringsKey()) {
+		if err := x.g.credentialTaken(x.r.Context(), x.up); err != nil {
+			return err
+		}
+		r.forbids = true
+	}
 	return r.translated(x.g.log)
 }
 
@@ -175,9 +185,7 @@ func codeOf(status int) string {
 
 // errInBody is the refusal that came in the body of a 200.
 func (x *exchange) errInBody(e wireError, answer http.Header) error {
-	r := upstreamRefusal{up: x.up, status: statusOf(e.Code), wireError: e, requestID: answer.Get("X-Amz-Request-Id")}
-	r.forbids = x.up.Own || mayForbid[x.op.Name] || x.bringsKey()
-	return r.translated(x.g.log)
+	return x.judgedRefusal(upstreamRefusal{up: x.up, status: statusOf(e.Code), wireError: e, requestID: answer.Get("X-Amz-Request-Id")})
 }
 
 // statusOf is the status of an error that came in the body of a 200.

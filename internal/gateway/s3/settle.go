@@ -2,7 +2,9 @@ package s3
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
+	"strings"
 
 	"daypass/internal/identity"
 	"daypass/internal/upstream"
@@ -23,23 +25,28 @@ func (g *Gateway) existsUpstream(ctx context.Context, up *upstream.S3, name stri
 	case s == http.StatusNotFound:
 		return false, nil
 	case s == http.StatusForbidden && foreign:
-		return true, g.credentialTaken(ctx, up, name)
+		return true, g.credentialTaken(ctx, up)
 	}
 	return false, g.upstreamError(up, resp)
 }
 
-// credentialTaken asks again in a way that has words in its answer: what a 403
-// to HEAD means, only they tell. Errors: KindUnavailable for a credential of ours
-// that is not taken.
-func (g *Gateway) credentialTaken(ctx context.Context, up *upstream.S3, name string) error {
-	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodGet, Bucket: name, Query: "location="})
+// credentialTaken tells a 403 to our credential from one to what was asked with
+// it: for a bucket that nobody has, stores answer 404 to a credential that they
+// take. Ceph says AccessDenied to one that it does not know. Errors:
+// KindUnavailable for a credential of ours that is not taken.
+func (g *Gateway) credentialTaken(ctx context.Context, up *upstream.S3) error {
+	if up.Own {
+		return nil
+	}
+	resp, err := up.Do(ctx, &upstream.Request{Method: http.MethodHead, Bucket: "daypass-" + strings.ToLower(rand.Text())})
 	if err != nil {
 		return err
 	}
-	if r := readRefusal(up, resp); ownCredential[r.Code] {
-		return r.translated(g.log)
+	r := readRefusal(up, resp)
+	if !r.isOurs() {
+		return nil
 	}
-	return nil
+	return r.translated(g.log)
 }
 
 // Reconcile settles what a crash, of this process or of the upstream, left
