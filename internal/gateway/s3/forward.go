@@ -102,7 +102,7 @@ func (x *exchange) do(ctx context.Context, req *upstream.Request) (*http.Respons
 		return resp, nil
 	}
 	answer := resp.Header
-	refused := x.refused(resp)
+	refused := x.refused(req, resp)
 	err = x.hideMissing(refused)
 	if err == refused {
 		x.explain(answer)

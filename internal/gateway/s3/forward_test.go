@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"daypass/internal/sigv4"
+	"daypass/internal/upstream"
 )
 
 func TestGetStreamsThrough(t *testing.T) {
@@ -281,6 +282,23 @@ func TestUpstreamErrors(t *testing.T) {
 			q.store.reply = forbidden(below)
 			if got := q.do(call{method: "DELETE", target: "/photos/a"}); got.Status != want {
 				t.Errorf("forbidden %s: %d %s", below, got.Status, got.Body)
+			}
+		}
+	})
+	t.Run("knows no trailers", func(t *testing.T) {
+		t.Parallel()
+		for mode, want := range map[upstream.Mode]int{upstream.Passthrough: 503, upstream.Plain: 400} {
+			q := newRig(t, nil)
+			q.up.Mode = mode
+			q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = w.Write([]byte("<Error><Code>XAmzContentSHA256Mismatch</Code><Message></Message></Error>"))
+			}
+			got := q.do(call{method: "PUT", target: "/photos/a", body: framed("x", sigv4.CRC32), payload: sigv4.StreamingUnsignedTrailer, header: map[string]string{
+				"X-Amz-Trailer": "x-amz-checksum-crc32", "X-Amz-Decoded-Content-Length": "1",
+			}})
+			if got.Status != want {
+				t.Errorf("%s: %d %s", mode, got.Status, got.Body)
 			}
 		}
 	})

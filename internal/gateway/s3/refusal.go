@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"daypass/internal/identity"
+	"daypass/internal/sigv4"
 	"daypass/internal/upstream"
 )
 
@@ -38,8 +39,13 @@ type upstreamRefusal struct {
 }
 
 // refused reads a refusal of the request's upstream and turns it into an error.
-func (x *exchange) refused(resp *http.Response) error {
-	return x.judgedRefusal(readRefusal(x.up, resp))
+func (x *exchange) refused(req *upstream.Request, resp *http.Response) error {
+	r := readRefusal(x.up, resp)
+	if req.PayloadHash == sigv4.StreamingUnsignedTrailer && r.Code == "XAmzContentSHA256Mismatch" {
+		// It took the word for a hash. What the client sent was checked here.
+		return r.unavailable("knows no checksum trailers: set its mode to plain")
+	}
+	return x.judgedRefusal(r)
 }
 
 // judgedRefusal is the error that r means for the request.
