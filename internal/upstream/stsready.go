@@ -46,7 +46,7 @@ func (s *stsState) known(now time.Time, signed bool) (error, bool) {
 	if at.IsZero() || now.Sub(at) >= outcomeLife {
 		return nil, false
 	}
-	if err != nil {
+	if err != nil && identity.KindOf(err) != identity.KindUnavailable {
 		err = unready(err)
 	}
 	return err, true
