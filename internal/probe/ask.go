@@ -49,6 +49,10 @@ func (r *run) doAs(u *upstream.S3, req *upstream.Request) answer {
 
 func (a answer) ok() bool { return a.err == nil && a.status >= 200 && a.status < 300 }
 
+// refused reports whether the store answered, and gave nothing: a failure of the
+// way there, or of the store, says nothing.
+func (a answer) refused() bool { return a.status >= 400 && a.status < 500 }
+
 // wireError is a store's error document.
 type wireError struct {
 	XMLName  xml.Name `xml:"Error"`

@@ -103,7 +103,9 @@ func (r *run) cuts(modes []mode) {
 			less      int
 		}{{"half", "half of it", bodySize / 2}, {"last", "all but its last byte", 1}} {
 			fresh, there := "cut/"+string(m)+"/fresh-"+c.name, "cut/"+string(m)+"/there-"+c.name
-			r.put(there, old, nil)
+			if a := r.put(there, old, nil); !a.ok() {
+				r.cut[m] = "it cannot be told: " + a.said()
+			}
 			for _, key := range []string{fresh, there} {
 				r.do(r.upload(r.on(http.MethodPut, key, "", nil), pattern('c'), m, c.less))
 			}
@@ -114,8 +116,13 @@ func (r *run) cuts(modes []mode) {
 		r.wait(pause)
 		for _, w := range all {
 			a := r.get(w.key)
-			if bad := w.whole == nil && a.ok() || w.whole != nil && a.status > 0 && !bytes.Equal(a.body, w.whole); bad && r.cut[w.mode] == "" {
+			switch {
+			case r.cut[w.mode] != "":
+			case w.whole == nil && a.refused(), w.whole != nil && a.ok() && bytes.Equal(a.body, w.whole):
+			case a.ok():
 				r.cut[w.mode] = w.how
+			default:
+				r.cut[w.mode] = "it cannot be told: " + a.said()
 			}
 		}
 	}

@@ -51,6 +51,9 @@ type fake struct {
 	losesRange, noCopy           bool
 	keepsBucket                  bool
 
+	// failsFrom is the number of the request from which on it only fails; 0 for never.
+	failsFrom int
+
 	mu      sync.Mutex
 	buckets map[string]*fakeBucket
 	cut     chan struct{} // one for each upload that was cut short and dealt with
@@ -136,6 +139,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, r.Method+" "+r.RequestURI)
 	switch {
+	case f.failsFrom > 0 && len(f.asked) >= f.failsFrom:
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			f.cut <- struct{}{}
+		}
+		refuse(w, 503, "SlowDown")
 	case f.plainText:
 		io.WriteString(w, "<html>hello</html>")
 	case err != nil && f.silent:

@@ -12,17 +12,17 @@ import (
 var featureTrials = []trial{
 	{id: "tagging", what: "tags of objects", needs: "put", means: "no object tags, nor policies on s3:ExistingObjectTag", try: tryTagging},
 	{id: "bucket-tagging", what: "tags of buckets", needs: "put", means: "no bucket tags", try: func(r *run) outcome {
-		return r.trySubresource("tagging", `<Tagging><TagSet><Tag><Key>check</Key><Value>kept</Value></Tag></TagSet></Tagging>`, "kept")
+		return r.trySubresource("tagging", `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>check</Key><Value>kept</Value></Tag></TagSet></Tagging>`, "kept")
 	}},
 	{id: "cors", what: "CORS rules of buckets", needs: "put", means: "browsers cannot use the store from other sites", try: func(r *run) outcome {
-		return r.trySubresource("cors", `<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>https://check.example</AllowedOrigin></CORSRule></CORSConfiguration>`, "https://check.example")
+		return r.trySubresource("cors", `<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>https://check.example</AllowedOrigin></CORSRule></CORSConfiguration>`, "https://check.example")
 	}},
 	{id: "lifecycle", what: "lifecycle rules of buckets", needs: "put", means: "nothing expires by itself", try: func(r *run) outcome {
-		return r.trySubresource("lifecycle", `<LifecycleConfiguration><Rule><ID>check</ID><Filter><Prefix>never/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3650</Days></Expiration></Rule></LifecycleConfiguration>`, "never/")
+		return r.trySubresource("lifecycle", `<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>check</ID><Filter><Prefix>never/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3650</Days></Expiration></Rule></LifecycleConfiguration>`, "never/")
 	}},
 	{id: "versioning", what: "versioning", needs: "overwrite delete", means: "what is overwritten or deleted is gone", try: tryVersioning},
 	{id: "object-lock", what: "object lock", needs: "make-bucket", means: "no retention, no legal holds", try: tryLock},
-	{id: "sts", what: "the token service answers", needs: "reach", means: "no keys are brokered from there", try: trySTS},
+	{id: "sts", what: "the token service answers", needs: "reach", means: "token services cannot hand out keys of this store", try: trySTS},
 }
 
 func tryTagging(r *run) outcome {
@@ -34,7 +34,7 @@ func tryTagging(r *run) outcome {
 		return fails(a.said())
 	}
 	header := bytes.Contains(a.body, []byte("<Value>header</Value>"))
-	p := r.do(r.document(http.MethodPut, "tagged", "tagging=", `<Tagging><TagSet><Tag><Key>by</Key><Value>document</Value></Tag></TagSet></Tagging>`))
+	p := r.do(r.document(http.MethodPut, "tagged", "tagging=", `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>by</Key><Value>document</Value></Tag></TagSet></Tagging>`))
 	if !p.ok() {
 		return fails(p.said())
 	}

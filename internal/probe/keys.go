@@ -26,14 +26,20 @@ func tryAliases(r *run) outcome {
 	var alias, refused, lost []string
 	for _, odd := range []string{"alias//x", "alias/./x", "./alias/x", "alias/y/../x", "../" + r.bucket + "/alias/x", "/alias/x"} {
 		shown := strings.ReplaceAll(odd, r.bucket, "BUCKET")
-		r.put(base, []byte("base"), nil)
-		if r.has(odd, []byte("base")) {
+		if a := r.put(base, []byte("base"), nil); !a.ok() {
+			return fails("it cannot be told: " + a.said())
+		}
+		before := r.get(odd)
+		if before.ok() && string(before.body) == "base" {
 			alias = append(alias, shown)
 			continue
 		}
 		a := r.put(odd, []byte("odd"), nil)
+		after := r.get(base)
 		switch {
-		case !r.has(base, []byte("base")):
+		case !before.refused() || !after.ok() || !a.ok() && !a.refused():
+			return fails("it cannot be told for " + shown + ": " + before.said() + ", " + a.said() + ", " + after.said())
+		case string(after.body) != "base":
 			alias = append(alias, shown)
 		case !a.ok():
 			refused = append(refused, shown+" ("+a.said()+")")
@@ -104,9 +110,14 @@ func unescape(s string) string {
 }
 
 func tryCase(r *run) outcome {
-	r.put("case/upper", []byte("lower"), nil)
-	if r.has("case/UPPER", []byte("lower")) {
+	if a := r.put("case/upper", []byte("lower"), nil); !a.ok() {
+		return fails("it cannot be told: " + a.said())
+	}
+	switch a := r.get("case/UPPER"); {
+	case a.ok():
 		return fails("it takes them for one")
+	case !a.refused():
+		return fails("it cannot be told: " + a.said())
 	}
 	return works("")
 }

@@ -65,7 +65,7 @@ func tryMultipart(r *run) outcome {
 	if got, said := r.parts(key, id); got != 2 {
 		return fails("list of parts: " + strconv.Itoa(got) + " in place of 2 " + said)
 	}
-	if r.get(key).ok() {
+	if !r.get(key).refused() {
 		return fails("the object is there before it is complete")
 	}
 	if c := r.complete(key, id, tags...); !c.ok() || c.wireError().Code != "" || bytes.Contains(c.body, []byte("<Error>")) {
@@ -99,8 +99,8 @@ func tryAbort(r *run) outcome {
 	if a := r.do(r.on(http.MethodDelete, key, "uploadId="+queryValue(id), nil)); !a.ok() {
 		return fails(a.said())
 	}
-	if n, said := r.parts(key, id); n >= 0 {
-		return fails("the upload is still there " + said)
+	if a := r.do(r.on(http.MethodGet, key, "uploadId="+queryValue(id), nil)); !a.refused() {
+		return fails("the upload is still there: " + a.said())
 	}
 	if a := r.get(key); a.status != http.StatusNotFound {
 		return fails("an object came of it: " + a.said())
@@ -118,8 +118,11 @@ func (r *run) tryCutPart(m mode) outcome {
 	out := works("")
 	for _, pause := range r.Settle {
 		r.wait(pause)
-		if n, _ := r.parts(key, id); n > 0 {
+		if n, said := r.parts(key, id); n != 0 {
 			out = fails("the part is listed")
+			if n < 0 {
+				out = fails("it cannot be told: " + said)
+			}
 		}
 	}
 	r.do(r.on(http.MethodDelete, key, "uploadId="+queryValue(id), nil))

@@ -82,7 +82,7 @@ type Options struct {
 const Prefix = "daypass-check-"
 
 const (
-	probeTimeout = 20 * time.Second // of one trial
+	probeTimeout = time.Minute // of one trial
 	cleanTimeout = 30 * time.Second
 )
 
@@ -169,6 +169,13 @@ func (r *run) try(t *trial) Finding {
 	r.ctx = ctx
 	out := t.try(r)
 	r.ctx = outer
+	switch {
+	case outer.Err() != nil:
+		f.Detail = "broken off"
+		return f
+	case ctx.Err() != nil: // what was not answered looks like something else
+		out = fails("it took longer than " + probeTimeout.String())
+	}
 	f.Result, f.Detail, f.Meaning = out.result, out.detail, out.meaning
 	if f.Result == Fails && f.Meaning == "" {
 		f.Meaning = t.means

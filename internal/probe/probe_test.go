@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +231,71 @@ func TestBrokenOff(t *testing.T) {
 			}
 			if at != "versioning" && at != "object-lock" && r.Usable { // after those nothing is needed
 				t.Error("what was not tried is called good")
+			}
+		})
+	}
+}
+
+// TestFailingStore lets a store fail from some request on: what is not known
+// must not be called good.
+func TestFailingStore(t *testing.T) {
+	t.Parallel()
+	store := &fake{}
+	u, needed := store.serve(t), 0
+	Run(t.Context(), Options{S3: u, Clock: clock{}, Bucket: NewBucket(), Settle: []time.Duration{0}, Found: func(f Finding) {
+		if f.Needed {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			needed = len(store.asked)
+		}
+	}})
+	if needed < 100 {
+		t.Fatalf("all that is needed is tried by %d requests", needed)
+	}
+	for n := 1; n <= needed; n += 7 {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			if r := check(t.Context(), (&fake{failsFrom: n}).serve(t)); r.Usable {
+				t.Errorf("called good: %v", r.unlike())
+			}
+		})
+	}
+}
+
+func TestTokenService(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name           string
+		noRole, noSuch string // the answers to no role, and to one that is not there
+		want           Result
+	}{
+		{"as RGW", "400 InvalidArgument", "404 NoSuchEntity", Works},
+		{"as AWS", "400 ValidationError", "403 AccessDenied", Works},
+		{"keys refused", "403 AccessDenied", "403 AccessDenied", Fails},
+		{"none there", "405 MethodNotAllowed", "405 MethodNotAllowed", Fails},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := tt.noSuch
+				if r.PostFormValue("RoleArn") == "" {
+					answer = tt.noRole
+				}
+				status, code, _ := strings.Cut(answer, " ")
+				n, _ := strconv.Atoi(status)
+				refuse(w, n, code)
+			}))
+			t.Cleanup(srv.Close)
+			endpoint, err := url.Parse(srv.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := (&fake{}).serve(t)
+			sts := &upstream.STS{Name: "fake", Endpoint: endpoint, Region: "us-east-1", Credentials: u.Credentials, Transport: u.Transport, Clock: clock{}}
+			r := Run(t.Context(), Options{S3: u, STS: sts, Clock: clock{}, Bucket: NewBucket(), Settle: []time.Duration{0}})
+			i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.ID == "sts" })
+			if r.Findings[i].Result != tt.want {
+				t.Errorf("%+v", r.Findings[i])
 			}
 		})
 	}
