@@ -206,7 +206,8 @@ type Provider struct {
 }
 
 // RoleMapping maps a claim to a role: of a token whose claim has the value, or
-// in its list, the role can be assumed.
+// in its list, the role can be assumed. Dots lead into objects, as in the rules
+// of token services.
 type RoleMapping struct {
 	Claim string `json:"claim"`
 	Value string `json:"value"` // "*" and "?" are wildcards

@@ -247,7 +247,8 @@ func TestRoleMappings(t *testing.T) {
 	f := newForeign(t,
 		identity.RoleMapping{Claim: "groups", Value: "eng-*", Role: "engineer"},
 		identity.RoleMapping{Claim: "Groups", Value: "ops", Role: "operator"},
-		identity.RoleMapping{Claim: "sub", Value: "bob", Role: "operator"})
+		identity.RoleMapping{Claim: "sub", Value: "bob", Role: "operator"},
+		identity.RoleMapping{Claim: "resource_access.app.roles", Value: "admin", Role: "operator"})
 	all := map[string]string{}
 	for _, name := range []string{"engineer", "operator", "other"} {
 		all[name] = f.trust(name, stacktest.ForeignIssuer, withWebIdentity, "")
@@ -262,6 +263,8 @@ func TestRoleMappings(t *testing.T) {
 		"by a string":             {"engineer", []any{"groups", "eng-"}, ""},
 		"by another claim":        {"operator", []any{"sub", "bob"}, ""},
 		"by a name":               {"operator", []any{"groups", []string{"ops"}}, ""},
+		"within an object":        {"operator", []any{"resource_access", map[string]any{"app": map[string]any{"roles": []string{"user", "admin"}}}}, ""},
+		"within another":          {"operator", []any{"resource_access", map[string]any{"b": map[string]any{"roles": []string{"admin"}}}}, identity.KindAccessDenied},
 		"another group":           {"operator", []any{"groups", []string{"opsx", "eng-ops"}}, identity.KindAccessDenied},
 		"no group":                {"engineer", nil, identity.KindAccessDenied},
 		"a wildcard in the token": {"engineer", []any{"groups", []string{"*", "eng?"}}, identity.KindAccessDenied},

@@ -305,7 +305,7 @@ func claimKeys(w *authn.WebIdentity) func(string) []string {
 // every role is left to its trust policy.
 func mapped(mappings []identity.RoleMapping, c *authn.Claims, role string) bool {
 	for _, m := range mappings {
-		if m.Role == role && slices.ContainsFunc(c.Value(m.Claim), func(v string) bool { return policy.Wildcard(m.Value, v) }) {
+		if m.Role == role && slices.ContainsFunc(c.At(m.Claim), func(v string) bool { return policy.Wildcard(m.Value, v) }) {
 			return true
 		}
 	}
