@@ -48,6 +48,15 @@ if ! { aws --version 2>/dev/null | grep -q '^aws-cli/1\.' && python3 -c 'import 
   fi
 fi
 
+# What craycli pins: the last boto3 that takes region_name="".
+if [ ! -x "$clients/craycli/bin/python" ]; then
+  echo "install: boto3 1.23 into $clients/craycli"
+  if ! { python3 -m venv "$clients/craycli" && "$clients/craycli/bin/pip" install -q --retries 0 'boto3<1.24' 'botocore<1.27'; } >/dev/null 2>&1; then
+    rm -rf "$clients/craycli"
+    echo "install: no boto3 1.23 to be had; tests that need it skip" >&2
+  fi
+fi
+
 # From npm: an OIDC issuer of somebody else, clients of Cognito, and what looks
 # over pages.
 packages=(
