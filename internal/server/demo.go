@@ -228,9 +228,9 @@ KEYS=$(curl -s -X PUT -H "Authorization: Bearer $TOKEN" %[1]s/apis/sts/token); e
 export AWS_ACCESS_KEY_ID=$(echo "$KEYS" | jq -r .Credentials.AccessKeyId)
 export AWS_SECRET_ACCESS_KEY=$(echo "$KEYS" | jq -r .Credentials.SecretAccessKey)
 export AWS_SESSION_TOKEN=$(echo "$KEYS" | jq -r .Credentials.SessionToken)
-export AWS_ENDPOINT_URL=$(echo "$KEYS" | jq -r .Credentials.EndpointURL) AWS_DEFAULT_REGION=us-east-1
-aws s3 mb s3://cray-demo
-aws s3 ls
+export AWS_DEFAULT_REGION=%[4]s ENDPOINT=$(echo "$KEYS" | jq -r .Credentials.EndpointURL)
+aws s3 mb s3://cray-demo --endpoint-url $ENDPOINT
+aws s3 ls --endpoint-url $ENDPOINT
 `, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL,
 		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password)
 	return err
