@@ -172,7 +172,7 @@ func printClaimed(w io.Writer, done operate.Claimed, verb string) {
 		fmt.Fprintf(w, "%s: %s/%s for account %s\n", verb, b.Upstream, b.Name, b.AccountID)
 	}
 	for _, r := range done.Refused {
-		fmt.Fprintf(w, "Not claimed: %s: %s\n", r.Bucket, r.Why)
+		fmt.Fprintf(w, "Not claimed: %s: %s\n", identity.Printable(r.Bucket), r.Why)
 	}
 }
 

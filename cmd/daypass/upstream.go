@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"daypass/internal/api/admin"
+	"daypass/internal/identity"
 	"daypass/internal/operate"
 )
 
@@ -87,7 +88,7 @@ in the registry, and not in the store's list.`,
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tCREATED\tHERE")
 			for _, b := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", b.Name, when(b.CreatedAt), standing(b))
+				fmt.Fprintf(w, "%s\t%s\t%s\n", identity.Printable(b.Name), when(b.CreatedAt), standing(b))
 			}
 			return w.Flush()
 		},

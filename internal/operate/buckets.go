@@ -261,4 +261,4 @@ func claimant(r store.Reader, name string) (*identity.Account, error) {
 }
 
 // clip bounds what is repeated of a call.
-func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
+func clip(s string) string { return identity.Printable(s[:min(len(s), 64)]) }

@@ -145,4 +145,4 @@ func encodeKey(key string) string {
 }
 
 // clip bounds what is repeated of a store's answer.
-func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 80)], "") }
+func clip(s string) string { return identity.Printable(s[:min(len(s), 80)]) }

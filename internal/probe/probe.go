@@ -176,7 +176,7 @@ func (r *run) try(t *trial) Finding {
 	case ctx.Err() != nil: // what was not answered looks like something else
 		out = fails("it took longer than " + probeTimeout.String())
 	}
-	f.Result, f.Detail, f.Meaning = out.result, out.detail, out.meaning
+	f.Result, f.Detail, f.Meaning = out.result, identity.Printable(out.detail), out.meaning
 	if f.Result == Fails && f.Meaning == "" {
 		f.Meaning = t.means
 	}
@@ -184,7 +184,7 @@ func (r *run) try(t *trial) Finding {
 }
 
 func (r *run) advise(setting, value, why string, needed bool) {
-	r.advice = append(r.advice, Advice{Setting: setting, Value: value, Why: why, Needed: needed})
+	r.advice = append(r.advice, Advice{Setting: setting, Value: identity.Printable(value), Why: identity.Printable(why), Needed: needed})
 }
 
 // wait sleeps, unless the check ends before.

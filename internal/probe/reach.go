@@ -141,7 +141,7 @@ func tryCredentials(r *run) outcome {
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect":
 		e := a.wireError()
 		if e.Region != "" {
-			r.advise("region", e.Region, "the store says so", true)
+			r.advise("region", clip(e.Region), "the store says so", true)
 		}
 		return fails(a.said())
 	}
@@ -179,7 +179,7 @@ func tryListBuckets(r *run) outcome {
 	var stray []string
 	for _, name := range list.Names {
 		if strings.HasPrefix(name, Prefix) {
-			stray = append(stray, name)
+			stray = append(stray, clip(name))
 		}
 	}
 	if len(stray) > 0 {
@@ -199,7 +199,7 @@ func tryMakeBucket(r *run) outcome {
 			}
 		}
 		if e := a.wireError(); e.Region != "" && e.Region != r.u.Region {
-			r.advise("region", e.Region, "the store says so", true)
+			r.advise("region", clip(e.Region), "the store says so", true)
 		}
 		return fails(a.said())
 	}
