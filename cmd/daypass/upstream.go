@@ -30,7 +30,10 @@ func newUpstreamList() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the stores, and how they are reached",
+		Short: "List the stores, whether they answer, and how they are reached",
+		Long: `List the stores: whether they answer (away means that requests for them are
+refused with 503 until they are back), how they are reached, and how many buckets
+of the registry each has.`,
 		Example: `  daypass upstream list
   daypass upstream list --json`,
 		Args: noArgs,
@@ -52,13 +55,17 @@ func newUpstreamList() *cobra.Command {
 
 func printUpstreams(out io.Writer, list []operate.Upstream) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tENDPOINT\tREGION\tADDRESSING\tMODE\tKEYS\tBUCKETS")
+	fmt.Fprintln(w, "NAME\tSTATE\tENDPOINT\tREGION\tADDRESSING\tMODE\tKEYS\tBUCKETS")
 	for _, u := range list {
 		if u.Gone {
-			fmt.Fprintf(w, "%s\tnot configured any more\t-\t-\t-\t-\t%d\n", u.Name, u.Buckets)
+			fmt.Fprintf(w, "%s\tnot configured any more\t-\t-\t-\t-\t-\t%d\n", u.Name, u.Buckets)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", u.Name, u.Endpoint, u.Region, u.Addressing, dash(string(u.Mode)), dash(string(u.KeySemantics)), u.Buckets)
+		state := "away"
+		if u.Up {
+			state = "up"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", u.Name, state, u.Endpoint, u.Region, u.Addressing, dash(string(u.Mode)), dash(string(u.KeySemantics)), u.Buckets)
 	}
 	return w.Flush()
 }

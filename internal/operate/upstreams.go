@@ -27,6 +27,8 @@ type Upstream struct {
 	Addressing   string                `json:"addressing"`
 	Mode         upstream.Mode         `json:"mode"`
 	KeySemantics upstream.KeySemantics `json:"key_semantics"`
+	// Up: requests are sent there; false while it is tried whether it is back.
+	Up bool `json:"up"`
 	// Buckets is how many buckets of the registry are there.
 	Buckets int `json:"buckets"`
 	// Gone: buckets are there, and the configuration does not name it.
@@ -62,7 +64,7 @@ func (o *Operations) ListUpstreams(_ context.Context, c *identity.Caller) ([]Ups
 }
 
 func describe(u *upstream.S3) Upstream {
-	d := Upstream{Name: u.Name, Region: u.Region, Addressing: "path", Mode: u.Mode, KeySemantics: u.KeySemantics}
+	d := Upstream{Name: u.Name, Region: u.Region, Addressing: "path", Mode: u.Mode, KeySemantics: u.KeySemantics, Up: u.Breaker.Up()}
 	if u.Endpoint != nil {
 		d.Endpoint = u.Endpoint.Scheme + "://" + u.Endpoint.Host
 	}
