@@ -73,6 +73,11 @@ func (s *Server) cray(t testing.TB, token string, headers ...string) (int, crayA
 	if err != nil {
 		t.Fatal(err)
 	}
+	return crayAsk(t, r, token, headers...)
+}
+
+func crayAsk(t testing.TB, r *http.Request, token string, headers ...string) (int, crayAnswer) {
+	t.Helper()
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -336,6 +341,13 @@ func TestCrayRefusals(t *testing.T) {
 		}
 	}
 
+	bare, err := http.NewRequest(http.MethodPut, s.URL+"/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, a := crayAsk(t, bare, plain, readers...); status != 201 {
+		t.Errorf("the bare path on the service's own host: %d %q", status, a.Detail)
+	}
 	status, a := s.cray(t, plain, readers...)
 	until, err := time.Parse(time.RFC3339, a.Credentials.Expiration)
 	if left := time.Until(until); status != 201 || err != nil || left < 14*time.Minute || left > 15*time.Minute {
