@@ -12,8 +12,15 @@ import (
 // a way that counts, gets keys, and nothing of the request comes back.
 func FuzzRequest(f *testing.F) {
 	for _, s := range [][3]string{
-		{"Bearer " + goodToken, "", ""}, {"", goodToken, "{}"}, {"Bearer " + goodToken, goodToken, "x"}, {"Bearer " + goodToken, "a.b.c", ""},
-		{"bearer x", "", ""}, {"Bearer  x", "", ""}, {"Basic x", "y", ""}, {"Bearer fail-internal", "", ""}, {"Bearer \xff", "", "\x00"},
+		{"Bearer " + goodToken, "", ""},
+		{"", goodToken, "{}"},
+		{"Bearer " + goodToken, goodToken, "x"},
+		{"Bearer " + goodToken, "a.b.c", ""},
+		{"bearer x", "", ""},
+		{"Bearer  x", "", ""},
+		{"Basic x", "y", ""},
+		{"Bearer fail-internal", "", ""},
+		{"Bearer \xff", "", "\x00"},
 	} {
 		f.Add(s[0], s[1], s[2])
 	}
