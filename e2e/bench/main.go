@@ -3,8 +3,8 @@
 // start and memory, each beside the empty handler, the bare crypto or the store
 // reached directly of the same run, with ratio and budget.
 //
-//	make bench                       about seven minutes
-//	make bench BENCHFLAGS=-short     about three
+//	make bench                       about seven minutes, ten where Ceph is installed
+//	make bench BENCHFLAGS=-short     about three, or five
 //
 // Ratios of one run compare between machines; absolute figures do not. Budgets
 // are printed, never asserted: the exit status is 1 only when something does

@@ -98,7 +98,7 @@ func (b *bench) rgw() error {
 		return err
 	}
 	defer s.end()
-	return errors.Join(b.rgwObjects(c, s), b.rgwKeys(c, s))
+	return errors.Join(b.rgwObjects(c, s), b.rgwKeys(c, s), b.rgwBroker(c, s))
 }
 
 // rgwObjects measures objects by way of the server and directly.
