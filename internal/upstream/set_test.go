@@ -7,8 +7,10 @@ func TestSet(t *testing.T) {
 	own, ceph, logs := &S3{Name: "embedded"}, &S3{Name: "ceph"}, &S3{Name: "logs"}
 	members := []Member{{S3: own}, {S3: ceph, STS: &STS{Name: "ceph"}}, {S3: logs}}
 	routes := []Route{
-		{Bucket: "logs-exact", Upstream: "ceph"}, {Prefix: "logs-", Upstream: "logs"},
-		{Account: "1", Upstream: "ceph"}, {Bucket: "late", Upstream: "logs"},
+		{Bucket: "logs-exact", Upstream: "ceph"},
+		{Prefix: "logs-", Upstream: "logs"},
+		{Account: "1", Upstream: "ceph"},
+		{Bucket: "late", Upstream: "logs"},
 	}
 	s, err := NewSet(members, routes, "embedded")
 	if err != nil {
@@ -18,8 +20,15 @@ func TestSet(t *testing.T) {
 		account, bucket string
 		want            *S3
 	}{
-		{"2", "photos", own}, {"2", "logs-exact", ceph}, {"2", "logs-a", logs}, {"2", "logs", own},
-		{"1", "photos", ceph}, {"1", "logs-a", logs}, {"1", "late", ceph}, {"2", "late", logs}, {"", "photos", own},
+		{"2", "photos", own},
+		{"2", "logs-exact", ceph},
+		{"2", "logs-a", logs},
+		{"2", "logs", own},
+		{"1", "photos", ceph},
+		{"1", "logs-a", logs},
+		{"1", "late", ceph},
+		{"2", "late", logs},
+		{"", "photos", own},
 	} {
 		if got, ok := s.ForNew(tt.account, tt.bucket); !ok || got != tt.want {
 			t.Errorf("ForNew(%q, %q) = %v, want %s", tt.account, tt.bucket, got, tt.want.Name)

@@ -185,8 +185,10 @@ func TestSTSAnswers(t *testing.T) {
 		"role absent":            {[]http.HandlerFunc{says(404, rgwError("NoSuchEntity"))}, identity.KindUpstream, "NoSuchEntity", 1},
 		"duration out of bounds": {[]http.HandlerFunc{says(400, rgwError("InvalidArgument"))}, identity.KindUpstream, "InvalidArgument", 1},
 		"403 without text":       {[]http.HandlerFunc{says(403, "")}, identity.KindUpstream, "", 1},
-		"query envelope": {[]http.HandlerFunc{says(403, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)},
-			identity.KindUpstream, "AccessDenied", 1},
+		"query envelope": {
+			[]http.HandlerFunc{says(403, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)},
+			identity.KindUpstream, "AccessDenied", 1,
+		},
 		"a code that is none": {[]http.HandlerFunc{says(403, rgwError("x y&#10;z"))}, identity.KindUpstream, "", 1},
 		"redirect": {[]http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)

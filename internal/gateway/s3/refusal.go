@@ -2,7 +2,6 @@ package s3
 
 import (
 	"encoding/xml"
-
 	"fmt"
 	"io"
 	"log/slog"
