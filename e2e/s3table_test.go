@@ -12,9 +12,12 @@ import (
 	"testing"
 )
 
-// s3Table is the document with the table of clients and operations, between
-// two markers; TestS3Clients writes it with -update.
-const s3Table = "../docs/compat/s3.md"
+// The documents with a table of clients and operations, between two markers;
+// the tests write it with -update.
+const (
+	s3Table   = "../docs/compat/s3.md"
+	cephTable = "../docs/compat/ceph.md"
+)
 
 var betweenMarkers = regexp.MustCompile(`(?s)<!-- clients -->\n(.*?)<!-- /clients -->`)
 
@@ -99,13 +102,14 @@ func (tr *trial) same(what, got, want string) {
 // s3Results collects columns that are filled concurrently.
 type s3Results struct {
 	mu       sync.Mutex
+	doc      string   // the path of the document
 	columns  []string // in the order of the table
 	versions map[string]string
 	cells    map[string]map[string]error // client, operation; an absent operation was not tried
 }
 
-func newS3Results(columns ...string) *s3Results {
-	return &s3Results{columns: columns, versions: map[string]string{}, cells: map[string]map[string]error{}}
+func newS3Results(doc string, columns ...string) *s3Results {
+	return &s3Results{doc: doc, columns: columns, versions: map[string]string{}, cells: map[string]map[string]error{}}
 }
 
 // drive does the operations of a client and notes what came of them. What the
@@ -274,23 +278,23 @@ func (r *s3Results) finish(t *testing.T, known *tableText) {
 		for _, c := range slices.Sorted(maps.Keys(r.cells)) {
 			for op, err := range r.cells[c] {
 				if old := known.cell(c, op); err == nil && old != cellDone {
-					t.Logf("%s, %s: %q in %s, and works: run with -update", c, op, old, s3Table)
+					t.Logf("%s, %s: %q in %s, and works: run with -update", c, op, old, r.doc)
 				}
 			}
 			for _, op := range s3Operations {
 				if _, tried := r.cells[c][op]; !tried && known.cell(c, op) == cellDone {
-					t.Errorf("%s, %s: done in %s, and not tried", c, op, s3Table)
+					t.Errorf("%s, %s: done in %s, and not tried", c, op, r.doc)
 				}
 			}
 		}
 		return
 	}
-	doc, err := os.ReadFile(s3Table)
+	doc, err := os.ReadFile(r.doc)
 	if err != nil || !betweenMarkers.Match(doc) {
-		t.Fatalf("no markers <!-- clients --> and <!-- /clients --> in %s (%v)", s3Table, err)
+		t.Fatalf("no markers <!-- clients --> and <!-- /clients --> in %s (%v)", r.doc, err)
 	}
 	now := betweenMarkers.ReplaceAllLiteralString(string(doc), "<!-- clients -->\n"+table+"<!-- /clients -->")
-	if err := os.WriteFile(s3Table, []byte(now), 0o644); err != nil {
+	if err := os.WriteFile(r.doc, []byte(now), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -35,7 +35,21 @@ const (
 // never listed, takes nothing away that was there, and has the right error.
 func TestTampering(t *testing.T) {
 	t.Parallel()
-	w := newTamperSite(t)
+	tamper(t, newTamperSite(t))
+}
+
+// TestTamperingOnCeph is TestTampering before a real Ceph, in which is looked
+// with its own keys, past Daypass.
+func TestTamperingOnCeph(t *testing.T) {
+	t.Parallel()
+	c := StartCeph(t)
+	w := &tamperSite{t: t, store: c.S3(c.Keys())}
+	w.start(WithCeph(t, c, "s3: {default_upstream: ceph}\n")...)
+	tamper(t, w)
+}
+
+func tamper(t *testing.T, w *tamperSite) {
+	t.Helper()
 	s, keys := w.s, w.keys
 	for _, mode := range []string{modeHashed, modeUnsigned, modeTrailer, modeChunks, modeChunksTrailer} {
 		t.Run(mode, func(t *testing.T) {
@@ -68,10 +82,12 @@ const (
 
 // tamperSite is a bucket with one object, "kept", and one begun upload.
 type tamperSite struct {
-	t       testing.TB
-	s       *Server
-	keys    Keys
-	client  *s3.Client
+	t      testing.TB
+	s      *Server
+	keys   Keys
+	client *s3.Client
+	// store is the object store itself, nil where it is ours alone.
+	store   *s3.Client
 	upload  *string
 	targets map[string]string // what is put, and where
 	tried   int
@@ -91,12 +107,18 @@ func newTamperSite(t *testing.T) *tamperSite {
 			t.Errorf("on disk: %q", left)
 		}
 	})
-	w.s = Start(t)
-	w.keys = w.s.RootSession(t)
+	w.start()
+	return w
+}
+
+// start starts the server and makes the bucket.
+func (w *tamperSite) start(args ...string) {
+	w.t.Helper()
+	w.s = Start(w.t, args...)
+	w.keys = w.s.RootSession(w.t)
 	config := aws.Config{Region: w.s.Region, BaseEndpoint: aws.String(w.s.URL), Credentials: w.keys.provider()}
 	w.client = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
 	w.prepare()
-	return w
 }
 
 func (w *tamperSite) prepare() {
@@ -181,15 +203,25 @@ func (w *tamperSite) nothingLeft(t *testing.T, what string) {
 // left says what a refused upload changed, "" for nothing.
 func (w *tamperSite) left(t *testing.T) string {
 	t.Helper()
+	if w.store != nil {
+		if left := w.leftIn(t, w.store); left != "" {
+			return "in the store: " + left
+		}
+	}
+	return w.leftIn(t, w.client)
+}
+
+func (w *tamperSite) leftIn(t *testing.T, api *s3.Client) string {
+	t.Helper()
 	bucket := aws.String(tamperBucket)
-	list, err := w.client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: bucket})
+	list, err := api.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: bucket})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(list.Contents) != 1 || *list.Contents[0].Key != "kept" || *list.Contents[0].Size != int64(len(keptText)) {
 		return "listed: " + keysOf(list.Contents)
 	}
-	parts, err := w.client.ListParts(t.Context(), &s3.ListPartsInput{Bucket: bucket, Key: aws.String("parts"), UploadId: w.upload})
+	parts, err := api.ListParts(t.Context(), &s3.ListPartsInput{Bucket: bucket, Key: aws.String("parts"), UploadId: w.upload})
 	if err != nil {
 		t.Fatal(err)
 	}
