@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -49,6 +50,7 @@ func held(t *testing.T, uploads int, size int64, base string, payload string, re
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	reached.Add(uploads)
+	failed := make(chan error, uploads)
 	ctx, cancel := context.WithCancel(t.Context())
 	var over sync.WaitGroup
 	for range uploads {
@@ -63,13 +65,26 @@ func held(t *testing.T, uploads int, size int64, base string, payload string, re
 				t.Error(err)
 				return
 			}
-			if resp, err := client.Do(req); err == nil {
+			resp, err := client.Do(req)
+			if err == nil {
 				resp.Body.Close()
-				t.Errorf("status %d of an upload under way", resp.StatusCode)
+				err = fmt.Errorf("status %d", resp.StatusCode)
 			}
+			failed <- err
 		})
 	}
-	reached.Wait()
+	all := make(chan struct{})
+	go func() {
+		reached.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case err := <-failed:
+		cancel()
+		close(goOn)
+		t.Fatalf("an upload under way ended: %v", err)
+	}
 	runtime.GC()
 	runtime.ReadMemStats(&during)
 	cancel()
