@@ -43,15 +43,15 @@ func proxy() error {
 			},
 			DisableCompression: true, MaxIdleConnsPerHost: 256, ReadBufferSize: relayBuffer, WriteBufferSize: relayBuffer,
 		},
-		BufferPool: &bufferPool{sync.Pool{New: func() any { return make([]byte, relayBuffer) }}},
+		BufferPool: &bufferPool{sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}},
 	}
 	return serveRole(p)
 }
 
 type bufferPool struct{ sync.Pool }
 
-func (p *bufferPool) Get() []byte  { return p.Pool.Get().([]byte) }
-func (p *bufferPool) Put(b []byte) { p.Pool.Put(b) } //nolint:staticcheck // a slice's header is small beside what it holds
+func (p *bufferPool) Get() []byte  { return *p.Pool.Get().(*[]byte) }
+func (p *bufferPool) Put(b []byte) { p.Pool.Put(&b) }
 
 // check verifies the signature of each request under one key that it holds
 // ready, and answers nothing. Its line is the key's secret and its date.
