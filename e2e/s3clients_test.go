@@ -63,7 +63,7 @@ func TestS3ClientsOnCeph(t *testing.T) {
 	c := StartCeph(t)
 	var skip []string
 	if os.Getenv("DAYPASS_SOAK") == "" {
-		skip = []string{"aws CLI v2", "s3cmd", "restic", "Chromium"}
+		skip = []string{"aws CLI v2", "minio-go, http", "rclone", "s3cmd", "restic", "Chromium"}
 	}
 	driveClients(t, cephTable, skip, WithCeph(t, c, "s3: {default_upstream: ceph}\n")...)
 }

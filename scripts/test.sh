@@ -19,7 +19,7 @@ fuzz() {
 race() { CGO_ENABLED=1 go test -race -short ./internal/... ./cmd/...; }
 
 e2e() {
-  local timeout=20m
+  local timeout=40m
   [ -n "${SOAK:-}" ] && timeout=3h
   (cd e2e && DAYPASS_BIN="$PWD/../bin" go test -count=1 -timeout "$timeout" ./...)
 }
