@@ -111,3 +111,19 @@ func (x *exchange) done(status int) error {
 	x.w.WriteHeader(status)
 	return nil
 }
+
+// getAttributes forwards the question, but not the answer of a store that does
+// not know it and sends the object.
+func (x *exchange) getAttributes() error {
+	resp, err := x.send()
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	// An object has both, whatever it contains; the document has neither.
+	if len(resp.Header["Etag"]) > 0 || len(resp.Header["Accept-Ranges"]) > 0 {
+		return notImplementedError()
+	}
+	x.begin(resp)
+	return x.stream(resp)
+}

@@ -221,6 +221,27 @@ func TestHoistedHeadersAreHeaders(t *testing.T) {
 	}
 }
 
+// TestAttributes: a store that does not know the question answers with the
+// object, which may look like the answer.
+func TestAttributes(t *testing.T) {
+	t.Parallel()
+	const document = `<GetObjectAttributesResponse><ObjectSize>1</ObjectSize></GetObjectAttributesResponse>`
+	for name, tt := range map[string]struct {
+		header string
+		want   int
+	}{"document": {"Last-Modified", 200}, "object": {"ETag", 501}, "object of another store": {"Accept-Ranges", 501}} {
+		q := newRig(t, nil)
+		q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(tt.header, "x")
+			_, _ = w.Write([]byte(document))
+		}
+		got := q.do(call{method: "GET", target: "/photos/a?attributes", header: map[string]string{"X-Amz-Object-Attributes": "ObjectSize"}})
+		if got.Status != tt.want || strings.Contains(got.Body, "ObjectSize>1<") != (tt.want == 200) {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+}
+
 func TestUpstreamErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

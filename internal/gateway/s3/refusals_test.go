@@ -50,6 +50,8 @@ func TestRefusals(t *testing.T) {
 		{"tag twice", call{method: "PUT", target: "/photos/a?tagging", body: "<Tagging><TagSet><Tag><Key>a</Key></Tag><Tag><Key>a</Key></Tag></TagSet></Tagging>"}},
 		{"part by copy of a folder", call{method: "PUT", target: "/photos/a?partNumber=1&uploadId=1", header: hdr("X-Amz-Copy-Source", "music/dir/")}},
 		{"replication", call{method: "PUT", target: "/photos?replication", body: "<x/>"}},
+		{"encryption", call{method: "GET", target: "/photos?encryption"}},
+		{"encryption deleted", call{method: "DELETE", target: "/photos?encryption"}},
 		{"lifecycle", call{method: "GET", target: "/photos?lifecycle"}},
 		{"select", call{method: "POST", target: "/photos/a?select&select-type=2", body: "<x/>"}},
 		{"unknown amz header", call{method: "PUT", target: "/photos/a", body: "x", header: hdr("X-Amz-Write-Offset-Bytes", "0")}},

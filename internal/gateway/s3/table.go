@@ -24,7 +24,9 @@ type serving uint8
 const (
 	_ serving = iota // the zero value: always served
 	// serveOptIn operations make the upstream act on another name with our
-	// credentials, or are known to few stores: NotImplemented unless enabled.
+	// credentials, or are known to few stores: NotImplemented unless enabled. A
+	// store may take no notice of a sub-resource that it does not know: for Ceph
+	// 16 DELETE ?encryption deletes the bucket, and GET ?encryption lists it.
 	serveOptIn
 )
 
@@ -118,9 +120,9 @@ var operations = []Operation{
 	{Name: "GetBucketLifecycleConfiguration", method: "GET", level: levelBucket, markers: []string{"lifecycle"}, actions: []string{"s3:GetLifecycleConfiguration"}, serve: serveOptIn},
 	{Name: "PutBucketLifecycleConfiguration", method: "PUT", level: levelBucket, markers: []string{"lifecycle"}, actions: []string{"s3:PutLifecycleConfiguration"}, body: bodyDocument, serve: serveOptIn},
 	{Name: "DeleteBucketLifecycle", method: "DELETE", level: levelBucket, markers: []string{"lifecycle"}, actions: []string{"s3:PutLifecycleConfiguration"}, serve: serveOptIn},
-	{Name: "GetBucketEncryption", method: "GET", level: levelBucket, markers: []string{"encryption"}, actions: []string{"s3:GetEncryptionConfiguration"}},
+	{Name: "GetBucketEncryption", method: "GET", level: levelBucket, markers: []string{"encryption"}, actions: []string{"s3:GetEncryptionConfiguration"}, serve: serveOptIn},
 	{Name: "PutBucketEncryption", method: "PUT", level: levelBucket, markers: []string{"encryption"}, actions: []string{"s3:PutEncryptionConfiguration"}, body: bodyDocument, serve: serveOptIn},
-	{Name: "DeleteBucketEncryption", method: "DELETE", level: levelBucket, markers: []string{"encryption"}, actions: []string{"s3:PutEncryptionConfiguration"}},
+	{Name: "DeleteBucketEncryption", method: "DELETE", level: levelBucket, markers: []string{"encryption"}, actions: []string{"s3:PutEncryptionConfiguration"}, serve: serveOptIn},
 	{Name: "GetPublicAccessBlock", method: "GET", level: levelBucket, markers: []string{"publicAccessBlock"}, actions: []string{"s3:GetBucketPublicAccessBlock"}},
 	{Name: "PutPublicAccessBlock", method: "PUT", level: levelBucket, markers: []string{"publicAccessBlock"}, actions: []string{"s3:PutBucketPublicAccessBlock"}, body: bodyDocument},
 	{Name: "DeletePublicAccessBlock", method: "DELETE", level: levelBucket, markers: []string{"publicAccessBlock"}, actions: []string{"s3:PutBucketPublicAccessBlock"}},
@@ -215,6 +217,7 @@ var handlers = map[string]func(*exchange) error{
 	"PutPublicAccessBlock":          (*exchange).putPublicAccessBlock,
 	"DeletePublicAccessBlock":       (*exchange).cannotDelete,
 	"GetBucketOwnershipControls":    (*exchange).getOwnershipControls,
+	"GetObjectAttributes":           (*exchange).getAttributes,
 	"PutBucketOwnershipControls":    (*exchange).putOwnershipControls,
 	"DeleteBucketOwnershipControls": (*exchange).cannotDelete,
 	opCopy:                          (*exchange).copyObject,
