@@ -170,7 +170,7 @@ func TestAPISecret(t *testing.T) {
 		want   identity.Kind
 	}{
 		{key, secret, ""},
-		{key, "x" + secret[1:], identity.KindInvalidCredentials},
+		{key, "-" + secret[1:], identity.KindInvalidCredentials},
 		{key, "", identity.KindInvalidCredentials},
 		{"7f9619ff-8b86-4d01-b42d-00cf4fc964ff", secret, identity.KindInvalidCredentials},
 	} {
