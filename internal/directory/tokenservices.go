@@ -3,7 +3,6 @@ package directory
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -21,8 +20,6 @@ const (
 	maxTokenServiceRules  = 100
 	maxURL                = 1024
 )
-
-var upstreamRE = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // complaints of a check go to a function: the key within what is checked
 // ("rules[0].role"), and a sentence.
@@ -90,7 +87,7 @@ func (s *TokenServiceSpec) checkKeys(wrong complain) {
 			}
 		}
 	case identity.UpstreamKeys:
-		if !upstreamRE.MatchString(s.Upstream) || s.Upstream == "embedded" {
+		if !identity.ValidUpstreamName(s.Upstream) || s.Upstream == identity.EmbeddedUpstream {
 			wrong("upstream", "%q is not the name of an upstream whose STS makes keys", s.Upstream)
 		}
 		if s.EndpointURL == "" {

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +18,7 @@ import (
 )
 
 // embeddedName is the upstream that is the child of this process.
-const embeddedName = "embedded"
+const embeddedName = identity.EmbeddedUpstream
 
 // UpstreamConfig is one S3 store behind the gateway.
 type UpstreamConfig struct {
@@ -83,8 +82,6 @@ func (u UpstreamConfig) withDefaults() UpstreamConfig {
 	return u
 }
 
-var upstreamName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-
 // checkUpstreams judges upstreams, routes and what they name.
 func (c *Config) checkUpstreams(complain complainer) {
 	known := map[string]bool{}
@@ -101,13 +98,16 @@ func (c *Config) checkUpstreams(complain complainer) {
 		switch {
 		case u.Name == embeddedName:
 			of("name", "%q is the object store that daypass brings along: give another name", u.Name)
-		case !upstreamName.MatchString(u.Name):
+		case !identity.ValidUpstreamName(u.Name):
 			of("name", "%q is not 1 to 32 of a-z, 0-9 and -", u.Name)
 		case known[u.Name]:
 			of("name", "%q is the name of an earlier one", u.Name)
 		}
 		known[u.Name] = true
 		u.check(of)
+		if c.isOurs(u.Endpoint) {
+			of("endpoint", "%s is this server's own: requests would come back to it for ever", u.Endpoint)
+		}
 	}
 	c.checkRoutes(complain, known)
 }
@@ -181,11 +181,13 @@ func (u UpstreamConfig) checkPlaces(complain complainer) {
 		complain("endpoint", form, u.Endpoint)
 	case u.Addressing == addressingVirtual && isAddress(endpoint.Hostname()):
 		complain("addressing", "virtual puts the bucket before the host's name, and %s is an address: use path", endpoint.Hostname())
-	case u.CAFile != "" && endpoint.Scheme != "https":
-		complain("ca_file", "goes with an endpoint of https only")
 	}
-	if _, ok := parseEndpoint(u.STS.Endpoint); u.STS.Endpoint != "" && !ok {
+	sts, also := parseEndpoint(u.withDefaults().STS.Endpoint)
+	if u.STS.Endpoint != "" && !also {
 		complain("sts.endpoint", form, u.STS.Endpoint)
+	}
+	if u.CAFile != "" && ok && also && endpoint.Scheme != "https" && sts.Scheme != "https" {
+		complain("ca_file", "goes with an endpoint of https only")
 	}
 	if u.CAFile != "" {
 		if _, err := loadAuthorities(u.CAFile); err != nil {
@@ -210,6 +212,38 @@ func (u UpstreamConfig) checkKeys(complain complainer) {
 	} else if _, err := readKeyFile(u.SecretKeyFile); err != nil {
 		complain("secret_key_file", "%s: %s", u.SecretKeyFile, bare(err))
 	}
+}
+
+// isOurs reports whether an endpoint is one that this server answers at, as far
+// as the configuration tells.
+func (c *Config) isOurs(endpoint string) bool {
+	u, ok := parseEndpoint(endpoint)
+	if !ok {
+		return false
+	}
+	address := func(u *url.URL) string {
+		if u.Port() != "" {
+			return u.Host
+		}
+		return net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	external, ok := parseEndpoint(c.ExternalURL)
+	if ok && address(external) == address(u) {
+		return true
+	}
+	return slices.ContainsFunc([]string{c.Listen, c.TLS.Listen}, func(listen string) bool {
+		host, port, err := net.SplitHostPort(listen)
+		if err != nil || !strings.HasSuffix(address(u), ":"+port) {
+			return false
+		}
+		everywhere := host == "" || isUnspecified(host)
+		return listen == address(u) || everywhere && IsLoopback(address(u)) || u.Hostname() == "localhost" && IsLoopback(listen)
+	})
+}
+
+func isUnspecified(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsUnspecified()
 }
 
 // parseEndpoint reads http[s]://HOST[:PORT].

@@ -19,6 +19,9 @@ import (
 const (
 	storeQueue = 4096
 	storeWait  = 20 * time.Second
+	// The STS of a store shares its processors: so many calls at a time.
+	stsCalls = 32
+	stsWait  = 5 * time.Second
 )
 
 // upstreams makes the members of the set from the configuration.
@@ -147,6 +150,9 @@ func (u *upstreams) make(c UpstreamConfig) (*external, error) {
 			return nil, err
 		}
 	}
+	if inTheClear(sts) {
+		u.log.Warn("keys of this upstream's STS, and tokens for it, travel unencrypted: its network must be trusted", "upstream", c.Name, "endpoint", c.STS.Endpoint)
+	}
 	if inTheClear(endpoint) {
 		u.log.Warn("objects travel unencrypted to this upstream: its network must be trusted", "upstream", c.Name, "endpoint", c.Endpoint)
 	}
@@ -160,6 +166,7 @@ func (u *upstreams) make(c UpstreamConfig) (*external, error) {
 		},
 		STS: &upstream.STS{
 			Name: c.Name, Endpoint: sts, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
+			Gate: upstream.NewGate(stsCalls, stsCalls*8, stsWait),
 		},
 	}}, nil
 }

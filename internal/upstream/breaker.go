@@ -153,7 +153,8 @@ func verdict(ctx context.Context, r *Request, body *watchedBody, waited time.Dur
 }
 
 // asksLittle reports whether an upstream needs no time to think: to complete an
-// upload or to copy takes minutes.
+// upload or to copy takes minutes, and a listing what its owner made it take.
 func (r *Request) asksLittle() bool {
-	return r.Body == nil && r.Method != http.MethodPost && len(r.Header["X-Amz-Copy-Source"]) == 0
+	return r.Body == nil && r.Method != http.MethodPost && len(r.Header["X-Amz-Copy-Source"]) == 0 &&
+		(r.Key != "" || r.Method == http.MethodHead)
 }

@@ -182,15 +182,18 @@ func TestStanding(t *testing.T) {
 		if q.Breaker.Up() {
 			t.Error("it stood still in the middle of answers, and counts as up")
 		}
-		// To complete an upload takes what it takes.
-		q = newBrokenRig(silent)
-		for range 2 * tripAfter {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-			_, _ = q.Do(ctx, &Request{Method: "POST", Bucket: "b", Key: "k", Query: "uploadId=1"})
-			cancel()
-		}
-		if !q.Breaker.Up() {
-			t.Error("slow completions opened it")
+		// To complete an upload takes what it takes, and so does a listing.
+		for _, slow := range []Request{{Method: "POST", Bucket: "b", Key: "k", Query: "uploadId=1"}, {Method: "GET", Bucket: "b", Query: "list-type=2"}} {
+			q = newBrokenRig(silent)
+			for range 2 * tripAfter {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				again := slow
+				_, _ = q.Do(ctx, &again)
+				cancel()
+			}
+			if !q.Breaker.Up() {
+				t.Errorf("%s %s?%s: slow ones opened it", slow.Method, slow.Key, slow.Query)
+			}
 		}
 	})
 }

@@ -30,6 +30,8 @@ type STS struct {
 	Credentials func() (id string, secret identity.Secret, err error)
 	Transport   http.RoundTripper
 	Clock       identity.Clock
+	// Gate bounds the calls under way, tries and pauses included; nil does not.
+	Gate *Gate
 
 	signers signers
 	state   stsState
@@ -105,8 +107,15 @@ func (r *RoleRequest) form(action string) url.Values {
 func (s *STS) assume(ctx context.Context, r *RoleRequest, form url.Values, signed bool) (RoleKeys, error) {
 	all, cancel := context.WithTimeout(ctx, allTimeout)
 	defer cancel()
+	if s.Gate != nil {
+		if err := s.Gate.Enter(all); err != nil {
+			return RoleKeys{}, &identity.Error{Kind: identity.KindUnavailable, Op: opSTS, Err: err, RetryAfterSeconds: retryAfterSeconds}
+		}
+		defer s.Gate.Leave()
+	}
 	status, body, err := s.tryAll(all, form, signed)
-	if ctx.Err() == nil { // a caller that went away says nothing of the upstream
+	// A caller that went away says nothing of the upstream, nor do too many calls.
+	if ctx.Err() == nil && status != http.StatusTooManyRequests {
 		s.state.note(s.Clock.Now(), status, err, signed)
 	}
 	if err != nil {

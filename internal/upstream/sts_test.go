@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -343,4 +344,70 @@ func FuzzParseRoleKeys(f *testing.F) {
 			t.Errorf("code %q", code)
 		}
 	})
+}
+
+// TestSTSGate: no more calls at a time than the gate lets through, and who finds
+// it full is told to come again.
+func TestSTSGate(t *testing.T) {
+	t.Parallel()
+	in, goOn := make(chan bool), make(chan bool)
+	s, f, _ := newSTS(t, func(w http.ResponseWriter, _ *http.Request) {
+		in <- true
+		<-goOn
+		_, _ = io.WriteString(w, rgwAnswer)
+	})
+	s.Gate = NewGate(1, 0, 0)
+	first := make(chan error)
+	go func() {
+		_, err := s.AssumeRole(t.Context(), aliceRequest)
+		first <- err
+	}()
+	<-in
+	if _, err := s.AssumeRole(t.Context(), aliceRequest); identity.KindOf(err) != identity.KindUnavailable || !errors.Is(err, ErrBusy) || f.asked() != 1 {
+		t.Errorf("with the gate full: %v, asked %d times", err, f.asked())
+	}
+	goOn <- true
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSTSTooMany: that too much is asked does not mean that it is away.
+func TestSTSTooMany(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newSTS(t, says(200, rgwAnswer), says(429, ""))
+	if _, err := s.AssumeRole(t.Context(), aliceRequest); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AssumeRole(t.Context(), aliceRequest); identity.KindOf(err) != identity.KindUnavailable {
+		t.Errorf("too many: %v", err)
+	}
+	if err := s.Ready(t.Context(), true); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+// TestSTSReadyWaits: who asks while another's question is open waits no longer
+// than it wants, and does not ask again.
+func TestSTSReadyWaits(t *testing.T) {
+	t.Parallel()
+	in, goOn := make(chan bool), make(chan bool)
+	s, f, _ := newSTS(t, func(w http.ResponseWriter, _ *http.Request) {
+		in <- true
+		<-goOn
+		says(400, rgwError("InvalidArgument"))(w, nil)
+	})
+	gone, leave := context.WithCancel(t.Context())
+	first, second := make(chan error), make(chan error)
+	go func() { first <- s.Ready(gone, true) }()
+	<-in
+	go func() { second <- s.Ready(t.Context(), true) }()
+	leave()
+	if err := <-first; identity.KindOf(err) != identity.KindUnavailable {
+		t.Errorf("who went away: %v", err)
+	}
+	goOn <- true
+	if err := <-second; err != nil || f.asked() != 1 {
+		t.Errorf("who waited: %v, asked %d times", err, f.asked())
+	}
 }

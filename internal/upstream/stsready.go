@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"daypass/internal/identity"
 )
@@ -17,7 +20,7 @@ const outcomeLife = 5 * time.Second
 // stsState is what became of the last requests.
 type stsState struct {
 	mu      sync.Mutex
-	asking  sync.Mutex // held by the one that asks
+	asking  singleflight.Group
 	at      time.Time
 	away    error // why there was no answer
 	signed  time.Time
@@ -53,27 +56,33 @@ func (s *stsState) known(now time.Time, signed bool) (error, bool) {
 }
 
 // Ready says whether the STS answers, and, with signed, whether it takes the
-// upstream's keys. An outcome stands for five seconds; after that one caller
-// asks, for a role without naming any, so that no keys are made, and the others
-// wait for its answer. KindUnavailable.
+// upstream's keys. An outcome stands for five seconds; after that it is asked,
+// once for all who want to know, for a role without naming any, so that no keys
+// are made. KindUnavailable.
 func (s *STS) Ready(ctx context.Context, signed bool) error {
-	now := s.Clock.Now()
-	if err, ok := s.state.known(now, signed); ok {
+	if err, ok := s.state.known(s.Clock.Now(), signed); ok {
 		return err
 	}
-	s.state.asking.Lock()
-	defer s.state.asking.Unlock()
-	if err, ok := s.state.known(now, signed); ok { // asked meanwhile
-		return err
+	// Whoever asks and goes away ends nobody's question.
+	asked := s.state.asking.DoChan(strconv.FormatBool(signed), func() (any, error) {
+		return nil, s.ask(context.WithoutCancel(ctx), signed)
+	})
+	select {
+	case r := <-asked:
+		return r.Err
+	case <-ctx.Done():
+		return unready(ctx.Err())
 	}
+}
+
+// ask asks, and remembers the outcome.
+func (s *STS) ask(ctx context.Context, signed bool) error {
 	action := "AssumeRoleWithWebIdentity"
 	if signed {
 		action = "AssumeRole"
 	}
 	status, body, err := s.try(ctx, url.Values{"Action": {action}, "Version": {stsVersion}}, signed)
-	if ctx.Err() != nil { // whoever asked went away, which says nothing
-		return unready(ctx.Err())
-	}
+	now := s.Clock.Now()
 	s.state.asked(now, status, body, err, signed)
 	err, _ = s.state.known(now, signed)
 	return err
