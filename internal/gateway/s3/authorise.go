@@ -150,6 +150,14 @@ func (x *exchange) authoriseSource(target *subject) error {
 	if b.Upstream != x.up.Name {
 		return identity.NewError(identity.KindNotImplemented, opAuthorise, "Copying between buckets of different object stores is not implemented.")
 	}
+	// checkSource may have judged them by another store: the bucket was not there
+	// yet, or somewhere else.
+	if err := checkKey(x.source.Key, x.up); err != nil {
+		return err
+	}
+	if err := checkID(x.source.VersionID, x.up); err != nil {
+		return err
+	}
 	return x.judgeTagging(target, source)
 }
 

@@ -310,6 +310,14 @@ func (x *exchange) deleteBucket() error {
 	if err := x.g.registry.BeginDeleteBucket(ctx, &x.caller, name); err != nil {
 		return err
 	}
+	// From here on the entry stays where it is; before, it could be released and
+	// claimed at another store.
+	if b, _ := x.g.bucket(name); b.Upstream != x.up.Name {
+		if err := x.g.registry.EndDeleteBucket(ctx, &x.caller, name, false); err != nil {
+			return err
+		}
+		return errBucketChanging
+	}
 	resp, err := x.up.Do(ctx, &upstream.Request{Method: http.MethodDelete, Bucket: name})
 	gone := err == nil && (resp.StatusCode < 300 || resp.StatusCode == http.StatusNotFound)
 	if gone {

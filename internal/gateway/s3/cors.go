@@ -195,19 +195,24 @@ type corsCache struct {
 
 type corsEntry struct {
 	loaded chan struct{} // closed when rules and err stand
-	rules  []corsRule
-	err    error
-	until  time.Time
+	// of are the owner and the store: a bucket that was released can be claimed
+	// by somebody else, or somewhere else.
+	of    [2]string
+	rules []corsRule
+	err   error
+	until time.Time
 }
 
 // get loads a configuration once for all who ask meanwhile. Errors are of
 // KindUnavailable, or the context's.
 func (c *corsCache) get(ctx context.Context, g *Gateway, name string) ([]corsRule, error) {
 	now := g.clock.Now()
+	b, _ := g.bucket(name)
+	of := [2]string{b.AccountID, b.Upstream}
 	c.mu.Lock()
 	e := c.entries[name]
-	if e == nil || now.After(e.until) {
-		e = &corsEntry{loaded: make(chan struct{}), until: now.Add(corsFor)}
+	if e == nil || now.After(e.until) || e.of != of {
+		e = &corsEntry{loaded: make(chan struct{}), until: now.Add(corsFor), of: of}
 		c.makeRoom()
 		c.entries[name] = e
 		go c.load(context.WithoutCancel(ctx), g, name, e)

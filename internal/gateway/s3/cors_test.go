@@ -161,3 +161,28 @@ func FuzzParseCORS(f *testing.F) {
 		}
 	})
 }
+
+// TestPreflightAfterClaim: what one owner of a name let in is not kept for the
+// next.
+func TestPreflightAfterClaim(t *testing.T) {
+	t.Parallel()
+	q := newRig(t, nil)
+	q.store.reply = corsStore
+	preflight := call{method: "OPTIONS", target: "/photos/a", unsigned: true, header: map[string]string{"Origin": "https://a.app.test", "Access-Control-Request-Method": "PUT"}}
+	if got := q.do(preflight); got.Status != 200 {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(404)
+		_, _ = w.Write([]byte("<Error><Code>NoSuchCORSConfiguration</Code></Error>"))
+	}
+	if got := q.do(preflight); got.Status != 200 {
+		t.Errorf("not kept at all: %d", got.Status)
+	}
+	b := q.reg.m["photos"]
+	b.AccountID = "999988887777"
+	q.reg.m["photos"] = b
+	if got := q.do(preflight); got.Status != 403 {
+		t.Errorf("after it changed hands: %d", got.Status)
+	}
+}

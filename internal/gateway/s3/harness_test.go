@@ -46,6 +46,8 @@ type fakeAccess struct {
 	reads   string
 	lenient bool
 	ended   atomic.Bool
+	// then, when set, runs when something was asked.
+	then func(action string)
 }
 
 // keysOf are the values of all condition keys but those of stored objects.
@@ -111,6 +113,9 @@ func (a *fakeAccess) Authorize(_ *identity.Caller, action string, res access.Res
 	short := strings.TrimPrefix(res.ARN, "arn:aws:s3:::")
 	a.asked = append(a.asked, action+" "+short)
 	a.keys = append(a.keys, keysOf(res))
+	if a.then != nil {
+		a.then(action)
+	}
 	if tag := a.reads; tag != "" {
 		if got := res.Later("s3:existingobjecttag/" + tag); !a.lenient && (len(got) != 1 || got[0] != "yes") {
 			return access.Decision{Effect: access.ImplicitDeny, Err: identity.NewError(identity.KindAccessDenied, "test", "tag")}

@@ -16,6 +16,7 @@ type fakeRegistry struct {
 	// policies by bucket, and whether the last was confirmed.
 	policies  map[string]string
 	confirmed bool
+	deleting  func() // runs before a deletion begins; nil for none
 }
 
 func (f *fakeRegistry) get(name string) (identity.Bucket, bool) {
@@ -59,6 +60,9 @@ func (f *fakeRegistry) AbandonBucket(_ context.Context, _ *identity.Caller, name
 }
 
 func (f *fakeRegistry) BeginDeleteBucket(_ context.Context, _ *identity.Caller, name string) error {
+	if f.deleting != nil {
+		f.deleting()
+	}
 	return f.move(name, identity.BucketOwned, identity.BucketDeleting)
 }
 

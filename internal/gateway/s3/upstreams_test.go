@@ -124,6 +124,38 @@ func TestUpstreamOfBucket(t *testing.T) {
 			t.Errorf("whoever has no right learns where a bucket is: %d", got.Status)
 		}
 	})
+	t.Run("made meanwhile", func(t *testing.T) {
+		t.Parallel()
+		q := newTwoRig(t)
+		// far-source does not exist when its key is judged, and is made at the store
+		// of paths before the copy is allowed.
+		q.access.then = func(action string) {
+			if action != "s3:GetObject" {
+				return
+			}
+			q.reg.mu.Lock()
+			defer q.reg.mu.Unlock()
+			q.reg.m["far-source"] = identity.Bucket{Name: "far-source", AccountID: account, Upstream: "main", State: identity.BucketOwned}
+		}
+		got := q.do(call{method: "PUT", target: "/photos/b", header: copying("far-source/../victim/key")})
+		if got.Status != 400 || len(q.store.take()) != 0 {
+			t.Errorf("a key that leads out of its bucket: %d %s", got.Status, got.Body)
+		}
+	})
+	t.Run("moved meanwhile", func(t *testing.T) {
+		t.Parallel()
+		q := newTwoRig(t)
+		// Released and claimed at another store between the right and the deed.
+		q.reg.deleting = func() {
+			q.reg.mu.Lock()
+			defer q.reg.mu.Unlock()
+			q.reg.m["far"] = identity.Bucket{Name: "far", AccountID: account, Upstream: "main", State: identity.BucketOwned}
+		}
+		got := q.do(call{method: "DELETE", target: "/far"})
+		if b, there := q.reg.get("far"); got.Status < 400 || !there || b.State != identity.BucketOwned || len(q.far.take())+len(q.store.take()) != 0 {
+			t.Errorf("%d, registry %+v", got.Status, b)
+		}
+	})
 	t.Run("settled", func(t *testing.T) {
 		t.Parallel()
 		q := newTwoRig(t)
