@@ -14,7 +14,9 @@ import (
 // Errors as of WebIdentity.
 func (a *Authn) AccessToken(ctx context.Context, accountID string, raw identity.Secret, bearer bool) (*WebIdentity, error) {
 	w, typ, err := a.webIdentity(ctx, accountID, raw)
-	if e := identity.AsError(err); e != nil && e.Public == notAnIDToken { // the sentence of another API
+	// The sentences of another API, of which the second tells strangers which
+	// issuers an account has registered.
+	if e := identity.AsError(err); e != nil && (e.Public == notAnIDToken || strings.HasPrefix(e.Public, noProvider)) {
 		bad := *e
 		bad.Public = ""
 		return nil, &bad

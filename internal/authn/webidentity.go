@@ -158,7 +158,7 @@ func (a *Authn) webIdentity(ctx context.Context, accountID string, raw identity.
 	} else {
 		p := a.foreignProvider(accountID, w.Issuer)
 		if p == nil {
-			return nil, "", &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: "No OpenIDConnect provider found in your account for " + printable(w.Issuer)}
+			return nil, "", &identity.Error{Kind: identity.KindInvalidIdentity, Op: "authn.webidentity", Public: noProvider + printable(w.Issuer)}
 		}
 		w.Provider, w.Issuer = p, p.URL
 		w.Claims, err = a.verify(unverified, p.Key(), func(kid, alg string) (crypto.PublicKey, error) {
@@ -174,6 +174,9 @@ func (a *Authn) webIdentity(ctx context.Context, accountID string, raw identity.
 	}
 	return w, unverified.header.Type, w.Claims.judge(a.clock.Now(), leeway)
 }
+
+// noProvider is AssumeRoleWithWebIdentity's sentence.
+const noProvider = "No OpenIDConnect provider found in your account for "
 
 // foreignProvider returns the provider of an account whose issuer this is, or an
 // alias of it, exactly; nil without one.

@@ -58,6 +58,11 @@ func (i *Issuer) broker(ctx context.Context, b *brokering, life time.Duration, e
 		if keys, err = b.mint(ctx, ask); err != nil {
 			return out, notBrokered(b, ev, err)
 		}
+		// The upstream may take its time, and what was revoked meanwhile could not
+		// reach what it made.
+		if _, err := i.permitBroker(ctx, b.service, &b.claims); err != nil {
+			return out, err
+		}
 	}
 	ev.RecipientAccountID = b.claims.AccountID
 	ev.Issued("sessionToken", keys.SessionToken)
@@ -171,7 +176,7 @@ func (i *Issuer) cachedKeys(ctx context.Context, b *brokering, key [sha256.Size]
 }
 
 // cacheKey is of all that keys depend on: the service, the role, what the session
-// descends from, and what the upstream is asked for.
+// descends from, what the upstream is asked for, and by whose key.
 func (b *brokering) cacheKey(ask *upstream.RoleRequest) ([sha256.Size]byte, error) {
 	of := struct {
 		Service, Upstream string
@@ -180,9 +185,15 @@ func (b *brokering) cacheKey(ask *upstream.RoleRequest) ([sha256.Size]byte, erro
 		Lineage           identity.Lineage
 		Ask               *upstream.RoleRequest
 		Token             [sha256.Size]byte
+		Parent            string // the upstream's access key that asked
 	}{Service: b.service.Key(), Upstream: b.service.Upstream, Method: b.method(), Role: b.claims.PrincipalID, Lineage: b.claims.Lineage, Ask: ask}
 	if of.Method == identity.UpstreamWebIdentity { // the upstream read the token itself
 		of.Token = sha256.Sum256([]byte(b.token.Reveal()))
+	} else {
+		var err error
+		if of.Parent, _, err = b.sts.Credentials(); err != nil {
+			return [sha256.Size]byte{}, unready("The upstream of the token service has no keys.", err)
+		}
 	}
 	text, err := json.Marshal(of)
 	if err != nil {

@@ -175,6 +175,38 @@ func TestBrokeredKeys(t *testing.T) {
 	}
 }
 
+// TestBrokeredMeanwhile: what is revoked while the upstream mints holds for what
+// it minted.
+func TestBrokeredMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBrokers(t)
+	tok := shastaLogin(t, b.Stack).AccessToken
+	var roleID string
+	b.setRole(func(r *identity.Role) { roleID = r.ID })
+	minting := make(chan bool)
+	b.mu.Lock()
+	b.answer = func(w http.ResponseWriter, _ *http.Request) {
+		minting <- true
+		<-minting
+		fmt.Fprintf(w, `<R><Credentials><AccessKeyId>LATE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></R>`,
+			b.Clock.Now().Add(time.Hour).Format(time.RFC3339))
+	}
+	b.mu.Unlock()
+	refused := make(chan error)
+	go func() {
+		_, err := serve(t, b.Stack, tok)
+		refused <- err
+	}()
+	<-minting
+	b.revoke(identity.Revocation{Kind: identity.LineageRole, ID: roleID})
+	minting <- true
+	wantKind(t, "keys that were minted during the revocation", <-refused, identity.KindExpiredIdentity)
+	b.mu.Lock()
+	b.answer = nil
+	b.mu.Unlock()
+	b.wantKey("a new call", tok, 2)
+}
+
 // TestBrokeredCache: keys are given again only while everything that they were
 // given for still holds.
 func TestBrokeredCache(t *testing.T) {
@@ -194,35 +226,38 @@ func TestBrokeredCache(t *testing.T) {
 	b.sts = &upstream.STS{Name: old.Name, Endpoint: old.Endpoint, Region: old.Region, Transport: old.Transport, Clock: old.Clock, Credentials: old.Credentials}
 	b.wantKey("the upstream was configured anew", tok, 4)
 
+	b.sts.Credentials = func() (string, identity.Secret, error) { return "AKUP2", "secret2", nil }
+	b.wantKey("the upstream's keys were replaced", tok, 5)
+
 	changed := cephService()
 	changed.Rules[0].DurationSeconds = 1800
 	putService(t, b.Stack, changed)
-	b.wantKey("another rule", tok, 5)
-	b.wantKey("again", tok, 5)
+	b.wantKey("another rule", tok, 6)
+	b.wantKey("again", tok, 6)
 
 	var roleID string
 	b.setRole(func(r *identity.Role) { roleID = r.ID })
 	b.revoke(identity.Revocation{Kind: identity.LineageRole, ID: roleID})
-	b.wantKey("the role's sessions were ended", tok, 6)
+	b.wantKey("the role's sessions were ended", tok, 7)
 
 	issued := b.Clock.Now().Add(time.Second).UTC().Format(time.RFC3339)
 	b.Clock.Advance(2 * time.Second)
 	b.setRole(func(r *identity.Role) {
 		r.Inline["older"] = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"` + issued + `"}}}}`
 	})
-	b.wantKey("a policy ends older sessions", tok, 7)
-	b.wantKey("again", tok, 7)
+	b.wantKey("a policy ends older sessions", tok, 8)
+	b.wantKey("again", tok, 8)
 
 	b.setRole(func(r *identity.Role) { delete(r.Inline, "broker") })
 	_, err := serve(t, b.Stack, tok)
 	wantKind(t, "the role may not any more", err, identity.KindAccessDenied)
 	b.setRole(func(r *identity.Role) { r.Inline["broker"] = brokerPolicy })
-	b.wantKey("the role may again", tok, 7)
+	b.wantKey("the role may again", tok, 8)
 	sid := claimsOf(t, tok)["sid"].(string)
 	b.revoke(identity.Revocation{Kind: identity.LineageLogin, ID: sid})
 	_, err = serve(t, b.Stack, tok)
 	wantKind(t, "the log-in was ended", err, identity.KindExpiredIdentity)
-	if n := len(b.asked()); n != 7 {
+	if n := len(b.asked()); n != 8 {
 		t.Errorf("the upstream was asked %d times", n)
 	}
 }
@@ -305,7 +340,7 @@ func TestBrokeredTags(t *testing.T) {
 	}
 	form := b.asked()[0]
 	for name, want := range map[string]string{
-		"Tags.member.1.Key": "desk", "Tags.member.1.Value": "7 b", "Tags.member.2.Key": "team", "Tags.member.2.Value": "red", "RoleSessionName": "Alice-A.",
+		"Tags.member.1.Key": "desk", "Tags.member.1.Value": "7 b", "Tags.member.2.Key": "team", "Tags.member.2.Value": "red", "RoleSessionName": "Alice-A.-" + identity.WebIdentityID(stacktest.ForeignIssuer, "alice")[:10],
 		"Policy": `{"Statement":{"Action":"s3:*","Effect":"Allow","Resource":"arn:aws:s3:::home/red/alice/*"},"Version":"2012-10-17"}`,
 	} {
 		if form.Get(name) != want {

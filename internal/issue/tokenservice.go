@@ -228,7 +228,7 @@ func (i *Issuer) permitService(ctx context.Context, s *identity.TokenService, w 
 	}
 	name := tokenSessionName(w)
 	g, err := i.admit(ctx, acc, role, admission{
-		token: w, provider: p, audience: audience, sessionName: name, source: sessionText(w.Claims.Subject),
+		token: w, provider: p, audience: audience, sessionName: name, source: sessionText(w.Claims.Subject, w),
 	})
 	if err != nil {
 		return nil, noRule(err)
@@ -260,27 +260,31 @@ func boundServiceLife(asked, roleMax int) time.Duration {
 // subject.
 func tokenSessionName(w *authn.WebIdentity) string {
 	if name := w.Claims.Value("preferred_username"); len(name) == 1 && name[0] != "" {
-		return sessionText(name[0])
+		return sessionText(name[0], w)
 	}
-	return sessionText(w.Claims.Subject)
+	return sessionText(w.Claims.Subject, w)
 }
 
-// sessionText makes a text fit to be a session name or a source identity
-// ([\w+=,.@-]{2,64}): other characters become "-", what is too short is padded
-// with it. Different texts can become the same.
-func sessionText(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if b.Len() == 64 {
-			break
-		}
+// maxSessionText is the longest session name and source identity; markLength is
+// how much of the token's identity marks one that is not as it was.
+const (
+	maxSessionText = 64
+	markLength     = 10
+)
+
+// sessionText makes a text of a token fit to be a session name or a source
+// identity ([\w+=,.@-]{2,64}): other characters become "-". A text that was
+// changed or cut ends with a mark of issuer and subject, so that policies do not
+// take two people for one.
+func sessionText(s string, w *authn.WebIdentity) string {
+	clean := strings.Map(func(r rune) rune {
 		if r > 0x7f || !strings.ContainsRune(sourceIdentityChars, r) {
-			r = '-'
+			return '-'
 		}
-		b.WriteByte(byte(r))
+		return r
+	}, s)
+	if clean == s && len(clean) >= 2 && len(clean) <= maxSessionText {
+		return clean
 	}
-	for b.Len() < 2 {
-		b.WriteByte('-')
-	}
-	return b.String()
+	return clean[:min(len(clean), maxSessionText-markLength-1)] + "-" + identity.WebIdentityID(w.Issuer, w.Claims.Subject)[:markLength]
 }

@@ -251,17 +251,21 @@ func TestTokenServiceSessionNames(t *testing.T) {
 	s.Providers, s.Audience = []string{stacktest.ForeignIssuer}, []string{"cray"}
 	s.Rules = []identity.TokenServiceRule{{Claim: "iss", Value: "*", Role: "foreign-ops"}}
 	putService(t, p.Stack, s)
+	// What was changed tells the subject all the same.
+	mark := func(sub string) string { return "-" + identity.WebIdentityID(stacktest.ForeignIssuer, sub)[:10] }
 	for _, c := range []struct {
 		user         any
 		sub          string
 		name, source string
 	}{
-		{"alice@example.com", "f:1:alice", "alice@example.com", "f-1-alice"},
-		{"Žofie 1/2*", "x", "-ofie-1-2-", "x-"},
+		{"alice@example.com", "f:1:alice", "alice@example.com", "f-1-alice" + mark("f:1:alice")},
+		{"Žofie 1/2*", "x", "-ofie-1-2-" + mark("x"), "x" + mark("x")},
+		{"a/b", "a/b", "a-b" + mark("a/b"), "a-b" + mark("a/b")},
+		{"a-b", "a-b", "a-b", "a-b"},
 		{nil, "sub", "sub", "sub"},
 		{"", "sub", "sub", "sub"},
 		{[]string{"a", "b"}, "sub", "sub", "sub"},
-		{strings.Repeat("é", 100), strings.Repeat("s", 100), strings.Repeat("-", 64), strings.Repeat("s", 64)},
+		{strings.Repeat("é", 100), strings.Repeat("s", 100), strings.Repeat("-", 53) + mark(strings.Repeat("s", 100)), strings.Repeat("s", 53) + mark(strings.Repeat("s", 100))},
 	} {
 		claims := foreignAccess(p.Stack)
 		claims["sub"], claims["preferred_username"] = c.sub, c.user
@@ -274,5 +278,19 @@ func TestTokenServiceSessionNames(t *testing.T) {
 		if caller.SessionName != c.name || caller.SourceIdentity != c.source {
 			t.Errorf("%v: got %q and %q, want %q and %q", c.user, caller.SessionName, caller.SourceIdentity, c.name, c.source)
 		}
+	}
+}
+
+// TestTokenServiceTellsNoProviders: whoever shows no good token does not learn
+// which issuers the account has registered.
+func TestTokenServiceTellsNoProviders(t *testing.T) {
+	t.Parallel()
+	p := newForeign(t)
+	putService(t, p.Stack, crayService())
+	claims := foreignAccess(p.Stack)
+	claims["iss"] = "https://nobody.example.org"
+	_, err := serve(t, p.Stack, sign(t, p.key, "k1", claims))
+	if e := identity.AsError(err); e == nil || e.Kind != identity.KindInvalidIdentity || e.Public != "" {
+		t.Errorf("got %v", err)
 	}
 }
