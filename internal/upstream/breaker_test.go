@@ -204,23 +204,6 @@ type standing struct{ ctx context.Context }
 func (s standing) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
 func (standing) Close() error               { return nil }
 
-// TestBreakerCostsNothing: a request through a breaker takes no more memory.
-func TestBreakerCostsNothing(t *testing.T) {
-	q := newBrokenRig(answers(200))
-	measure := func() float64 {
-		return testing.AllocsPerRun(200, func() {
-			if err := q.get(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-	with := measure()
-	q.Breaker = nil
-	if without := measure(); with > without {
-		t.Errorf("%.0f allocations, %.0f without", with, without)
-	}
-}
-
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.NotFoundHandler())
