@@ -62,6 +62,8 @@ type User struct {
 	Local bool `json:"local,omitempty"`
 	// Token is set for an API token, which is a Local user.
 	Token *APIToken `json:"token,omitempty"`
+	// ServiceID is set for a service ID, which is a Local user without a realm.
+	ServiceID *ServiceIdentity `json:"service_id,omitempty"`
 	// Attributes are those of the user pool that have no field of their own.
 	Attributes         map[string]string `json:"attributes,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`

@@ -188,6 +188,12 @@ type SigningKey struct {
 	PublicUntil time.Time `json:"public_until,omitzero"`
 }
 
+// APIKeyHash finds an API key by the keyed hash of its text.
+type APIKeyHash struct {
+	Hash  string `json:"hash"`
+	KeyID string `json:"key_id"`
+}
+
 // Meta is a fact about the installation itself: its ID, who made it, …
 type Meta struct {
 	Name  string `json:"name"`
@@ -263,7 +269,7 @@ var (
 	// ("login"), realm and subject ("subject"), and account and path+name
 	// ("path"); Local ones only by what their realm knows. A realm's users are
 	// listed by "realm", those of a group of its user pool by "pool group", API
-	// tokens by account ("token").
+	// tokens by account ("token"), and so are service IDs ("service id").
 	Users = newTable("users", bounded, func(u *identity.User) string { return u.ID },
 		func(u *identity.User) []IndexEntry {
 			var e []IndexEntry
@@ -272,6 +278,9 @@ var (
 			}
 			if u.Token != nil {
 				e = append(e, many("token", Join(u.AccountID, u.Name)))
+			}
+			if u.ServiceID != nil {
+				e = append(e, many("service id", Join(u.AccountID, u.Name)))
 			}
 			for _, g := range u.PoolGroups {
 				e = append(e, many("pool group", Join(u.Realm, g, Fold(u.Name))))
@@ -373,6 +382,19 @@ var (
 			}
 			return e
 		})
+	// APIKeys are indexed by account ("account"), by owner ("user") and by what
+	// the session that made them descends from ("maker").
+	APIKeys = newTable("api_keys", bounded, func(k *identity.APIKey) string { return k.ID },
+		func(k *identity.APIKey) []IndexEntry {
+			e := []IndexEntry{many("account", Join(k.AccountID, k.ID)), many("user", Join(k.UserID, k.ID))}
+			for _, a := range k.MadeBy {
+				e = append(e, many("maker", Join(string(a.Kind), a.ID, k.ID)))
+			}
+			return e
+		})
+	// APIKeyHashes are also indexed by key ("key").
+	APIKeyHashes = newTable("api_key_hashes", bounded, func(h *APIKeyHash) string { return h.Hash },
+		func(h *APIKeyHash) []IndexEntry { return []IndexEntry{many("key", h.KeyID)} })
 	KeySecrets = newTable("key_secrets", bounded, func(k *KeySecret) string { return k.KeyID }, nil)
 	Buckets    = newTable("buckets", resident, func(b *identity.Bucket) string { return b.Name },
 		func(b *identity.Bucket) []IndexEntry {
