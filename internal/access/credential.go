@@ -240,6 +240,9 @@ func (c *credential) describe(r *principal) identity.Caller {
 		out.Kind, out.PrincipalID, out.Name = identity.IAMUser, r.user.ID, r.user.Name
 		out.ARN, out.UserID, out.Tags = r.user.ARN(p), r.user.ID, r.user.Tags
 		out.APIToken = r.user.Token != nil
+		if r.user.ServiceID != nil {
+			out.Kind = identity.ServiceID
+		}
 	}
 	if out.OwnerARN == "" {
 		out.OwnerARN = out.ARN

@@ -8,8 +8,8 @@ import (
 	"daypass/internal/store"
 )
 
-// login is what a user pool's access token, or a session cookie of the console,
-// says of who logged in; its signature or seal was good.
+// login is what a user pool's or IBM's access token, or a session cookie of the
+// console, says of who logged in; its signature or seal was good.
 type login struct {
 	account, user string // the account's ID and the user's unique one
 	lineage       identity.Lineage
@@ -18,6 +18,7 @@ type login struct {
 	expires       time.Time
 	mfa           time.Time // zero without a second factor
 	console       bool      // by a cookie
+	byKey         bool      // by an API key, not as a person
 }
 
 // person judges all that can change (expiry, revocation, the state of account
@@ -48,7 +49,7 @@ func (a *Access) person(ctx context.Context, l login) (*identity.Caller, error) 
 		return nil, errExpired
 	}
 	c := (&credential{userID: u.ID}).describe(&rows)
-	c.Interactive, c.Console, c.Lineage, c.Position = true, l.console, l.lineage, l.position
+	c.Interactive, c.Console, c.Lineage, c.Position = !l.byKey, l.console, l.lineage, l.position
 	c.IssuedAt, c.ExpiresAt, c.MFA, c.MFATime = l.issued, l.expires, !l.mfa.IsZero(), l.mfa
 	c.Rights = a.makeRights(snap, policies, &rows, &c)
 	c.Request = identity.RequestOf(ctx)

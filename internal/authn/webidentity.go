@@ -75,7 +75,12 @@ type Claims struct {
 	ClientID string `json:"client_id"`
 	Username string `json:"cognito:username"`
 	OriginID string `json:"origin_jti"`
-	// Lineage is the whole of it in OpenID tokens of identity pools.
+	// IAMID is who an access token of IBM's dialect is of, AccountID in which
+	// account.
+	IAMID     string `json:"iam_id"`
+	AccountID string `json:"dp_acc"`
+	// Lineage is the whole of it in OpenID tokens of identity pools, and in
+	// access tokens of IBM's dialect.
 	Lineage identity.Lineage `json:"dp_lin"`
 	// Access tokens of foreign issuers carry the first; what tells of events, as
 	// a logout token does, the second.
@@ -198,11 +203,12 @@ func (a *Authn) foreignProvider(account, issuer string) *identity.Provider {
 // ForOthers tells the issuers of this installation whose tokens no account may
 // register as a provider's: those of our accounts, which carry no lineage, so
 // that what they yielded would outlive their caller's end, and those of user
-// pools and identity pools, whose tokens have uses of their own.
+// pools, of identity pools and of IBM's dialect, whose tokens have uses of their
+// own.
 func (a *Authn) ForOthers(issuer string) bool {
 	path, ok := strings.CutPrefix(issuer, a.external)
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return ok && (strings.HasPrefix(path, identity.OutboundPath) || strings.Contains(first, "_"))
+	return ok && (path == identity.IBMIssuerPath || strings.HasPrefix(path, identity.OutboundPath) || strings.Contains(first, "_"))
 }
 
 // ownPool returns the identity pool whose issuer this is, or nil.
