@@ -42,6 +42,7 @@ var layers = map[string]int{
 	"internal/api/cognito":      7,
 	"internal/api/stax":         7,
 	"internal/api/cray":         7,
+	"internal/api/ibm":          7,
 	"internal/gateway/s3":       7,
 	"internal/gateway/embedded": 7,
 	"internal/console":          7,

@@ -17,6 +17,7 @@ import (
 	"daypass/internal/api/cognito"
 	"daypass/internal/api/cray"
 	"daypass/internal/api/iam"
+	"daypass/internal/api/ibm"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
 	"daypass/internal/api/sts"
@@ -177,6 +178,7 @@ func (c *core) dialects(s *server) error {
 		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
 		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceCray: cray.New(cray.Config{Issuer: c.issuer, Log: s.Log}),
+		serviceIBM:  ibm.New(ibm.Config{Issuer: c.issuer, ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, Clock: s.Clock, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{

@@ -8,6 +8,7 @@ import (
 
 	"daypass/internal/api/cognito"
 	"daypass/internal/api/cray"
+	"daypass/internal/api/ibm"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
 	"daypass/internal/identity"
@@ -74,11 +75,13 @@ var stsActions = []string{
 // ID of an account follows.
 var issuerPrefixes = append(oidc.Prefixes(), oidc.OutboundPrefix)
 
+var ibmPrefixes = ibm.Prefixes()
+
 // ControlSegments are the first path segments of control dialects, served or
 // promised. No bucket may have such a name, or its objects could not be
 // reached by path.
 func ControlSegments() []string {
-	return []string{"auth", "realms", "keycloak", "apis", "identity", "instance_identity", "oidc", "authz", "api", strings.Trim(stax.Prefix, "/")}
+	return []string{"auth", "realms", "keycloak", "apis", "identity", "instance_identity", "oidc", "v1", "v2", "authz", "api", strings.Trim(stax.Prefix, "/")}
 }
 
 // services is a set of services that one selector of a request allows; empty
@@ -95,6 +98,7 @@ const (
 	setPool
 	setAPI
 	setCray
+	setIBM
 	// setUnknown is a name that is none of ours: it agrees with nothing.
 	setUnknown
 	setNone services = 0
@@ -106,7 +110,7 @@ const (
 var serviceSets = []struct {
 	set  services
 	name string
-}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}, {setCray, serviceCray}}
+}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}, {setCray, serviceCray}, {setIBM, serviceIBM}}
 
 func setOf(service string) services {
 	for _, s := range serviceSets {
@@ -139,6 +143,9 @@ func (t *Router) Route(r *http.Request) Route {
 	host := t.hosts.Lookup(r.Host)
 	byHost := hostSelector(host)
 	byPath := t.pathSelector(path, r.Host)
+	if host.Bucket != "" {
+		byPath = setS3 // the path is all key
+	}
 	if t.localOnly && !t.hosts.Local(r.Host) {
 		service := first(byHost, byPath)
 		return Route{Service: service, Err: identity.NewError(identity.KindAccessDenied, "server.Route",
@@ -265,6 +272,9 @@ func (t *Router) pathSelector(path, host string) services {
 	}
 	if strings.HasPrefix(path, identity.IdentityPoolPath) {
 		return setPool
+	}
+	if path == ibm.TokenPath || slices.ContainsFunc(ibmPrefixes, func(p string) bool { return strings.HasPrefix(path, p) }) {
+		return setIBM
 	}
 	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {

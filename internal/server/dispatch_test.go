@@ -102,6 +102,18 @@ func TestRoute(t *testing.T) {
 		{"escaped control path is an object", "GET /%61uth/realms/r", "h", "", []string{s3}, "s3"},
 		{"doubled slash is an object", "GET //auth/realms/r", "h", "", []string{s3}, "s3"},
 
+		{"IBM's token endpoint", "POST /identity/token", "h", "a=b", []string{formHeader}, "ibm-iam"},
+		{"IBM's token endpoint of older clients", "POST /oidc/token", "h", "a=b", []string{formHeader}, "ibm-iam"},
+		{"beside it", "GET /oidc/tokens", "h", "", nil, "s3"},
+		{"IBM's APIs", "GET /v1/apikeys?pagesize=1", "h", "", []string{"Authorization: Bearer x"}, "ibm-iam"},
+		{"IBM's APIs, second version", "GET /v2/groups", "h", "", nil, "ibm-iam"},
+		{"IBM's APIs, signed", "GET /v1/apikeys", "h", "", []string{s3}, "!ibm-iam"},
+		{"IBM's APIs at the host of S3", "GET /v1/apikeys", "s3.x.test", "", []string{s3}, "!s3"},
+		{"another version", "GET /v3/x", "h", "", nil, "s3"},
+		{"key that looks like IBM's APIs", "GET /v1/apikeys", "b.s3.x.test", "", []string{s3}, "s3"},
+		{"key that looks like a realm", "GET " + realmTokenURL, "b.s3.x.test", "", []string{s3}, "s3"},
+		{"identity without more", "PUT /identity", "h", "", []string{s3}, "s3"},
+
 		{"s3 host", "GET /k", "b.s3.x.test", "", []string{s3}, "s3"},
 		{"s3 host, delete many with a form's type", "POST /?delete", "b.s3.x.test", "<Delete/>", []string{formHeader, s3}, "s3"},
 		{"sts host", "POST /", "sts.x.test", "", nil, "sts"},

@@ -8,7 +8,7 @@ import (
 )
 
 // Names of the services, as in credential scopes. Realms, the discovery
-// documents of pools and the token service have no scope.
+// documents of pools, the token service and IBM's APIs have no scope.
 const (
 	serviceS3              = "s3"
 	serviceSTS             = "sts"
@@ -19,6 +19,7 @@ const (
 	servicePool            = "cognito-pool"
 	serviceAPI             = "execute-api"
 	serviceCray            = "token-service"
+	serviceIBM             = "ibm-iam"
 )
 
 // hostServices may stand before a base domain: s3.x, iam.x, sts.x.

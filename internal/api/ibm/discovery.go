@@ -1,0 +1,78 @@
+package ibm
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"daypass/internal/identity"
+)
+
+// discoveryDocument is OpenID Connect Discovery 1.0 §3 with IBM's
+// passcode_endpoint.
+type discoveryDocument struct {
+	Issuer            string   `json:"issuer"`
+	Token             string   `json:"token_endpoint"`
+	Passcode          string   `json:"passcode_endpoint"`
+	JWKS              string   `json:"jwks_uri"`
+	ResponseTypes     []string `json:"response_types_supported"`
+	GrantTypes        []string `json:"grant_types_supported"`
+	SubjectTypes      []string `json:"subject_types_supported"`
+	TokenAuthMethods  []string `json:"token_endpoint_auth_methods_supported"`
+	SigningAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+	Scopes            []string `json:"scopes_supported"`
+	Claims            []string `json:"claims_supported"`
+}
+
+// claims are those of access tokens.
+var claims = []string{
+	"iss", "iam_id", "id", "identifier", "realmid", "jti", "sub", "sub_type", "name", "email", "authn", "account", "iat", "exp",
+	"grant_type", "scope", "client_id", "acr", "amr", "session_id",
+}
+
+func (h *Handler) discovery(c *call) error {
+	facts, err := h.Issuer.IBM()
+	if err != nil {
+		return err
+	}
+	base := h.ExternalURL + "/identity"
+	var kinds []string
+	for kind := range grants {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	publish(c.w, facts.KeysMaxAge, encode(discoveryDocument{
+		Issuer: facts.Issuer, Token: base + "/token", Passcode: base + "/passcode", JWKS: base + "/keys",
+		ResponseTypes: []string{}, GrantTypes: kinds, SubjectTypes: []string{"public"},
+		TokenAuthMethods: []string{"client_secret_basic"}, SigningAlgorithms: []string{facts.Algorithm},
+		Scopes: []string{"ibm", "openid"}, Claims: claims,
+	}))
+	return nil
+}
+
+func (h *Handler) keys(c *call) error {
+	facts, err := h.Issuer.IBM()
+	if err != nil {
+		return err
+	}
+	publish(c.w, facts.KeysMaxAge, facts.Keys)
+	return nil
+}
+
+// passcode leads to the page that shows a one-time code after a log-in: pages
+// for people have a host name of their own.
+func (h *Handler) passcode(c *call) error {
+	if h.ConsoleURL == "" {
+		return identity.NewError(identity.KindNotFound, "ibm.passcode", "There are no pages for people here.")
+	}
+	c.w.Header().Set("Location", h.ConsoleURL+"passcode")
+	send(c.w, http.StatusSeeOther, nil)
+	return nil
+}
+
+// publish answers with what others may keep for a while.
+func publish(w http.ResponseWriter, age time.Duration, body []byte) {
+	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
+	send(w, http.StatusOK, body)
+}

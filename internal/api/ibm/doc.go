@@ -1,0 +1,12 @@
+// Package ibm is the dialect of IBM Cloud IAM: its token service and, behind
+// the bearer tokens of that, its identity API.
+//
+//	POST /identity/token                             grants by form; /oidc/token is the same
+//	GET  /identity/keys                              JWKS
+//	GET  /identity/.well-known/openid-configuration  discovery
+//	GET  /identity/passcode                          to the page for people
+//
+// Each of the two has an error envelope of its own. The package decodes, calls
+// issue and directory, and encodes. It refuses to know how an API key, a
+// passcode or a token is judged.
+package ibm

@@ -1,0 +1,76 @@
+package ibm
+
+import (
+	"net/http"
+
+	"daypass/internal/identity"
+	"daypass/internal/issue"
+)
+
+// notSupported stands for a refresh token where none is given.
+const notSupported = "not_supported"
+
+// tokenResponse is the answer of the token service, in its order. Clients take
+// the lifetime from either of its two members.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"` // seconds
+	Expiration   int64  `json:"expiration"` // Unix seconds
+	Scope        string `json:"scope"`
+	SessionID    string `json:"session_id,omitempty"`
+}
+
+// grant is one row of the table of grant types.
+type grant struct {
+	log func(*Handler, *call, form, issue.IBMClient) (issue.IBMTokens, error)
+	// unknown is how a proof that proves nothing is answered.
+	unknown wrongProof
+}
+
+// wrongProof is the number and the sentence of a refused proof.
+type wrongProof struct{ number, sentence string }
+
+var grants = map[string]grant{
+	issue.IBMGrantAPIKey: {(*Handler).byAPIKey, wrongProof{"BXNIM0415E", "Provided API key could not be found."}},
+}
+
+func (h *Handler) token(c *call) error {
+	f, err := readForm(c.w, c.r)
+	if err != nil {
+		return err
+	}
+	kind, err := f.need("grant_type")
+	if err != nil {
+		return err
+	}
+	g, ok := grants[kind]
+	if !ok {
+		return identity.NewError(identity.KindUnsupportedGrant, "ibm.token", "")
+	}
+	client, err := client(c.r)
+	if err != nil {
+		return err
+	}
+	t, err := g.log(h, c, f, client)
+	if identity.KindOf(err) == identity.KindInvalidCredentials {
+		return &refusedProof{g.unknown, err}
+	}
+	if err != nil {
+		return err
+	}
+	send(c.w, http.StatusOK, encode(tokenResponse{
+		AccessToken: t.Access.Reveal(), RefreshToken: notSupported, TokenType: "Bearer",
+		ExpiresIn: t.ExpiresIn, Expiration: t.ExpiresAt.Unix(), Scope: t.Scope, SessionID: t.SessionID,
+	}))
+	return nil
+}
+
+func (h *Handler) byAPIKey(c *call, f form, client issue.IBMClient) (issue.IBMTokens, error) {
+	key, err := f.needSecret("apikey")
+	if err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return h.Issuer.IBMAPIKey(c.ctx, key, f["account"], client)
+}
