@@ -13,11 +13,21 @@ import (
 
 func (a *Access) authorize(c *identity.Caller, action string, res Resource) Decision {
 	d := a.decide(c, action, res)
-	if !d.Allowed() && !res.Unrecorded && identity.KindOf(d.Err) == identity.KindAccessDenied {
-		service, name, _ := strings.Cut(action, ":")
-		a.refuse(context.Background(), c, name, service+".amazonaws.com", d.Err)
-	}
+	a.refused(c, action, res, d)
 	return d
+}
+
+// refused records a denial that the caller of access does not record itself.
+func (a *Access) refused(c *identity.Caller, action string, res Resource, d Decision) {
+	if d.Allowed() || res.Unrecorded || identity.KindOf(d.Err) != identity.KindAccessDenied {
+		return
+	}
+	service, name, _ := strings.Cut(action, ":")
+	source := service + ".amazonaws.com"
+	if service == identity.IAMIdentity {
+		source = service
+	}
+	a.refuse(context.Background(), c, name, source, d.Err)
 }
 
 // decide: operators manage identities and the installation; everyone else has
@@ -64,14 +74,13 @@ func (a *Access) decide(c *identity.Caller, action string, res Resource) Decisio
 
 // operatorServices are those whose actions an operator may perform: on
 // identities and on the installation, not on what accounts keep.
-var operatorServices = []string{"daypass", "iam", "cognito-idp", "cognito-identity", "execute-api"}
+var operatorServices = []string{"daypass", "iam", "cognito-idp", "cognito-identity", "execute-api", identity.IAMIdentity}
 
 // AuthorizeOwn decides whether the caller may do something that concerns itself
 // alone (its own password, devices, sessions, tokens). A person who logged in
 // may, unless a policy denies it in words; everybody else needs a policy. An API
 // token may only what apiTokenOwn lists.
 func (a *Access) AuthorizeOwn(c *identity.Caller, action string, res Resource) Decision {
-	res.Unrecorded = true
 	d := a.decide(c, action, res)
 	if c.APIToken && !slices.Contains(apiTokenOwn, action) {
 		if d.Allowed() {
@@ -80,10 +89,7 @@ func (a *Access) AuthorizeOwn(c *identity.Caller, action string, res Resource) D
 	} else if d.Effect == ImplicitDeny && c.Interactive && identity.KindOf(d.Err) == identity.KindAccessDenied {
 		return Decision{Effect: Allow, Statement: "own"}
 	}
-	if !d.Allowed() && identity.KindOf(d.Err) == identity.KindAccessDenied {
-		service, name, _ := strings.Cut(action, ":")
-		a.refuse(context.Background(), c, name, service+".amazonaws.com", d.Err)
-	}
+	a.refused(c, action, res, d)
 	return d
 }
 

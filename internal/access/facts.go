@@ -82,7 +82,7 @@ func (f *facts) global(key string) policy.Values {
 	case "aws:viaawsservice", "aws:principalisawsservice":
 		return policy.One("false")
 	}
-	if !c.Temporary && !c.Interactive { // as in AWS, long-term keys have none of these
+	if !c.Session() { // as in AWS, long-term keys have none of these
 		return policy.Values{}
 	}
 	switch key {

@@ -166,7 +166,7 @@ func (a *Access) StillLive(r store.Reader, c *identity.Caller) error {
 		return nil
 	}
 	gone := errUnknownKey
-	if c.Temporary || c.Interactive {
+	if c.Session() {
 		gone = errExpired
 		if !a.clock.Now().Before(c.ExpiresAt) || c.Position.Incarnation != a.db.Snapshot().Position().Incarnation {
 			return errExpired

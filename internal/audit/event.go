@@ -110,7 +110,7 @@ func IdentityOf(c *identity.Caller) UserIdentity {
 	case identity.ServiceID:
 		u.Type, u.UserName, issuer = "ServiceID", c.Name, "ServiceID"
 	}
-	if c.Temporary || c.Interactive {
+	if c.Session() {
 		u.SessionContext = &SessionContext{
 			SessionIssuer: &SessionIssuer{Type: issuer, PrincipalID: c.PrincipalID, AccountID: c.AccountID, UserName: c.Name},
 			Attributes: SessionAttributes{

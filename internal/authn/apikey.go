@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
+	"strings"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -23,8 +24,8 @@ func (a *Authn) NewAPIKey() (identity.Secret, string, error) {
 	if _, err := io.ReadFull(a.random, b[:]); err != nil {
 		return "", "", &identity.Error{Kind: identity.KindInternal, Op: "authn.apikey", Err: err}
 	}
-	text := base64.RawURLEncoding.EncodeToString(b[:])
-	return identity.Secret(text), a.keys.Hash(apiKeyLabel, []byte(text)), nil
+	text := identity.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
+	return text, a.APIKeyHash(text), nil
 }
 
 // APIKey finds the API key with a text, and its owner. An unknown, a disabled
@@ -38,8 +39,7 @@ func (a *Authn) APIKey(ctx context.Context, text identity.Secret) (*identity.API
 	}
 	// Nothing is gained by guessing at 264 bits, but whoever does is counted with
 	// all other guesses of the address.
-	hash := a.keys.Hash(apiKeyLabel, []byte(text.Reveal()))
-	try, err := a.guesses.begin(ctx, "apikey/"+hash, identity.RequestOf(ctx).SourceIP)
+	try, err := a.guesses.begin(ctx, "apikey/"+a.APIKeyHash(text), identity.RequestOf(ctx).SourceIP)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,8 +49,22 @@ func (a *Authn) APIKey(ctx context.Context, text identity.Secret) (*identity.API
 
 // apiKey returns nil for a key that logs nobody in.
 func (a *Authn) apiKey(ctx context.Context, text identity.Secret) (*identity.APIKey, *identity.User, error) {
-	if len(text) != apiKeyLength {
-		return nil, nil, nil
+	k, err := a.FindAPIKey(ctx, text)
+	if err != nil || k == nil || !k.Live(a.clock.Now()) {
+		return nil, nil, err
+	}
+	u, err := store.Lookup(ctx, a.db, store.Users, k.UserID)
+	if err != nil || u.Disabled || u.AccountID != k.AccountID {
+		return nil, nil, orNothing(err)
+	}
+	return k, u, nil
+}
+
+// FindAPIKey finds the API key with a text, whether it logs anybody in or not;
+// nil when there is none.
+func (a *Authn) FindAPIKey(ctx context.Context, text identity.Secret) (*identity.APIKey, error) {
+	if !IsAPIKey(text) {
+		return nil, nil
 	}
 	for _, hash := range a.keys.Hashes(apiKeyLabel, []byte(text.Reveal())) {
 		h, err := store.Lookup(ctx, a.db, store.APIKeyHashes, hash)
@@ -58,22 +72,24 @@ func (a *Authn) apiKey(ctx context.Context, text identity.Secret) (*identity.API
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		k, err := store.Lookup(ctx, a.db, store.APIKeys, h.KeyID)
-		if err != nil {
-			return nil, nil, orNothing(err)
-		}
-		if !k.Live(a.clock.Now()) {
-			return nil, nil, nil
-		}
-		u, err := store.Lookup(ctx, a.db, store.Users, k.UserID)
-		if err != nil || u.Disabled || u.AccountID != k.AccountID {
-			return nil, nil, orNothing(err)
-		}
-		return k, u, nil
+		return k, orNothing(err)
 	}
-	return nil, nil, nil
+	return nil, nil
+}
+
+// IsAPIKey reports whether a text has the form of an API key.
+func IsAPIKey(text identity.Secret) bool {
+	return len(text) == apiKeyLength && !strings.ContainsFunc(text.Reveal(), func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+	})
+}
+
+// APIKeyHash is the hash that an API key with this text is kept by.
+func (a *Authn) APIKeyHash(text identity.Secret) string {
+	return a.keys.Hash(apiKeyLabel, []byte(text.Reveal()))
 }
 
 // orNothing passes on only errors of the store.

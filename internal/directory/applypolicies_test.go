@@ -56,7 +56,7 @@ func apply(t *testing.T, s *stacktest.Stack, spec directory.SiteSpec) []director
 	return changes
 }
 
-func userNamed(t *testing.T, s *stacktest.Stack, name string) *identity.User {
+func userNamed(t testing.TB, s *stacktest.Stack, name string) *identity.User {
 	t.Helper()
 	u, err := store.Users.By(s.DB.Snapshot(), "name", store.Join(stacktest.AccountA, name))
 	must(t, err)

@@ -69,6 +69,8 @@ var noCaller = map[string]string{
 	"PoolConfirm":         "the caller is who proved the first factor",
 	"PoolLogin":           "the caller is who proves it",
 	"PoolAnswer":          "the caller is who proves it",
+	"IBM":                 "public: discovery and key set of IBM's dialect",
+	"IBMAPIKey":           "the caller is who holds the key",
 	"Pool":                "public: discovery and key set of a user pool",
 }
 
@@ -89,7 +91,7 @@ func TestEveryMethodAsks(t *testing.T) {
 		v := reflect.ValueOf(core)
 		for i := range v.NumMethod() {
 			name, m := v.Type().Method(i).Name, v.Method(i)
-			if _, ok := noCaller[name]; ok {
+			if _, ok := noCaller[name]; ok && (m.Type().NumIn() < 2 || m.Type().In(1) != callerType) {
 				continue
 			}
 			args, takesCaller := make([]reflect.Value, m.Type().NumIn()), false

@@ -32,14 +32,14 @@ func padded(t *testing.T, n int) string {
 
 // expect holds an error against a kind ("" for none) and, unless text is "",
 // against its sentence.
-func expect(t *testing.T, what string, err error, kind identity.Kind, text string) {
+func expect(t testing.TB, what string, err error, kind identity.Kind, text string) {
 	t.Helper()
 	if got := identity.KindOf(err); got != kind || text != "" && identity.AsError(err).Public != text {
 		t.Errorf("%s: got %v, want %s %q", what, err, kind, text)
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -205,9 +205,12 @@ func dropPasskeys(tx store.Tx, userID string) error {
 	return err
 }
 
-// dropLogins removes, with a user who is deleted, its passkeys, foreign
+// dropLogins removes, with a user who is deleted, its API keys, passkeys, foreign
 // identities and one-time links: nobody else could.
-func dropLogins(tx store.Tx, userID string) error {
+func (d *Directory) dropLogins(tx store.Tx, userID string) error {
+	if err := d.dropAPIKeys(tx, userID); err != nil {
+		return err
+	}
 	if err := dropPasskeys(tx, userID); err != nil {
 		return err
 	}

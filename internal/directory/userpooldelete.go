@@ -142,7 +142,7 @@ func (d *Directory) removePoolUser(tx store.Tx, u *identity.User) error {
 	if err := orAbsent(store.Uses.Delete(tx, u.ID)); err != nil {
 		return err
 	}
-	if err := dropLogins(tx, u.ID); err != nil {
+	if err := d.dropLogins(tx, u.ID); err != nil {
 		return err
 	}
 	if err := store.Users.Delete(tx, u.ID); err != nil {

@@ -298,7 +298,7 @@ func (d *Directory) DeleteUser(ctx context.Context, c *identity.Caller, name str
 		if err := store.Uses.Delete(tx, u.ID); orAbsent(err) != nil {
 			return err
 		}
-		if err := dropLogins(tx, u.ID); err != nil {
+		if err := d.dropLogins(tx, u.ID); err != nil {
 			return err
 		}
 		if err := store.Users.Delete(tx, u.ID); err != nil {

@@ -79,6 +79,22 @@ type Caller struct {
 	Request   RequestFacts
 }
 
+// Session reports whether the caller acts by something that ends: session keys,
+// or a log-in by whatever proof; not by a long-term key.
+func (c *Caller) Session() bool { return c.Temporary || c.Interactive || !c.ExpiresAt.IsZero() }
+
+// IAMID is how IBM's dialect names a user, the root user or a service ID that
+// calls; "" for other callers.
+func (c *Caller) IAMID() string {
+	switch c.Kind {
+	case RootUser, IAMUser, ServiceID:
+		return IAMIDOf(c.PrincipalID)
+	case Operator:
+		return string(Operator)
+	}
+	return ""
+}
+
 // RequestFacts are what every event and error needs to know of a request.
 type RequestFacts struct {
 	ID        string

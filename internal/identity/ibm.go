@@ -3,8 +3,11 @@ package identity
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Prefixes of the IDs of IBM Cloud IAM. A principal's IAM ID begins with one of
@@ -18,6 +21,17 @@ const (
 	IBMKeySet          = "ibm" // signing set of the tokens of IBM's dialect
 	IBMIssuerPath      = "/identity"
 	IBMAccessTokenLife = time.Hour
+	// IAMIdentity is the service of the identity API in names of actions and in
+	// CRNs.
+	IAMIdentity = "iam-identity"
+	// ServiceIDPath is where service IDs are in ARNs.
+	ServiceIDPath = LocalPath + "ibm/"
+)
+
+// How many there may be of a thing.
+const (
+	APIKeysPerUser       = 100
+	ServiceIDsPerAccount = 2000
 )
 
 // ServiceIdentity makes a Local user the identity of a program (IBM Cloud IAM,
@@ -53,10 +67,12 @@ type APIKey struct {
 	WhenLeaked      string    `json:"when_leaked"`
 	SupportSessions bool      `json:"support_sessions,omitempty"`
 	ExpiresAt       time.Time `json:"expires_at,omitzero"`
-	CreatedAt       time.Time `json:"created_at"`
-	ModifiedAt      time.Time `json:"modified_at"`
-	Tag             EntityTag `json:"tag"`
-	History         []Changed `json:"history,omitempty"`
+	// Latest is the latest end that the key may have; zero: none, or never.
+	Latest     time.Time `json:"latest,omitzero"`
+	CreatedAt  time.Time `json:"created_at"`
+	ModifiedAt time.Time `json:"modified_at"`
+	Tag        EntityTag `json:"tag"`
+	History    []Changed `json:"history,omitempty"`
 	// MadeBy is what the session that made it descends from; nil for keys.
 	MadeBy Lineage `json:"made_by,omitempty"`
 }
@@ -111,19 +127,28 @@ func Remember(history []Changed, c Changed) []Changed {
 }
 
 // IAMID is how IBM's dialect names a user, a service ID or the root user.
-func (u *User) IAMID() string {
-	if u.ServiceID != nil {
-		return u.ID
+func (u *User) IAMID() string { return IAMIDOf(u.ID) }
+
+// IAMID is that of the key's owner.
+func (k *APIKey) IAMID() string { return IAMIDOf(k.UserID) }
+
+// IAMIDOf is how IBM's dialect names the user with a unique ID.
+func IAMIDOf(userID string) string {
+	if IsServiceID(userID) {
+		return userID
 	}
-	return IBMUserPrefix + u.ID
+	return IBMUserPrefix + userID
 }
+
+// IsServiceID tells the unique IDs of service IDs from others.
+func IsServiceID(userID string) bool { return strings.HasPrefix(userID, iamPrefix+ServiceIDPrefix) }
 
 // UserOfIAMID is the unique ID behind an IAM ID; false for what is none.
 func UserOfIAMID(iamID string) (string, bool) {
 	if id, ok := strings.CutPrefix(iamID, IBMUserPrefix); ok {
 		return id, id != ""
 	}
-	return iamID, strings.HasPrefix(iamID, iamPrefix+ServiceIDPrefix)
+	return iamID, IsServiceID(iamID)
 }
 
 // ServiceIAMID is the IAM ID of a service ID ("ServiceId-<UUID>").
@@ -132,5 +157,61 @@ func ServiceIAMID(id string) string { return iamPrefix + id }
 // IAMIdentityCRN names a resource of the identity API: kind is apikey, serviceid
 // or profile (IBM Cloud, CRN: ten segments).
 func IAMIdentityCRN(account, kind, id string) string {
-	return "crn:v1:bluemix:public:iam-identity::a/" + account + "::" + kind + ":" + id
+	return "crn:v1:bluemix:public:" + IAMIdentity + "::a/" + account + "::" + kind + ":" + id
+}
+
+// CRN names the key.
+func (k *APIKey) CRN() string { return IAMIdentityCRN(k.AccountID, "apikey", k.ID) }
+
+// OwnerCRN names the principal whose API keys a call is about.
+func OwnerCRN(account, userID string) string {
+	if IsServiceID(userID) {
+		return IAMIdentityCRN(account, "serviceid", strings.TrimPrefix(userID, iamPrefix))
+	}
+	return IAMIdentityCRN(account, "user", IBMUserPrefix+userID)
+}
+
+// Bounds of what people write.
+const (
+	maxIBMName        = 255
+	maxIBMDescription = 1024
+	maxInstanceCRNs   = 10
+	maxCRN            = 512
+)
+
+func checkLabel(name, description string) error {
+	switch {
+	case strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxIBMName || !printable(name):
+		return NewError(KindValidation, "ibm", fmt.Sprintf("The property name must have 1 to %d printable characters.", maxIBMName))
+	case utf8.RuneCountInString(description) > maxIBMDescription || !utf8.ValidString(description) || strings.ContainsRune(description, 0):
+		return NewError(KindValidation, "ibm", fmt.Sprintf("The property description must have at most %d characters.", maxIBMDescription))
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// Check judges what people write into a key. KindValidation.
+func (k *APIKey) Check() error {
+	if err := checkLabel(k.Name, k.Description); err != nil {
+		return err
+	}
+	switch k.WhenLeaked {
+	case LeakedNone, LeakedDisable, LeakedDelete:
+		return nil
+	}
+	return NewError(KindValidation, "ibm", "The property action_when_leaked is none, disable or delete.")
+}
+
+// Check judges what people write into a service ID. KindValidation.
+func (s *ServiceIdentity) Check() error {
+	if len(s.InstanceCRNs) > maxInstanceCRNs || slices.ContainsFunc(s.InstanceCRNs, func(crn string) bool { return len(crn) > maxCRN || !printable(crn) }) {
+		return NewError(KindValidation, "ibm", fmt.Sprintf("The property unique_instance_crns has at most %d CRNs.", maxInstanceCRNs))
+	}
+	if len(s.GroupID) > maxIBMName || !printable(s.GroupID) {
+		return NewError(KindValidation, "ibm", "The property group_id is not valid.")
+	}
+	return checkLabel(s.Name, s.Description)
 }

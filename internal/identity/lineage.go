@@ -90,7 +90,7 @@ func (c *Caller) Descend(account string) (Lineage, error) {
 // MadeBy is the whole of Descend without its bound, for records that no token
 // has to carry; nil for callers without a session.
 func (c *Caller) MadeBy() Lineage {
-	if !c.Temporary && !c.Interactive {
+	if !c.Session() {
 		return nil
 	}
 	return append(append(Lineage{}, c.Lineage...), c.ancestors(c.AccountID)...)
@@ -107,7 +107,7 @@ func (c *Caller) ancestors(account string) []Ancestor {
 		if c.ProviderARN != "" {
 			out = append(out, Ancestor{LineageProvider, c.ProviderARN, ms})
 		}
-	} else if !c.Interactive {
+	} else if !c.Session() {
 		ms = 0
 	}
 	if account != c.AccountID {

@@ -10,7 +10,8 @@ const arnSegments = 6
 // a colon; only an ARN cut short, whose last character is "*", reaches to the
 // end. Loosely, "*" reaches across colons. AWS lets a "*" at the end of a
 // segment do so; where the two readings differ, the caller takes the one that
-// permits less.
+// permits less. A CRN (IBM Cloud) is read alike, all from its sixth segment on
+// as the last.
 type arnPattern struct {
 	whole    pattern
 	segments []pattern
@@ -20,7 +21,7 @@ type arnPattern struct {
 	partition string
 }
 
-// compileARN compiles "*" or an ARN. It fails for what is neither.
+// compileARN compiles "*", an ARN or a CRN. It fails for what is neither.
 func compileARN(text string, mode patternMode) (arnPattern, error) {
 	whole, err := compilePattern(text, mode|wildcards)
 	p := arnPattern{whole: whole}
@@ -33,7 +34,7 @@ func compileARN(text string, mode patternMode) (arnPattern, error) {
 	}
 	parts := splitARN(text, mode)
 	last := parts[len(parts)-1]
-	if parts[0] != "arn" || len(parts) < 2 || (len(parts) < arnSegments && !strings.HasSuffix(last, "*")) || last == "" {
+	if parts[0] != "arn" && parts[0] != "crn" || len(parts) < 2 || (len(parts) < arnSegments && !strings.HasSuffix(last, "*")) || last == "" {
 		return p, refused("%s must be in ARN format or \"*\".", text)
 	}
 	p.plain = true
@@ -47,7 +48,7 @@ func compileARN(text string, mode patternMode) (arnPattern, error) {
 			p.plain = false
 		}
 	}
-	if p.segments[1].shape == exact {
+	if parts[0] == "arn" && p.segments[1].shape == exact {
 		p.partition = p.segments[1].first
 	}
 	if p.plain {
@@ -94,7 +95,7 @@ func (s *subject) split() {
 		s.colons[i] = from + n
 		from += n + 1
 	}
-	s.isARN = strings.HasPrefix(s.text, "arn:")
+	s.isARN = strings.HasPrefix(s.text, "arn:") || strings.HasPrefix(s.text, "crn:")
 }
 
 // segment returns part i; with rest everything from part i on.

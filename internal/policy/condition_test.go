@@ -322,6 +322,12 @@ func TestResources(t *testing.T) {
 		{"arn:aws:s3:*:*:public/*", "arn:aws:s3:::secret/a:public/k", false, true},
 		{"arn:aws:s3:::b/*x*y", "arn:aws:s3:::b/axbxcy", true, true},
 		{"arn:aws:s3:::b/*x*y", "arn:aws:s3:::b/ayb", false, false},
+		{"crn:v1:bluemix:public:kms:us-south:a/1:i:key:*", "crn:v1:bluemix:public:kms:us-south:a/1:i:key:k", true, true},
+		{"crn:v1:bluemix:public:kms:us-south:a/1:i:key:*", "crn:v1:bluemix:public:kms:us-south:a/1:other:key:k", false, false},
+		{"crn:v1:*:public:kms:us-south:a/1:i:*", "crn:v1:x:public:kms:us-south:a/1:i:key:k", true, true},
+		{"crn:*", "crn:v1:bluemix:public:kms:us-south:a/1:i:key:k", true, true},
+		{"arn:*", "crn:v1:bluemix:public:kms:us-south:a/1:i:key:k", false, false},
+		{"crn:*", "arn:aws:s3:::b", false, false},
 	} {
 		for i, want := range []bool{c.allow, c.deny} {
 			effect := []string{"Allow", "Deny"}[i]

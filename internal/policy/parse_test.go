@@ -216,7 +216,7 @@ func TestWithin(t *testing.T) {
 
 func TestPartition(t *testing.T) {
 	t.Parallel()
-	for resource, want := range map[string]bool{"*": true, "arn:demo:s3:::b": true, "arn:*:s3:::b": true, "arn:aws:s3:::b": false, "arn:aws:*": false, "arn:*": true} {
+	for resource, want := range map[string]bool{"*": true, "arn:demo:s3:::b": true, "arn:*:s3:::b": true, "arn:aws:s3:::b": false, "arn:aws:*": false, "arn:*": true, "crn:v1:*": true, "brn:*": false} {
 		_, err := Parse(InlinePolicy, `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"`+resource+`"}}`, Options{Partition: "demo"})
 		if (err == nil) != want {
 			t.Errorf("%s: got %v", resource, err)

@@ -104,7 +104,11 @@ type settings struct {
 	web     *egress.Client
 	stores  []*upstream.S3
 	brokers func(upstream string) (*upstream.STS, bool)
+	ibm     bool
 }
+
+// WithIBM gives IBM's dialect a signing set.
+func WithIBM() Option { return func(s *settings) { s.ibm = true } }
 
 // WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
 func WithWeb(c *egress.Client) Option { return func(s *settings) { s.web = c } }
@@ -264,6 +268,10 @@ func New(t testing.TB, opts ...Option) *Stack {
 	}
 	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
 	check()
+	if set.ibm {
+		err = s.Keyring.EnsureSets(ctx, []keyring.SetSpec{{Set: identity.IBMKeySet, Algorithm: keyring.RS256, MaxTokenLife: identity.IBMAccessTokenLife}})
+		check()
+	}
 	return s
 }
 

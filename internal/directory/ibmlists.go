@@ -1,0 +1,168 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"daypass/internal/access"
+	"daypass/internal/identity"
+	"daypass/internal/store"
+)
+
+// IBMSort is the order of a listing of IBM's dialect: by name, description,
+// created_at or created_by, or "" for that of the store.
+type IBMSort struct {
+	By         string
+	Descending bool
+}
+
+// Kinds of owners of API keys, in filters.
+const (
+	IBMUserKeys      = "user"
+	IBMServiceIDKeys = "serviceid"
+)
+
+// IBMKeyFilter chooses API keys: those of one principal, the caller's own
+// without an IAMID, or with Account those of all, of both Types or one.
+type IBMKeyFilter struct {
+	IAMID   string
+	Account bool
+	Type    string
+	Sort    IBMSort
+}
+
+// IBMAPIKeys lists API keys of the caller's account (GET /v1/apikeys). A person
+// needs no policy for its own. KindValidation, KindNotFound for an owner that is
+// absent.
+func (d *Directory) IBMAPIKeys(ctx context.Context, c *identity.Caller, f IBMKeyFilter, p Page) (Listing[identity.APIKey], error) {
+	var out Listing[identity.APIKey]
+	owner, err := d.permitKeyList(c, f)
+	if err != nil {
+		return out, err
+	}
+	if f.Type != "" && f.Type != IBMUserKeys && f.Type != IBMServiceIDKeys {
+		return out, invalid("The parameter type is user or serviceid.")
+	}
+	key, err := f.Sort.key("created_at", "created_by", "description", "name")
+	if err != nil {
+		return out, err
+	}
+	err = d.db.View(ctx, func(r store.Reader) error {
+		index, prefix := "user", store.Join(owner, "")
+		if f.Account {
+			index, prefix = "account", store.Join(c.AccountID, "")
+		}
+		root := c.AccountID // the root user's unique ID
+		shown := func(k *identity.APIKey) bool {
+			switch {
+			case k.AccountID != c.AccountID, k.UserID == root && c.Kind != identity.RootUser && c.Kind != identity.Operator:
+				return false
+			case !f.Account:
+				return k.UserID == owner
+			}
+			return f.Type == "" || (f.Type == IBMServiceIDKeys) == identity.IsServiceID(k.UserID)
+		}
+		listing := fmt.Sprintf("ibm-apikeys %+v", f)
+		if key != nil {
+			out, err = sortedPages(d, c, listing, p, r, store.APIKeys, index, prefix, f.Sort, shown, func(k *identity.APIKey) (string, string) {
+				return key(sortable{k.Name, k.Description, k.CreatedBy, k.CreatedAt.UTC().Format(timeSort)}), k.ID
+			})
+			return err
+		}
+		out, err = pages(d, c, listing, p, tableSpan(r, store.APIKeys, index, prefix, func(k *identity.APIKey) (row[identity.APIKey], error) {
+			return row[identity.APIKey]{at: store.After{Value: prefix + k.ID, Key: k.ID}, item: *k, skip: !shown(k)}, nil
+		}))
+		return err
+	})
+	return out, err
+}
+
+// permitKeyList asks whether the caller may list keys, and says whose.
+func (d *Directory) permitKeyList(c *identity.Caller, f IBMKeyFilter) (owner string, err error) {
+	const action = identity.IAMIdentity + ":apikey.list"
+	if f.Account {
+		return "", d.permit(c, action, identity.IAMIdentityCRN(c.AccountID, "apikey", "*"), c.AccountID)
+	}
+	owner, ok := c.PrincipalID, true
+	if f.IAMID != "" {
+		owner, ok = identity.UserOfIAMID(f.IAMID)
+	}
+	res := access.Resource{ARN: identity.OwnerCRN(c.AccountID, clip(owner)), AccountID: c.AccountID}
+	if owner == c.PrincipalID && c.IAMID() != "" {
+		err = d.access.AuthorizeOwn(c, action, res).Err
+	} else {
+		err = d.access.Authorize(c, action, res).Err
+	}
+	if err == nil && (!ok || len(owner) > maxIBMID) {
+		err = absent("The IAM ID %s cannot be found.", clip(f.IAMID))
+	}
+	return owner, err
+}
+
+const timeSort = "20060102150405.000"
+
+// sortable are the texts that records are sorted by.
+type sortable struct{ name, description, createdBy, createdAt string }
+
+// key chooses the text to sort by, one of those allowed; nil for none.
+func (s IBMSort) key(allowed ...string) (func(sortable) string, error) {
+	if s.By == "" {
+		return nil, nil
+	}
+	if !slices.Contains(allowed, s.By) {
+		return nil, invalid("The parameter sort is one of %s.", strings.Join(allowed, ", "))
+	}
+	return func(v sortable) string {
+		return map[string]string{"name": v.name, "description": v.description, "created_by": v.createdBy, "created_at": v.createdAt}[s.By]
+	}, nil
+}
+
+// maxSortText is how much of a text counts in an order: markers hold it.
+const maxSortText = 64
+
+// sortedPages cuts a page out of the records under a prefix of an index that
+// pass a filter, sorted by text, then ID.
+func sortedPages[T any](d *Directory, c *identity.Caller, listing string, p Page, r store.Reader, t *store.Table[T], index, prefix string, order IBMSort, shown func(*T) bool, key func(*T) (text, id string)) (Listing[T], error) {
+	list, err := t.List(r, index, prefix, store.After{}, maxScan+1)
+	if err != nil {
+		return Listing[T]{}, err
+	}
+	if len(list) > maxScan {
+		return Listing[T]{}, invalid("There are too many to sort; leave the parameter sort out.")
+	}
+	var rows []row[T]
+	for _, v := range list {
+		if !shown(v) {
+			continue
+		}
+		text, id := key(v)
+		text = strings.Map(func(r rune) rune {
+			if r < ' ' {
+				return ' '
+			}
+			return r
+		}, strings.ToLower(text))
+		rows = append(rows, row[T]{at: store.After{Value: text[:min(len(text), maxSortText)], Key: id}, item: *v})
+	}
+	compare := func(a, b store.After) int {
+		n := cmp.Or(strings.Compare(a.Value, b.Value), strings.Compare(a.Key, b.Key))
+		if order.Descending {
+			return -n
+		}
+		return n
+	}
+	slices.SortFunc(rows, func(a, b row[T]) int { return compare(a.at, b.at) })
+	return pages(d, c, listing, p, func(after store.After, limit int) ([]row[T], error) {
+		from := 0
+		if after != (store.After{}) {
+			from, _ = slices.BinarySearchFunc(rows, after, func(a row[T], b store.After) int { return compare(a.at, b) })
+			if from < len(rows) && rows[from].at == after {
+				from++
+			}
+		}
+		return rows[from:min(len(rows), from+limit)], nil
+	})
+}
