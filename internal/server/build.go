@@ -178,7 +178,7 @@ func (c *core) dialects(s *server) error {
 		serviceCognitoIDP: pools, serviceCognitoIdentity: pools,
 		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceCray: cray.New(cray.Config{Issuer: c.issuer, Log: s.Log}),
-		serviceIBM:  ibm.New(ibm.Config{Issuer: c.issuer, ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, Clock: s.Clock, Log: s.Log}),
+		serviceIBM:  ibm.New(ibm.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, Clock: s.Clock, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{

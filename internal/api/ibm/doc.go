@@ -6,6 +6,9 @@
 //	GET  /identity/.well-known/openid-configuration  discovery
 //	GET  /identity/passcode                          to the page for people
 //
+//	/v1/apikeys, /v1/serviceids                      and what is below them
+//	/v1/*_templates, /v1/*_assignments               lists, always empty
+//
 // Each of the two has an error envelope of its own. The package decodes, calls
 // issue and directory, and encodes. It refuses to know how an API key, a
 // passcode or a token is judged.

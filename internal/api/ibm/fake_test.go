@@ -59,7 +59,7 @@ func (issuer) IBM() (issue.IBMFacts, error) {
 
 func newHandler(testing.TB) http.Handler {
 	h := ibm.New(ibm.Config{
-		Issuer: issuer{}, ExternalURL: "https://daypass.example.com/", ConsoleURL: "https://console.example.com/",
+		Access: gate{}, Issuer: issuer{}, Directory: core{}, ExternalURL: "https://daypass.example.com/", ConsoleURL: "https://console.example.com/",
 		Clock: &clock{made}, Log: slog.New(slog.DiscardHandler),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,11 +3,15 @@ package ibm
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"daypass/internal/access"
+	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 )
@@ -22,17 +26,47 @@ func Prefixes() []string { return []string{tokenPrefix, "/v1/", "/v2/"} }
 // tokenPrefix is that of the token service.
 const tokenPrefix = "/identity/"
 
-// Issuer is what the token service calls; *issue.Issuer is the implementation.
+// Access accepts bearer tokens; *access.Access is the implementation.
+type Access interface {
+	IBMToken(ctx context.Context, raw identity.Secret) (*identity.Caller, error)
+}
+
+// Issuer is what mints; *issue.Issuer is the implementation.
 type Issuer interface {
 	IBMAPIKey(ctx context.Context, key identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBM() (issue.IBMFacts, error)
+	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }
 
-var _ Issuer = (*issue.Issuer)(nil)
+// Directory is the rest; *directory.Directory is the implementation.
+type Directory interface {
+	IBMAPIKeys(ctx context.Context, c *identity.Caller, f directory.IBMKeyFilter, p directory.Page) (directory.Listing[identity.APIKey], error)
+	IBMAPIKey(ctx context.Context, c *identity.Caller, id string) (identity.APIKey, error)
+	IBMAPIKeyDetails(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error)
+	UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.IBMKeyChange) (identity.APIKey, error)
+	DeleteIBMAPIKey(ctx context.Context, c *identity.Caller, id string) error
+	LockIBMAPIKey(ctx context.Context, c *identity.Caller, id string, locked bool) error
+	DisableIBMAPIKey(ctx context.Context, c *identity.Caller, id string, disabled bool) error
+
+	ServiceIDs(ctx context.Context, c *identity.Caller, f directory.ServiceIDFilter, p directory.Page) (directory.Listing[identity.User], error)
+	ServiceID(ctx context.Context, c *identity.Caller, id string) (identity.User, error)
+	CreateServiceID(ctx context.Context, c *identity.Caller, in directory.NewServiceID) (identity.User, error)
+	UpdateServiceID(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.ServiceIDChange) (identity.User, error)
+	DeleteServiceID(ctx context.Context, c *identity.Caller, id string) error
+	LockServiceID(ctx context.Context, c *identity.Caller, id string, locked bool) error
+}
+
+var (
+	_ Access    = (*access.Access)(nil)
+	_ Issuer    = (*issue.Issuer)(nil)
+	_ Directory = (*directory.Directory)(nil)
+)
 
 // Config is what a Handler needs.
 type Config struct {
-	Issuer Issuer
+	Access    Access
+	Issuer    Issuer
+	Directory Directory
 	// ExternalURL is the installation's URL, without a slash at its end.
 	ExternalURL string
 	// ConsoleURL is that of the pages for people; "" without any.
@@ -57,6 +91,10 @@ type call struct {
 	ctx context.Context
 	w   http.ResponseWriter
 	r   *http.Request
+	// names are the variable segments of the path, decoded.
+	names []string
+	// caller is who the bearer token is of; nil at the token service.
+	caller *identity.Caller
 }
 
 // operation writes the answer of a success and returns the error of a refusal.
@@ -69,36 +107,66 @@ type endpoint struct {
 	methods map[string]operation
 }
 
-var endpoints = map[string]endpoint{
-	"/identity/token": {"Identity_Token", post((*Handler).token)},
-	TokenPath:         {"Identity_Token", post((*Handler).token)},
-	"/identity/keys":  {"Identity_Keys", get((*Handler).keys)},
-	"/identity/.well-known/openid-configuration": {"Identity_Configuration", get((*Handler).discovery)},
-	"/identity/passcode":                         {"Identity_Passcode", get((*Handler).passcode)},
+var unknownPath = endpoint{name: "Unknown"}
+
+// endpoints are the paths; "*" stands for a variable segment.
+var endpoints = tables(tokenService, apiKeys, serviceIDs, templates)
+
+func tables(parts ...map[string]endpoint) map[string]endpoint {
+	all := map[string]endpoint{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
 }
 
-func get(serve operation) map[string]operation { return map[string]operation{http.MethodGet: serve} }
+// Where paths are variable: /v1/profiles/*/identities/*/*.
+var variableSegments = []int{3, 5, 6}
 
-func post(serve operation) map[string]operation { return map[string]operation{http.MethodPost: serve} }
+const maxName = 512 // of a variable segment
 
-// ServeHTTP answers for the paths of the dialect, which are taken as sent,
-// never cleaned.
+// find looks a path up, which is taken as sent, never cleaned, and returns its
+// variable segments. A slash at the end of the identity API's paths is nothing.
+func find(path string) (endpoint, []string) {
+	if strings.HasPrefix(path, "/v") {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if strings.Contains(path, "*") {
+		return unknownPath, nil
+	}
+	if e, ok := endpoints[path]; ok {
+		return e, nil
+	}
+	var names []string
+	segments := strings.Split(path, "/")
+	for _, i := range variableSegments {
+		if i >= len(segments) {
+			break
+		}
+		name, err := url.PathUnescape(segments[i])
+		if err != nil || name == "" || len(name) > maxName {
+			break
+		}
+		segments[i], names = "*", append(names, name)
+		if e, ok := endpoints[strings.Join(segments, "/")]; ok {
+			return e, names
+		}
+	}
+	return unknownPath, nil
+}
+
+// ServeHTTP answers for the paths of the dialect.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := h.Clock.Now()
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	e, ok := endpoints[path]
-	err := h.serve(&call{ctx: r.Context(), w: w, r: r}, &e)
-	if err == nil {
-		return
+	e, names := find(path)
+	w.Header().Set(transactionID, identity.RequestOf(r.Context()).ID)
+	if err := h.serve(&e, &call{ctx: r.Context(), w: w, r: r, names: names}); err != nil {
+		h.refuse(w, r, e.name, began, err)
 	}
-	if !ok {
-		e.name = "Unknown"
-	}
-	h.refuse(w, r, e.name, began, err)
 }
 
-func (h *Handler) serve(c *call, e *endpoint) error {
-	c.w.Header().Set(transactionID, identity.RequestOf(c.ctx).ID)
+func (h *Handler) serve(e *endpoint, c *call) error {
 	if e.methods == nil {
 		return identity.NewError(identity.KindInvalidAction, "ibm.serve", "")
 	}

@@ -7,6 +7,14 @@ import (
 	"daypass/internal/issue"
 )
 
+var tokenService = map[string]endpoint{
+	"/identity/token": {"Identity_Token", map[string]operation{http.MethodPost: (*Handler).token}},
+	TokenPath:         {"Identity_Token", map[string]operation{http.MethodPost: (*Handler).token}},
+	"/identity/keys":  {"Identity_Keys", map[string]operation{http.MethodGet: (*Handler).keys}},
+	"/identity/.well-known/openid-configuration": {"Identity_Configuration", map[string]operation{http.MethodGet: (*Handler).discovery}},
+	"/identity/passcode":                         {"Identity_Passcode", map[string]operation{http.MethodGet: (*Handler).passcode}},
+}
+
 // notSupported stands for a refresh token where none is given.
 const notSupported = "not_supported"
 
@@ -65,12 +73,4 @@ func (h *Handler) token(c *call) error {
 		ExpiresIn: t.ExpiresIn, Expiration: t.ExpiresAt.Unix(), Scope: t.Scope, SessionID: t.SessionID,
 	}))
 	return nil
-}
-
-func (h *Handler) byAPIKey(c *call, f form, client issue.IBMClient) (issue.IBMTokens, error) {
-	key, err := f.needSecret("apikey")
-	if err != nil {
-		return issue.IBMTokens{}, err
-	}
-	return h.Issuer.IBMAPIKey(c.ctx, key, f["account"], client)
 }
