@@ -57,8 +57,8 @@ if [ ! -x "$clients/craycli/bin/python" ]; then
   fi
 fi
 
-# From npm: an OIDC issuer of somebody else, clients of Cognito, and what looks
-# over pages.
+# From npm: an OIDC issuer of somebody else, clients of Cognito and of IBM Cloud
+# IAM, and what looks over pages.
 packages=(
   oidc-provider@9.13.3
   amazon-cognito-identity-js@6.3.21
@@ -66,6 +66,7 @@ packages=(
   @aws-sdk/client-s3@3.1175.0
   @aws-sdk/credential-providers@3.1175.0
   aws-jwt-verify@5.2.1
+  @ibm-cloud/platform-services@0.83.1
   axe-core@4.14.1
 )
 if [ "$(cat "$clients/node/installed" 2>/dev/null)" != "${packages[*]}" ] && command -v npm >/dev/null 2>&1; then

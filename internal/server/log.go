@@ -34,6 +34,7 @@ var secretParameters = map[string]bool{
 	"tokencode": true, "tradeintoken": true, "encodedmessage": true, "policy": true, "assertion": true,
 	"subject_token": true, "actor_token": true, "device_code": true, "user_code": true, "code_verifier": true,
 	"samlresponse": true, "samlrequest": true, "signintoken": true, "secretaccesskey": true, "username": true,
+	"cr_token": true, "security_code": true, "security_question_answer": true, "authentication_token": true, "iam-apikey": true,
 	"x-amz-server-side-encryption-customer-key": true, "x-amz-copy-source-server-side-encryption-customer-key": true,
 }
 
