@@ -107,6 +107,9 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 	for _, r := range realms {
 		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds, r.LongestTokenSeconds))*time.Second+15*time.Minute)
 	}
+	if _, err := store.IBMSites.Get(a.db.Snapshot(), identity.IBMSiteName); identity.KindOf(err) != identity.KindNotFound {
+		life = max(life, identity.IBMRefreshTokenLife+15*time.Minute)
+	}
 	now := a.clock.Now()
 	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()
 	if rev.Kind == identity.LineageWebIdentity || rev.Kind == identity.LineageProvider {

@@ -68,6 +68,14 @@ func (a *Access) PasswordUsed(userID string) {
 	a.note(identity.Use{ID: userID, At: a.clock.Now().UTC()})
 }
 
+// APIKeyUsed notes that an API key logged its owner in.
+func (a *Access) APIKeyUsed(keyID string) {
+	now := a.clock.Now().UTC()
+	a.usesMu.Lock()
+	defer a.usesMu.Unlock()
+	a.uses.others[keyID] = identity.Use{ID: keyID, At: now, Count: a.uses.others[keyID].Count + 1}
+}
+
 func (a *Access) note(u identity.Use) {
 	a.usesMu.Lock()
 	defer a.usesMu.Unlock()
@@ -102,8 +110,20 @@ func (a *Access) flushSeen(ctx context.Context, all map[string]time.Time) error 
 	return nil
 }
 
-// FlushUses writes the last uses of long-term keys, roles, passwords and
-// sessions. The server calls it now and then, and once before it ends.
+// usable says whether what was used is still there.
+func usable(r store.Reader, id string) bool {
+	if _, err := store.Roles.Get(r, id); err == nil {
+		return true
+	}
+	if _, err := store.Users.Get(r, id); err == nil {
+		return true
+	}
+	_, err := store.APIKeys.Get(r, id)
+	return err == nil
+}
+
+// FlushUses writes the last uses of long-term keys, API keys, roles, passwords
+// and sessions. The server calls it now and then, and once before it ends.
 func (a *Access) FlushUses(ctx context.Context) error {
 	a.usesMu.Lock()
 	batch := a.uses
@@ -123,10 +143,11 @@ func (a *Access) FlushUses(ctx context.Context) error {
 			}
 		}
 		for id, use := range batch.others {
-			if _, err := store.Roles.Get(tx, id); err != nil {
-				if _, err := store.Users.Get(tx, id); err != nil {
-					continue
-				}
+			if !usable(tx, id) {
+				continue
+			}
+			if have, err := store.Uses.Get(tx, id); err == nil {
+				use.Count += have.Count
 			}
 			if err := store.Uses.Put(tx, &use); err != nil {
 				return err

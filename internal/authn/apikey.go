@@ -13,9 +13,10 @@ import (
 // An API key is 33 random bytes (264 bits) as 44 characters of base64url. It
 // needs no slow hash: it is found by its keyed hash alone.
 const (
-	apiKeyBytes  = 33
-	apiKeyLength = 44
-	apiKeyLabel  = "api-key"
+	apiKeyBytes = 33
+	apiKeyLabel = "api-key"
+	// APIKeyLength is how many characters an API key has.
+	APIKeyLength = 44
 )
 
 // NewAPIKey makes the text of an API key and the hash it is kept by.
@@ -82,7 +83,7 @@ func (a *Authn) FindAPIKey(ctx context.Context, text identity.Secret) (*identity
 
 // IsAPIKey reports whether a text has the form of an API key.
 func IsAPIKey(text identity.Secret) bool {
-	return len(text) == apiKeyLength && !strings.ContainsFunc(text.Reveal(), func(r rune) bool {
+	return len(text) == APIKeyLength && !strings.ContainsFunc(text.Reveal(), func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
 	})
 }

@@ -24,6 +24,12 @@ func (a *Authn) NewRefreshToken() (identity.Secret, string, error) {
 	return text, a.keys.Hash(refreshLabel, []byte(text.Reveal())), nil
 }
 
+// SealedRefreshHashes are the hashes that a refresh token which was not stored
+// when it was made is kept by once it was used, newest key first.
+func (a *Authn) SealedRefreshHashes(token identity.Secret) []string {
+	return a.keys.Hashes(refreshLabel, []byte(token.Reveal()))
+}
+
 // RefreshHashes returns the hashes that a refresh token may be kept by, newest
 // key first, or none when the text cannot be one of ours. Consuming it is a
 // compare-and-set in the transaction that yields its successor: issue's work.

@@ -33,6 +33,9 @@ func (sessionsData) Where(l directory.Login) string {
 	switch l.Dialect {
 	case "console":
 		return "Console"
+	case "ibm":
+		client, _, _ := strings.Cut(l.ClientID, " ")
+		return "IBM Cloud IAM, client " + cmp.Or(client, "unnamed")
 	case "cognito":
 		return "User pool " + l.Realm + ", client " + l.ClientID
 	}

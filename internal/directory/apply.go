@@ -80,7 +80,11 @@ func (d *Directory) ensureSigningKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	specs = append(specs, pools...)
+	ibm, err := d.ibmSets()
+	if err != nil {
+		return err
+	}
+	specs = append(append(specs, pools...), ibm...)
 	for _, acc := range accounts {
 		if acc.OutboundFederation {
 			specs = append(specs, outboundSets(acc)...)
@@ -111,6 +115,7 @@ func (a *applying) all(spec SiteSpec) error {
 		each(a.nameRole, spec.Roles), each(a.role, spec.Roles), each(a.clients, spec.Realms),
 		each(a.poolThings, spec.Realms), each(a.poolMember, spec.Users), each(a.identityPool, spec.IdentityPools), each(a.apiToken, spec.APITokens),
 		each(a.staxAPI, spec.StaxAPIs), each(a.tokenService, spec.TokenServices),
+		each(a.staxAPI, spec.StaxAPIs), func() error { return a.ibm(spec.IBM) },
 	} {
 		if err := step(); err != nil {
 			return err

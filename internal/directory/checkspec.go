@@ -54,6 +54,7 @@ func (d *Directory) checkSpec(s SiteSpec) error {
 	for _, step := range []func() error{
 		each(checkIdentityPoolSpec, s.IdentityPools), each(checkAPITokenSpec, s.APITokens), each(checkStaxSpec, s.StaxAPIs),
 		each(checkTokenServiceSpec, s.TokenServices),
+		func() error { return checkIBMSpec(s.IBM) },
 	} {
 		if err := step(); err != nil {
 			return err

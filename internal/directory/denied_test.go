@@ -71,6 +71,8 @@ var noCaller = map[string]string{
 	"PoolAnswer":          "the caller is who proves it",
 	"IBM":                 "public: discovery and key set of IBM's dialect",
 	"IBMAPIKey":           "the caller is who holds the key",
+	"IBMPassword":         "the caller is who proves it",
+	"IBMRefresh":          "the caller is who holds the token",
 	"Pool":                "public: discovery and key set of a user pool",
 }
 

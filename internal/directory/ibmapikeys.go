@@ -75,6 +75,21 @@ func (d *Directory) IBMAPIKey(ctx context.Context, c *identity.Caller, id string
 	return out, err
 }
 
+// IBMAPIKeyActivity says when an API key logged its owner in last, and how often
+// it did; zero when it never did (include_activity). Notes reach the store some
+// time behind the answer. KindNotFound.
+func (d *Directory) IBMAPIKeyActivity(ctx context.Context, c *identity.Caller, id string) (identity.Use, error) {
+	var out identity.Use
+	err := d.db.View(ctx, func(r store.Reader) error {
+		k, err := d.permitAPIKey(r, c, "get", id)
+		if err == nil {
+			out, err = lastUse(r, k.ID)
+		}
+		return err
+	})
+	return out, err
+}
+
 // IBMAPIKeyDetails returns the API key with a text, whether it logs anybody in
 // or not (GET /v1/apikeys/details). KindNotFound.
 func (d *Directory) IBMAPIKeyDetails(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error) {
@@ -105,7 +120,7 @@ type IBMKeyChange struct {
 // key's entity tag or "*"; KindMissingParameter without one, KindConflict for a
 // stale one and for a locked key, KindValidation, KindNotFound.
 func (d *Directory) UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id, ifMatch string, in IBMKeyChange) (identity.APIKey, error) {
-	return d.changeAPIKey(ctx, c, "UpdateApiKey", "update", id, func(_ store.Tx, k *identity.APIKey) (identity.Changed, error) {
+	return d.changeAPIKey(ctx, c, "UpdateApiKey", "update", id, func(tx store.Tx, k *identity.APIKey) (identity.Changed, error) {
 		done := identity.Changed{Action: "UPDATE", Message: "The API key was changed."}
 		if err := matches(k.Tag, ifMatch); err != nil {
 			return done, err
@@ -122,6 +137,11 @@ func (d *Directory) UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id,
 		if in.ExpiresAt != nil && !in.ExpiresAt.Equal(k.ExpiresAt) {
 			if err := d.mayExpire(k, *in.ExpiresAt); err != nil {
 				return done, err
+			}
+			if !in.ExpiresAt.IsZero() && (k.ExpiresAt.IsZero() || in.ExpiresAt.Before(k.ExpiresAt)) { // tokens would outlive it
+				if err := d.keyEnded(tx, k.ID, "API key ends earlier"); err != nil {
+					return done, err
+				}
 			}
 			k.ExpiresAt, done.Params = in.ExpiresAt.UTC(), append(done.Params, "expires_at")
 		}
@@ -229,17 +249,23 @@ func (d *Directory) DeleteIBMAPIKey(ctx context.Context, c *identity.Caller, id 
 	})
 }
 
+// dropHashes removes what a key's texts are found by.
+func dropHashes(tx store.Tx, keyID string) error {
+	hashes, err := store.APIKeyHashes.List(tx, "key", keyID, store.After{}, 0)
+	for _, h := range hashes {
+		if err == nil && h.KeyID == keyID {
+			err = store.APIKeyHashes.Delete(tx, h.Hash)
+		}
+	}
+	return err
+}
+
 func (d *Directory) dropAPIKey(tx store.Tx, k *identity.APIKey, reason string) error {
-	hashes, err := store.APIKeyHashes.List(tx, "key", k.ID, store.After{}, 0)
-	if err != nil {
+	if err := dropHashes(tx, k.ID); err != nil {
 		return err
 	}
-	for _, h := range hashes {
-		if h.KeyID == k.ID {
-			if err := store.APIKeyHashes.Delete(tx, h.Hash); err != nil {
-				return err
-			}
-		}
+	if err := orAbsent(store.Uses.Delete(tx, k.ID)); err != nil {
+		return err
 	}
 	if err := store.APIKeys.Delete(tx, k.ID); err != nil {
 		return err

@@ -20,6 +20,7 @@ type prepared struct {
 	// identityPools are the IDs of identity pools, by account and name.
 	poolSecrets   map[string][]byte
 	identityPools map[string]string
+	ibm           preparedIBM
 }
 
 type preparedUser struct {
@@ -57,6 +58,10 @@ func (d *Directory) prepare(ctx context.Context, spec SiteSpec) (*prepared, erro
 		if err := d.prepareUser(ctx, p, u.AccountID, u.Name, "", u.Realm, u.Password); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if p.ibm, err = d.prepareIBM(spec.IBM); err != nil {
+		return nil, err
 	}
 	return p, d.preparePools(ctx, p, spec)
 }

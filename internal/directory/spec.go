@@ -18,6 +18,8 @@ type SiteSpec struct {
 	APITokens     []APITokenSpec
 	StaxAPIs      []StaxAPISpec
 	TokenServices []TokenServiceSpec
+	// IBM is nil to leave alone what there is.
+	IBM *IBMSpec
 }
 
 // AccountSpec is an account with its root user.

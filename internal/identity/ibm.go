@@ -21,6 +21,8 @@ const (
 	IBMKeySet          = "ibm" // signing set of the tokens of IBM's dialect
 	IBMIssuerPath      = "/identity"
 	IBMAccessTokenLife = time.Hour
+	// IBMRefreshTokenLife is that of each refresh token.
+	IBMRefreshTokenLife = 72 * time.Hour
 	// IAMIdentity is the service of the identity API in names of actions and in
 	// CRNs.
 	IAMIdentity = "iam-identity"

@@ -251,12 +251,13 @@ type KeyUse struct {
 	Region  string    `json:"region"`
 }
 
-// Use is the last use of a role by a session, or of a user's password, written
-// behind the answer.
+// Use is the last use of a role by a session, of a user's password or of an API
+// key, written behind the answer.
 type Use struct {
-	ID     string    `json:"id"` // unique ID of the role or user; of root the account ID
+	ID     string    `json:"id"` // unique ID of the role or user; of root the account ID; of an API key its own
 	At     time.Time `json:"at"`
 	Region string    `json:"region,omitempty"` // of the signature's scope, for roles
+	Count  int       `json:"count,omitempty"`  // how often, for API keys
 }
 
 // BucketState is where a bucket is in its life.

@@ -144,7 +144,7 @@ func (o *office) may(c *identity.Caller, action string) bool {
 	return o.Access.Authorize(c, action, access.Resource{ARN: "arn:aws:iam::" + c.AccountID + ":user/bob", AccountID: c.AccountID}).Allowed()
 }
 
-func wantKind(t *testing.T, what string, err error, want identity.Kind) {
+func wantKind(t testing.TB, what string, err error, want identity.Kind) {
 	t.Helper()
 	if identity.KindOf(err) != want {
 		t.Errorf("%s: got %v, want %q", what, err, want)

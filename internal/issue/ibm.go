@@ -1,19 +1,19 @@
 package issue
 
 import (
-	"context"
-	"encoding/json"
+	"encoding/base64"
 	"time"
 
 	"daypass/internal/audit"
 	"daypass/internal/identity"
-	"daypass/internal/keyring"
 	"daypass/internal/store"
 )
 
 // Grant types of IBM Cloud IAM.
 const (
-	IBMGrantAPIKey = "urn:ibm:params:oauth:grant-type:apikey"
+	IBMGrantAPIKey   = "urn:ibm:params:oauth:grant-type:apikey"
+	IBMGrantPassword = "password"
+	IBMGrantRefresh  = "refresh_token"
 )
 
 const (
@@ -21,8 +21,9 @@ const (
 	ibmScope   = "ibm openid"
 )
 
-// IBMClient is how a client of the token service showed itself. The public ID
-// "bx" with the secret "bx" is worth no more than none.
+// IBMClient is how a client of the token service showed itself. Nobody registers
+// any: a refresh token is bound to what was shown at the log-in, and that is all
+// it is good for.
 type IBMClient struct {
 	ID     string
 	Secret identity.Secret
@@ -30,77 +31,58 @@ type IBMClient struct {
 
 // IBMTokens are what a log-in yields (POST /identity/token).
 type IBMTokens struct {
-	Access    identity.Secret
-	ExpiresIn int // seconds
-	ExpiresAt time.Time
-	Scope     string
-	SessionID string
+	Access, Refresh identity.Secret
+	ExpiresIn       int // seconds, of Access
+	ExpiresAt       time.Time
+	Scope           string
+	SessionID       string
 }
 
 // ibmLogin is what a grant needs to mint.
 type ibmLogin struct {
 	login
-	grant string
-	amr   []string
+	ibm    *identity.IBMSite
+	grant  string
+	client string // of access tokens
+	bound  string // what refresh tokens are bound to: ibmClientKey
+	// key is the API key that was shown; nil for other proofs.
+	key *identity.APIKey
 }
 
-// IBMAPIKey logs the owner of an API key in (grant type apikey).
-// KindInvalidCredentials for a key that logs nobody in, KindMFARequired where
-// the owner needs a second factor, which no key is, KindThrottled,
-// KindAccessDenied for an account other than the owner's.
-func (i *Issuer) IBMAPIKey(ctx context.Context, key identity.Secret, account string, client IBMClient) (IBMTokens, error) {
-	ev := ibmEvent("APIKeyGrant", client)
-	out, err := i.ibmAPIKey(ctx, key, account, client, &ev)
-	if err != nil {
-		i.refused(ctx, ev, err)
-	}
-	return out, err
-}
-
-func (i *Issuer) ibmAPIKey(ctx context.Context, key identity.Secret, account string, _ IBMClient, ev *audit.Event) (IBMTokens, error) {
+// beginIBM starts a log-in: KindNotFound where there is no token service. The
+// position is taken here, before any proof: what is revoked meanwhile counts.
+func (i *Issuer) beginIBM(grant string, client IBMClient) (*ibmLogin, error) {
 	if err := i.ready(); err != nil {
-		return IBMTokens{}, err
+		return nil, err
 	}
-	// 1 prove. The position is taken first: what is revoked meanwhile counts.
-	l := &ibmLogin{grant: IBMGrantAPIKey, login: login{pos: i.db.Snapshot().Position(), at: i.clock.Now(), scope: ibmScope}}
-	k, u, err := i.authn.APIKey(ctx, key)
+	snap := i.db.Snapshot()
+	site, err := store.IBMSites.Get(snap, identity.IBMSiteName)
 	if err != nil {
-		return IBMTokens{}, err
+		return nil, err
 	}
-	l.user = u
-	describeUser(ev, u)
-	ev.RequestParameters["apiKeyId"] = k.ID
-	// 2 permit
-	if err := i.permitIBM(l, account); err != nil {
-		return IBMTokens{}, err
+	l := &ibmLogin{ibm: site, grant: grant, client: bounded(client.ID), bound: i.ibmClientKey(client)}
+	if l.client == "" {
+		l.client = ibmNoClient
 	}
-	if l.sid, err = identity.NewUUID(i.random); err != nil {
-		return IBMTokens{}, err
-	}
-	ms := l.at.UnixMilli()
-	l.lineage = identity.Lineage{
-		{Kind: identity.LineagePrincipal, ID: u.ID, IssuedMS: ms},
-		{Kind: identity.LineageProof, ID: k.ID, IssuedMS: ms},
-		{Kind: identity.LineageLogin, ID: l.sid, IssuedMS: ms},
-	}
-	// 3 bound: an hour. 4 mint, 5 record
-	out, err := i.mintIBM(l)
-	if err != nil {
-		return IBMTokens{}, err
-	}
-	ev.Issued("accessToken", out.Access)
-	ev.ResponseElements = map[string]any{"sessionId": l.sid, "iamId": u.IAMID()}
-	return out, i.audit.Record(ctx, *ev)
+	l.pos, l.at, l.scope = snap.Position(), i.clock.Now(), ibmScope
+	return l, nil
+}
+
+// ibmClientKey is how a client is kept with what is bound to it: its ID, for
+// people, and a keyed hash of ID and secret.
+func (i *Issuer) ibmClientKey(c IBMClient) string {
+	hash := i.keys.Enumeration("ibm-client", []byte(c.ID+"\x00"+c.Secret.Reveal()))
+	return bounded(c.ID) + " " + base64.RawURLEncoding.EncodeToString(hash[:18])
 }
 
 // permitIBM is step 2: the rules of the principal and its account. account is
 // the one asked for, "" for the principal's own, which is the only one it has.
-func (i *Issuer) permitIBM(l *ibmLogin, account string) error {
+func (i *Issuer) permitIBM(l *ibmLogin, r store.Reader, account string) error {
 	if err := permitUser(l.user, l.mfa); err != nil {
 		return err
 	}
-	acc, err := store.Accounts.Get(i.db.Snapshot(), l.user.AccountID)
-	if err != nil || acc.Disabled || l.user.Token != nil {
+	acc, err := store.Accounts.Get(r, l.user.AccountID)
+	if err != nil || acc.Disabled || l.user.Token != nil || acc.ID != l.ibm.AccountID {
 		return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.ibm", Err: err}
 	}
 	if account != "" && account != acc.ID {
@@ -109,95 +91,27 @@ func (i *Issuer) permitIBM(l *ibmLogin, account string) error {
 	return nil
 }
 
-// ibmClaims is the payload of an access token. It has neither "aud" nor "nbf".
-type ibmClaims struct {
-	IAMID       string           `json:"iam_id"`
-	ID          string           `json:"id"`
-	RealmID     string           `json:"realmid"`
-	JTI         string           `json:"jti"`
-	Identifier  string           `json:"identifier"`
-	Name        string           `json:"name,omitempty"`
-	Email       string           `json:"email,omitempty"`
-	Subject     string           `json:"sub"`
-	SubjectType string           `json:"sub_type,omitempty"`
-	Authn       ibmAuthn         `json:"authn"`
-	Account     ibmAccount       `json:"account"`
-	IssuedAt    int64            `json:"iat"`
-	Expiry      int64            `json:"exp"`
-	Issuer      string           `json:"iss"`
-	GrantType   string           `json:"grant_type"`
-	Scope       string           `json:"scope"`
-	ClientID    string           `json:"client_id"`
-	ACR         int              `json:"acr"`
-	AMR         []string         `json:"amr,omitempty"`
-	SessionID   string           `json:"session_id"`
-	SID         string           `json:"sid"`
-	Incarnation string           `json:"dp_inc"`
-	Position    uint64           `json:"dp_pos"`
-	AccountID   string           `json:"dp_acc"`
-	UserID      string           `json:"dp_uid"`
-	IssuedMS    int64            `json:"dp_ms"`
-	MFAMS       int64            `json:"dp_mfa,omitempty"`
-	Lineage     identity.Lineage `json:"dp_lin"`
+// newIBMSession gives a log-in its session and lineage.
+func (i *Issuer) newIBMSession(l *ibmLogin) (err error) {
+	if l.sid, err = identity.NewUUID(i.random); err != nil {
+		return err
+	}
+	ms := l.at.UnixMilli()
+	l.lineage = identity.Lineage{{Kind: identity.LineagePrincipal, ID: l.user.ID, IssuedMS: ms}}
+	if l.key != nil {
+		l.lineage = append(l.lineage, identity.Ancestor{Kind: identity.LineageProof, ID: l.key.ID, IssuedMS: ms})
+	}
+	l.lineage = append(l.lineage, identity.Ancestor{Kind: identity.LineageLogin, ID: l.sid, IssuedMS: ms})
+	return nil
 }
 
-// ibmAuthn says who proved the log-in.
-type ibmAuthn struct {
-	Subject string `json:"sub"`
-	IAMID   string `json:"iam_id"`
-	Name    string `json:"name,omitempty"`
-	Email   string `json:"email,omitempty"`
-}
-
-type ibmAccount struct {
-	Boundary string `json:"boundary"`
-	Valid    bool   `json:"valid"`
-	ID       string `json:"bss"`
-}
-
-// Realms of principals in access tokens.
-const (
-	ibmUserRealm    = "IBMid"
-	ibmServiceRealm = "iam"
-	serviceSubject  = "ServiceId"
-	// ibmClientID is the public client of everybody.
-	ibmClientID = "bx"
-)
-
-// mintIBM signs the access token of a log-in.
-func (i *Issuer) mintIBM(l *ibmLogin) (IBMTokens, error) {
-	jti, err := identity.NewUUID(i.random)
-	if err != nil {
-		return IBMTokens{}, err
+// until is step 3: a lifetime from now, and no longer than the API key's.
+func (l *ibmLogin) until(now time.Time, life time.Duration) time.Time {
+	at := now.Add(life)
+	if l.key != nil && !l.key.ExpiresAt.IsZero() && l.key.ExpiresAt.Before(at) {
+		return l.key.ExpiresAt
 	}
-	now := i.clock.Now()
-	u := l.user
-	expires := now.Add(identity.IBMAccessTokenLife)
-	c := ibmClaims{
-		IAMID: u.IAMID(), ID: u.IAMID(), RealmID: ibmUserRealm, JTI: jti, Identifier: u.ID, Name: u.Name, Email: u.Email, Subject: u.Name,
-		Account: ibmAccount{"global", true, u.AccountID}, IssuedAt: now.Unix(), Expiry: expires.Unix(), Issuer: i.authn.IBMIssuer(),
-		GrantType: l.grant, Scope: l.scope, ClientID: ibmClientID, ACR: 1, AMR: l.amr, SessionID: l.sid, SID: l.sid,
-		Incarnation: l.pos.Incarnation, Position: l.pos.N, AccountID: u.AccountID, UserID: u.ID, IssuedMS: l.provedMS(), MFAMS: l.mfaMS, Lineage: l.lineage,
-	}
-	if u.Email != "" {
-		c.Subject = u.Email
-	}
-	if s := u.ServiceID; s != nil {
-		c.RealmID, c.Identifier, c.Name, c.Email = ibmServiceRealm, u.Name, s.Name, ""
-		c.Subject, c.SubjectType = u.Name, serviceSubject
-	}
-	c.Authn = ibmAuthn{c.Subject, c.IAMID, c.Name, c.Email}
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return IBMTokens{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.ibm", Err: err}
-	}
-	text, err := i.jwts.Sign(identity.IBMKeySet, keyring.RS256, payload, "")
-	if err != nil {
-		return IBMTokens{}, err
-	}
-	return IBMTokens{
-		Access: identity.Secret(text), ExpiresIn: int(identity.IBMAccessTokenLife.Seconds()), ExpiresAt: expires, Scope: l.scope, SessionID: l.sid,
-	}, nil
+	return at
 }
 
 func ibmEvent(name string, client IBMClient) audit.Event {
@@ -214,9 +128,11 @@ type IBMFacts struct {
 
 // IBM describes the token service. KindNotFound when there is none.
 func (i *Issuer) IBM() (IBMFacts, error) {
-	keys := i.keys.JWKS(identity.IBMKeySet)
-	if keys == nil {
-		return IBMFacts{}, identity.NewError(identity.KindNotFound, "issue.ibm", "")
+	site, err := store.IBMSites.Get(i.db.Snapshot(), identity.IBMSiteName)
+	if err != nil {
+		return IBMFacts{}, err
 	}
-	return IBMFacts{Issuer: i.authn.IBMIssuer(), Algorithm: keyring.RS256, Keys: keys, KeysMaxAge: i.keys.JWKSMaxAge()}, nil
+	return IBMFacts{
+		Issuer: i.authn.IBMIssuer(), Algorithm: site.Algorithm, Keys: i.keys.JWKS(identity.IBMKeySet), KeysMaxAge: i.keys.JWKSMaxAge(),
+	}, nil
 }

@@ -406,8 +406,11 @@ func realmEvent(name, realm, client string) audit.Event {
 // describeUser names a user whose proof was good.
 func describeUser(ev *audit.Event, u *identity.User) {
 	ev.UserIdentity = audit.UserIdentity{Type: "IAMUser", PrincipalID: u.ID, AccountID: u.AccountID, UserName: u.Name}
-	if u.Root {
+	switch {
+	case u.Root:
 		ev.UserIdentity.Type = "Root"
+	case u.ServiceID != nil:
+		ev.UserIdentity.Type = "ServiceID"
 	}
 }
 

@@ -157,6 +157,7 @@ const (
 	BoxCursor         = "cursor"
 	BoxCookie         = "cookie"
 	BoxChallenge      = "challenge"
+	BoxRefresh        = "refresh"
 	BoxEncodedMessage = "encoded-message"
 )
 

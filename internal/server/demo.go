@@ -44,6 +44,9 @@ func demoSpec(creds *devCredentials, account, partition, externalURL string) (di
 		"DEMO_API_ACCESS_KEY":      creds.APIAccessKey,
 		"DEMO_API_SECRET_KEY":      creds.APISecretKey,
 		"DEMO_IDENTITY_POOL":       creds.IdentityPool,
+		"DEMO_IBM_API_KEY":         creds.IBMAPIKey,
+		"DEMO_IBM_SERVICE_API_KEY": creds.IBMServiceAPIKey,
+		"DEMO_IBM_INSTANCE":        creds.IBMInstance,
 	}
 	return site.Read(site.Source{Name: "demo.yaml", Lookup: func(name string) (string, bool) {
 		v, ok := variables[name]
@@ -137,7 +140,7 @@ func (s *server) adopt(ctx context.Context, operator *identity.Caller) error {
 		return err
 	}
 	for _, a := range accounts {
-		unknown := &devCredentials{APIAccessKey: known.APIAccessKey, IdentityPool: known.IdentityPool}
+		unknown := &devCredentials{APIAccessKey: known.APIAccessKey, IdentityPool: known.IdentityPool, IBMInstance: known.IBMInstance}
 		unknown.complete()
 		spec, err := demoSpec(unknown, a.ID, a.Partition, s.externalURL)
 		if err != nil {
@@ -151,6 +154,12 @@ func (s *server) adopt(ctx context.Context, operator *identity.Caller) error {
 		}
 		for i := range spec.APITokens {
 			spec.APITokens[i].Disabled = true
+		}
+		for i := range spec.IBM.ServiceIDs {
+			spec.IBM.ServiceIDs[i].Disabled = true
+		}
+		for i := range spec.IBM.APIKeys {
+			spec.IBM.APIKeys[i].Disabled = true
 		}
 		if _, err := s.core.directory.Apply(ctx, operator, spec, false); err != nil {
 			return fmt.Errorf("the demo's principals of account %s cannot be switched off: %w", a.ID, err)
@@ -175,6 +184,7 @@ func (s *server) describeDemo(r *Ready) {
 		demoRealm:          {ClientID: demoRealm, Username: demoUsername, Password: s.creds.TestuserPassword},
 	}
 	r.Stax = &ReadyStax{r.URL + "/20190206/public/config/base64", s.creds.APIAccessKey, s.creds.APISecretKey}
+	r.IBM = &ReadyIBM{s.creds.IBMAPIKey, s.creds.IBMServiceAPIKey, s.creds.IBMInstance}
 }
 
 // printDemo writes the commands of each row, ready to paste into a shell.
@@ -231,7 +241,13 @@ export AWS_SESSION_TOKEN=$(echo "$KEYS" | jq -r .Credentials.SessionToken)
 export AWS_DEFAULT_REGION=%[4]s ENDPOINT=$(echo "$KEYS" | jq -r .Credentials.EndpointURL)
 aws s3 mb s3://cray-demo --endpoint-url $ENDPOINT
 aws s3 ls --endpoint-url $ENDPOINT
+
+# From an API key to a Bearer token, as IBM Cloud's clients get it, and the API
+# keys of whoever that is. Paste:
+IAM_TOKEN=$(curl -s %[1]s/identity/token -u bx:bx --data-urlencode apikey=%[14]s \
+  --data-urlencode grant_type=urn:ibm:params:oauth:grant-type:apikey | jq -r .access_token)
+curl -s -H "Authorization: Bearer $IAM_TOKEN" "%[1]s/v1/apikeys?account_id=%[6]s" | jq -c '.apikeys[] | {id, name, iam_id}'
 `, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL,
-		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password)
+		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password, r.IBM.APIKey)
 	return err
 }

@@ -22,6 +22,11 @@ type devCredentials struct {
 	APIAccessKey string `json:"api_access_key"`
 	APISecretKey string `json:"api_secret_key"`
 	IdentityPool string `json:"identity_pool"` // a UUID
+	// API keys of the user and of the service ID, and the key management instance
+	// that both are managers of.
+	IBMAPIKey        string `json:"ibm_api_key"`
+	IBMServiceAPIKey string `json:"ibm_service_id_api_key"`
+	IBMInstance      string `json:"ibm_instance_id"` // a UUID
 	// RootKeys are the long-term key of each demo account's root user.
 	RootKeys map[string]devKey `json:"root_keys"`
 
@@ -62,10 +67,15 @@ func (c *devCredentials) complete() (made bool) {
 			*s, made = rand.Text(), true
 		}
 	}
-	for _, s := range []*string{&c.APIAccessKey, &c.IdentityPool} {
+	for _, s := range []*string{&c.APIAccessKey, &c.IdentityPool, &c.IBMInstance} {
 		if *s == "" {
 			*s, _ = identity.NewUUID(rand.Reader) // which never fails
 			made = true
+		}
+	}
+	for _, s := range []*string{&c.IBMAPIKey, &c.IBMServiceAPIKey} {
+		if *s == "" {
+			*s, made = (rand.Text() + rand.Text())[:authn.APIKeyLength], true
 		}
 	}
 	if c.APISecretKey == "" {

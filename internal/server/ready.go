@@ -12,6 +12,7 @@ type Ready struct {
 	Root       *ReadyRoot            `json:"root,omitempty"`
 	Realms     map[string]ReadyRealm `json:"realms,omitempty"`
 	Stax       *ReadyStax            `json:"stax,omitempty"`
+	IBM        *ReadyIBM             `json:"ibm,omitempty"`
 	ConsoleURL string                `json:"console_url,omitempty"`
 	AdminURL   string                `json:"admin_url"`
 	TLSURL     string                `json:"tls_url,omitempty"`
@@ -39,6 +40,14 @@ type ReadyStax struct {
 	ConfigURL string `json:"config_url"`
 	AccessKey string `json:"access_key"`
 	SecretKey string `json:"secret_key"`
+}
+
+// ReadyIBM are API keys of a user and of a service ID, and the instance of key
+// management that both manage.
+type ReadyIBM struct {
+	APIKey          string `json:"api_key"`
+	ServiceIDAPIKey string `json:"service_id_api_key"`
+	InstanceID      string `json:"instance_id"`
 }
 
 func (r *Ready) write(path string) error {

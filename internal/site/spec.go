@@ -30,6 +30,8 @@ type (
 		APITokens     []apiToken     `yaml:"api_tokens"`
 		StaxAPIs      []staxAPI      `yaml:"stax_apis"`
 		TokenServices []tokenService `yaml:"token_services"`
+
+		IBM *ibm `yaml:"ibm"`
 	}
 	account struct {
 		ID        string `yaml:"id"`
@@ -266,6 +268,7 @@ func (b *builder) build(f *file) directory.SiteSpec {
 	for i := range f.TokenServices {
 		spec.TokenServices = append(spec.TokenServices, b.tokenService(fmt.Sprintf("token_services[%d]", i), &f.TokenServices[i]))
 	}
+	spec.IBM = b.ibm(f.IBM)
 	return spec
 }
 

@@ -104,11 +104,15 @@ type settings struct {
 	web     *egress.Client
 	stores  []*upstream.S3
 	brokers func(upstream string) (*upstream.STS, bool)
-	ibm     bool
 }
 
-// WithIBM gives IBM's dialect a signing set.
-func WithIBM() Option { return func(s *settings) { s.ibm = true } }
+// WithIBM gives account A and the realm shasta IBM's dialect.
+func WithIBM() Option { return WithSite(AddIBM) }
+
+// AddIBM is what WithIBM does to a site.
+func AddIBM(spec *directory.SiteSpec) {
+	spec.IBM = &directory.IBMSpec{AccountID: AccountA, Realm: "shasta", Algorithm: "RS256", Regions: []string{"us-south", "eu-de"}}
+}
 
 // WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
 func WithWeb(c *egress.Client) Option { return func(s *settings) { s.web = c } }
@@ -268,10 +272,6 @@ func New(t testing.TB, opts ...Option) *Stack {
 	}
 	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
 	check()
-	if set.ibm {
-		err = s.Keyring.EnsureSets(ctx, []keyring.SetSpec{{Set: identity.IBMKeySet, Algorithm: keyring.RS256, MaxTokenLife: identity.IBMAccessTokenLife}})
-		check()
-	}
 	return s
 }
 

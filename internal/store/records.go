@@ -50,6 +50,7 @@ type RefreshFamily struct {
 	ClientID  string            `json:"client_id"`
 	UserID    string            `json:"user_id"`
 	Scope     string            `json:"scope,omitempty"`
+	Grant     string            `json:"grant,omitempty"` // of the log-in, where tokens name it
 	Lineage   identity.Lineage  `json:"lineage"`
 	Position  identity.Position `json:"position"`
 	LoginAt   time.Time         `json:"login_at"`
@@ -392,6 +393,8 @@ var (
 			}
 			return e
 		})
+	// IBMSites has one record, named identity.IBMSiteName.
+	IBMSites = newTable("ibm_sites", resident, func(*identity.IBMSite) string { return identity.IBMSiteName }, nil)
 	// APIKeyHashes are also indexed by key ("key").
 	APIKeyHashes = newTable("api_key_hashes", bounded, func(h *APIKeyHash) string { return h.Hash },
 		func(h *APIKeyHash) []IndexEntry { return []IndexEntry{many("key", h.KeyID)} })

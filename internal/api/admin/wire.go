@@ -22,6 +22,7 @@ type (
 		StaxAPIs      []wireStaxAPI      `json:"stax_apis,omitempty"`
 		// TokenServices hold no secrets.
 		TokenServices []directory.TokenServiceSpec `json:"token_services,omitempty"`
+		IBM           *wireIBM                     `json:"ibm,omitempty"`
 	}
 	wireAccount struct {
 		ID           string  `json:"id"`
@@ -205,6 +206,7 @@ func encodeSpec(s directory.SiteSpec) wireSpec {
 	}
 	w.TokenServices = s.TokenServices
 	w.encodePools(&s)
+	w.IBM = encodeIBM(s.IBM)
 	return w
 }
 
@@ -256,5 +258,6 @@ func (w *wireSpec) decode() directory.SiteSpec {
 	}
 	s.TokenServices = w.TokenServices
 	w.decodePools(&s)
+	s.IBM = w.IBM.decode()
 	return s
 }

@@ -1,0 +1,64 @@
+package admin
+
+import "daypass/internal/directory"
+
+// The wire form of directory.IBMSpec.
+type (
+	wireIBM struct {
+		AccountID      string                        `json:"account_id"`
+		Realm          string                        `json:"realm"`
+		Algorithm      string                        `json:"algorithm"`
+		Regions        []string                      `json:"regions"`
+		ResourceGroups []directory.ResourceGroupSpec `json:"resource_groups,omitempty"`
+		Instances      []directory.InstanceSpec      `json:"instances,omitempty"`
+		ServiceIDs     []wireServiceID               `json:"service_ids,omitempty"`
+		APIKeys        []wireAPIKey                  `json:"api_keys,omitempty"`
+	}
+	wireServiceID struct {
+		Name            string            `json:"name"`
+		Description     string            `json:"description,omitempty"`
+		ManagedPolicies []string          `json:"managed_policies"`
+		InlinePolicies  map[string]string `json:"inline_policies"`
+		Disabled        bool              `json:"disabled,omitempty"`
+	}
+	wireAPIKey struct {
+		User        string  `json:"user,omitempty"`
+		ServiceID   string  `json:"service_id,omitempty"`
+		Name        string  `json:"name"`
+		Description string  `json:"description,omitempty"`
+		Disabled    bool    `json:"disabled,omitempty"`
+		Secret      *string `json:"secret,omitempty"`
+	}
+)
+
+func encodeIBM(s *directory.IBMSpec) *wireIBM {
+	if s == nil {
+		return nil
+	}
+	w := &wireIBM{s.AccountID, s.Realm, s.Algorithm, s.Regions, s.ResourceGroups, s.Instances, nil, nil}
+	for _, v := range s.ServiceIDs {
+		w.ServiceIDs = append(w.ServiceIDs, wireServiceID(v))
+	}
+	for _, k := range s.APIKeys {
+		w.APIKeys = append(w.APIKeys, wireAPIKey{k.User, k.ServiceID, k.Name, k.Description, k.Disabled, reveal(k.Secret)})
+	}
+	return w
+}
+
+func (w *wireIBM) decode() *directory.IBMSpec {
+	if w == nil {
+		return nil
+	}
+	s := &directory.IBMSpec{
+		AccountID: w.AccountID, Realm: w.Realm, Algorithm: w.Algorithm, Regions: w.Regions, ResourceGroups: w.ResourceGroups, Instances: w.Instances,
+	}
+	for _, v := range w.ServiceIDs {
+		s.ServiceIDs = append(s.ServiceIDs, directory.ServiceIDSpec(v))
+	}
+	for _, k := range w.APIKeys {
+		s.APIKeys = append(s.APIKeys, directory.APIKeySpec{
+			User: k.User, ServiceID: k.ServiceID, Name: k.Name, Description: k.Description, Disabled: k.Disabled, Secret: secret(k.Secret),
+		})
+	}
+	return s
+}

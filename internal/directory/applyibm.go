@@ -1,0 +1,269 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"daypass/internal/identity"
+	"daypass/internal/keyring"
+	"daypass/internal/store"
+)
+
+// preparedIBM is what the section needs before the transaction.
+type preparedIBM struct {
+	serviceIDs map[string]string      // name -> UUID for a new one
+	keys       map[int]preparedAPIKey // by place in the section
+}
+
+type preparedAPIKey struct{ id, hash string }
+
+func (d *Directory) prepareIBM(s *IBMSpec) (p preparedIBM, err error) {
+	if s == nil {
+		return p, nil
+	}
+	p = preparedIBM{serviceIDs: map[string]string{}, keys: map[int]preparedAPIKey{}}
+	for _, v := range s.ServiceIDs {
+		if p.serviceIDs[v.Name], err = identity.NewUUID(d.random); err != nil {
+			return p, err
+		}
+	}
+	for i, k := range s.APIKeys {
+		made := preparedAPIKey{}
+		if made.id, err = identity.NewUUID(d.random); err != nil {
+			return p, err
+		}
+		if k.Secret != nil {
+			made.hash = d.authn.APIKeyHash(*k.Secret)
+		}
+		p.keys[i] = made
+	}
+	return p, nil
+}
+
+// ibm applies the section of IBM's dialect.
+func (a *applying) ibm(s *IBMSpec) error {
+	if s == nil {
+		return nil
+	}
+	acc, err := a.inAccount("ibm", s.AccountID)
+	if err != nil {
+		return err
+	}
+	if r, err := store.Realms.Get(a.tx, s.Realm); err != nil || r.AccountID != s.AccountID {
+		return invalid("ibm: the account %s has no realm %q", s.AccountID, s.Realm)
+	}
+	want := ibmSite(s)
+	have, err := there(store.IBMSites.Get(a.tx, identity.IBMSiteName))
+	if err != nil {
+		return err
+	}
+	if have != nil && have.AccountID != s.AccountID {
+		return invalid("ibm: the section is of the account %s and cannot move to another", have.AccountID)
+	}
+	if err := upsert(a, store.IBMSites, "ibm", s.AccountID, have, want); err != nil {
+		return err
+	}
+	owners := map[string]*identity.User{}
+	for _, v := range s.ServiceIDs {
+		if owners[v.Name], err = a.serviceID(acc, v); err != nil {
+			return err
+		}
+	}
+	for i, k := range s.APIKeys {
+		owner := owners[k.ServiceID]
+		if k.User != "" {
+			if owner, err = store.Users.By(a.tx, "name", store.Join(s.AccountID, store.Fold(k.User))); err != nil {
+				return ifAbsent(err, invalid("ibm: API key %s: the account %s has no user %q", k.Name, s.AccountID, k.User))
+			}
+		}
+		if err := a.apiKey(owner, k, a.made.ibm.keys[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ibmSite(s *IBMSpec) *identity.IBMSite {
+	out := &identity.IBMSite{AccountID: s.AccountID, Realm: s.Realm, Regions: s.Regions, Algorithm: s.Algorithm}
+	groups := s.ResourceGroups
+	if len(groups) == 0 {
+		groups = []ResourceGroupSpec{{Name: "Default", Default: true}}
+	}
+	standard := ""
+	for _, g := range groups {
+		id := identity.ResourceGroupID(s.AccountID, g.Name)
+		if out.ResourceGroups = append(out.ResourceGroups, identity.ResourceGroup{ID: id, Name: g.Name, Default: g.Default}); g.Default {
+			standard = g.Name
+		}
+	}
+	for _, i := range s.Instances {
+		out.Instances = append(out.Instances, identity.ServiceInstance{
+			ID: i.ID, Name: i.Name, Service: i.Service, Region: i.Region,
+			ResourceGroupID: identity.ResourceGroupID(s.AccountID, cmp.Or(i.ResourceGroup, standard)),
+		})
+	}
+	return out
+}
+
+// madeBySite is who made what a site file names, as histories and records say.
+var madeBySite = &identity.Caller{Kind: identity.Operator}
+
+func (a *applying) serviceID(acc *identity.Account, s ServiceIDSpec) (*identity.User, error) {
+	list, err := store.Users.List(a.tx, "service id", store.Join(acc.ID, ""), store.After{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(u *identity.User) bool {
+		return u.ServiceID.Name != s.Name || u.ServiceID.CreatedBy != madeBySite.IAMID()
+	})
+	var have *identity.User
+	if len(list) > 1 {
+		return nil, invalid("ibm: there are several service IDs %q", s.Name)
+	} else if len(list) == 1 {
+		have = list[0]
+	}
+	var u identity.User
+	if have == nil {
+		in := NewServiceID{AccountID: acc.ID, Name: s.Name, Description: s.Description}
+		if u, err = a.d.newServiceID(madeBySite, in, a.made.ibm.serviceIDs[s.Name]); err != nil {
+			return nil, err
+		}
+	} else {
+		u = *have
+		v := *have.ServiceID
+		u.ServiceID = &v
+		v.Description = s.Description
+	}
+	u.Disabled = s.Disabled
+	set := policySet{managed: s.ManagedPolicies, inline: s.InlinePolicies}
+	if u.Policies, err = a.policies(Owner{UserOwner, s.Name}, acc, set, u.Policies); err != nil {
+		return nil, err
+	}
+	if have == nil {
+		return &u, upsert(a, store.Users, "service ID", s.Name, nil, &u)
+	}
+	if diff := fieldDiff("service ID", s.Name, have, &u); len(diff) > 0 {
+		a.changes = append(a.changes, diff...)
+		done := identity.Changed{Action: "UPDATE", Message: "The service ID was changed by the site file."}
+		if err := a.d.putServiceID(a.tx, madeBySite, &u, done, a.now); err != nil {
+			return nil, err
+		}
+	}
+	return &u, a.d.userChanged(a.tx, have, &u, false)
+}
+
+// apiKey brings an API key into line. Another text ends what was obtained with
+// the one before.
+func (a *applying) apiKey(owner *identity.User, s APIKeySpec, made preparedAPIKey) error {
+	list, err := store.APIKeys.List(a.tx, "user", store.Join(owner.ID, ""), store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(k *identity.APIKey) bool { return k.Name == s.Name && k.CreatedBy == madeBySite.IAMID() })
+	label := cmp.Or(s.User, s.ServiceID) + "/" + s.Name
+	if i < 0 {
+		if made.hash == "" {
+			return invalid("ibm: API key %s: a new one needs a secret", s.Name)
+		}
+		k := &identity.APIKey{
+			ID: identity.APIKeyPrefix + made.id, AccountID: owner.AccountID, UserID: owner.ID, Name: s.Name, Description: s.Description,
+			CreatedBy: madeBySite.IAMID(), Disabled: s.Disabled, WhenLeaked: identity.LeakedDisable, CreatedAt: a.now,
+		}
+		a.changes = append(a.changes, Change{Kind: "API key", Name: label, To: "created"})
+		if err := a.d.putAPIKey(a.tx, madeBySite, k, identity.Changed{Action: "CREATE", Message: "The API key was created by the site file."}); err != nil {
+			return err
+		}
+		return a.keyText(k, made.hash)
+	}
+	have := list[i]
+	k := *have
+	k.Description, k.Disabled = s.Description, s.Disabled
+	diff := fieldDiff("API key", label, have, &k)
+	another, err := a.anotherText(have, made.hash)
+	if err != nil {
+		return err
+	}
+	if another {
+		diff = append(diff, Change{Kind: "API key", Name: label, Field: "secret", To: "(secret)"})
+	}
+	if len(diff) == 0 {
+		return nil
+	}
+	a.changes = append(a.changes, diff...)
+	if another || s.Disabled && !have.Disabled {
+		if err := a.d.keyEnded(a.tx, k.ID, "API key changed by apply"); err != nil {
+			return err
+		}
+	}
+	if err := a.d.putAPIKey(a.tx, madeBySite, &k, identity.Changed{Action: "UPDATE", Message: "The API key was changed by the site file."}); err != nil {
+		return err
+	}
+	if !another {
+		return nil
+	}
+	return a.keyText(&k, made.hash)
+}
+
+// anotherText says whether a key is kept by no hash of the text it shall have;
+// hash "" leaves it alone.
+func (a *applying) anotherText(k *identity.APIKey, hash string) (bool, error) {
+	if hash == "" {
+		return false, nil
+	}
+	h, err := there(store.APIKeyHashes.Get(a.tx, hash))
+	return err == nil && (h == nil || h.KeyID != k.ID), err
+}
+
+// keyText makes a key's text the one with this hash alone.
+func (a *applying) keyText(k *identity.APIKey, hash string) error {
+	if err := dropHashes(a.tx, k.ID); err != nil {
+		return err
+	}
+	err := store.APIKeyHashes.Insert(a.tx, &store.APIKeyHash{Hash: hash, KeyID: k.ID})
+	if identity.KindOf(err) == identity.KindAlreadyExists {
+		err = invalid("ibm: API key %s: another API key has this text", k.Name)
+	}
+	return err
+}
+
+// ibmSets is the signing set of the dialect, where there is one.
+func (d *Directory) ibmSets() ([]keyring.SetSpec, error) {
+	s, err := there(store.IBMSites.Get(d.db.Snapshot(), identity.IBMSiteName))
+	if s == nil {
+		return nil, err
+	}
+	return []keyring.SetSpec{{Set: identity.IBMKeySet, Algorithm: s.Algorithm, MaxTokenLife: identity.IBMAccessTokenLife}}, nil
+}
+
+// ResourceGroups lists the resource groups of the caller's account. No more than
+// a site file names.
+func (d *Directory) ResourceGroups(_ context.Context, c *identity.Caller) ([]identity.ResourceGroup, error) {
+	s, err := d.ibmOf(c, "resource-group")
+	if s == nil {
+		return nil, err
+	}
+	return s.ResourceGroups, nil
+}
+
+// Instances lists the service instances of the caller's account.
+func (d *Directory) Instances(_ context.Context, c *identity.Caller) ([]identity.ServiceInstance, error) {
+	s, err := d.ibmOf(c, "instance")
+	if s == nil {
+		return nil, err
+	}
+	return s.Instances, nil
+}
+
+// ibmOf is the section where it is of the caller's account, else nil.
+func (d *Directory) ibmOf(c *identity.Caller, kind string) (*identity.IBMSite, error) {
+	resource := "crn:v1:bluemix:public:resource-controller::a/" + c.AccountID + "::" + kind + ":*"
+	if err := d.permit(c, "resource-controller:"+kind+".list", resource, c.AccountID); err != nil {
+		return nil, err
+	}
+	s, err := there(store.IBMSites.Get(d.db.Snapshot(), identity.IBMSiteName))
+	if s == nil || s.AccountID != c.AccountID {
+		return nil, err
+	}
+	return s, nil
+}
