@@ -1,6 +1,8 @@
 package directory_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,5 +212,26 @@ func TestIBMAlgorithmChanges(t *testing.T) {
 	}
 	if facts, err := s.Issuer.IBM(); err != nil || facts.Algorithm != "ES256" || !strings.Contains(string(facts.Keys), `"ES256"`) {
 		t.Errorf("%v, %s %s", err, facts.Algorithm, facts.Keys)
+	}
+}
+
+// TestApplyLeavesIBMPolicies: a site that names inline policies takes those away
+// that it does not name, but not those that IBM's policy API made.
+func TestApplyLeavesIBMPolicies(t *testing.T) {
+	t.Parallel()
+	s, ctx := stacktest.New(t), t.Context()
+	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"crn:v1:bluemix:public:kms:us-south:a/1:i:*"}]}`
+	u := *userNamed(t, s, stacktest.TestUser)
+	u.Inline = map[string]string{"ibm-" + someID: document, "other": document}
+	_, err := s.DB.Update(ctx, func(tx store.Tx) error { return store.Users.Put(tx, &u) })
+	must(t, err)
+	spec := directory.SiteSpec{Users: []directory.UserSpec{{
+		AccountID: stacktest.AccountA, Name: stacktest.TestUser, Realm: "shasta", InlinePolicies: map[string]string{"mine": document},
+	}}}
+	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
+	must(t, err)
+	got := slices.Sorted(maps.Keys(userNamed(t, s, stacktest.TestUser).Inline))
+	if want := []string{"ibm-" + someID, "mine"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -67,8 +67,9 @@ type PolicySpec struct {
 
 // GroupSpec is a group; users name the groups that they are in. Of
 // ManagedPolicies (ARNs) and InlinePolicies (documents by name), here and
-// below, nil leaves alone what there is, and what is empty means none; likewise
-// of Groups, PoolGroups, Attributes, Tags and PermissionsBoundary.
+// below, nil leaves alone what there is, and what is empty means none, but for
+// inline policies that the policy API of IBM's dialect made; likewise of Groups,
+// PoolGroups, Attributes, Tags and PermissionsBoundary.
 type GroupSpec struct {
 	AccountID, Name, Path string
 	ManagedPolicies       []string

@@ -26,6 +26,9 @@ const (
 	// IAMIdentity is the service of the identity API in names of actions and in
 	// CRNs.
 	IAMIdentity = "iam-identity"
+	// IBMPolicyPrefix begins the names of the inline policies that the policy API
+	// of IBM's dialect made; the policy's ID follows.
+	IBMPolicyPrefix = "ibm-"
 	// ServiceIDPath is where service IDs are in ARNs.
 	ServiceIDPath = LocalPath + "ibm/"
 )
