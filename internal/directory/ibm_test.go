@@ -3,6 +3,7 @@ package directory_test
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -486,5 +487,55 @@ func userCaller(t testing.TB, s *stacktest.Stack, name string) *identity.Caller 
 		Kind: identity.IAMUser, AccountID: stacktest.AccountA, Partition: "aws", PrincipalID: u.ID, Name: name, ARN: u.ARN("aws"), Interactive: true,
 		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Position: s.DB.Snapshot().Position(),
 		Lineage: identity.Lineage{{Kind: identity.LineagePrincipal, ID: u.ID, IssuedMS: now.UnixMilli()}},
+	}
+}
+
+// TestRevokeSessionsReachesAPIKeys: sessions end by the ID of the API key that
+// they are by, and by their owner; --with-keys disables the keys.
+func TestRevokeSessionsReachesAPIKeys(t *testing.T) {
+	t.Parallel()
+	s, ctx := withIBM(t), t.Context()
+	a, b := root(t, s, stacktest.AccountA, "aws"), root(t, s, stacktest.AccountB, "demo")
+	c, key := robot(t, s, a, allow("*", "*"))
+	child := newAPIKey(t, s, c, issue.NewIBMKey{IAMID: "IBMid-" + userNamed(t, s, "service").ID})
+	revoke := func(c *identity.Caller, in directory.RevokeSpec) ([]string, error) {
+		out, err := s.Directory.RevokeSessions(ctx, c, in)
+		return out.Keys, err
+	}
+	byProof := directory.RevokeSpec{Scope: directory.ScopeProof, ID: key.ID}
+	_, err := revoke(b, byProof)
+	expect(t, "another account", err, absent, "")
+	tokens, err := s.Issuer.IBMAPIKey(ctx, key.Text, "", issue.IBMClient{})
+	must(t, err)
+	_, err = revoke(a, byProof)
+	must(t, err)
+	if _, err := s.Access.IBMToken(ctx, tokens.Access); identity.KindOf(err) != identity.KindInvalidBearer {
+		t.Errorf("the token lives: %v", err)
+	}
+	ibmLogin(t, s, key.Text) // the key itself is as it was
+
+	byProof.WithKeys, byProof.DryRun = true, true
+	keys, err := revoke(a, byProof)
+	if err != nil || strings.Join(keys, " ") != child.ID {
+		t.Errorf("a dry run would disable %v, %v", keys, err)
+	}
+	ibmLogin(t, s, child.Text)
+	byOwner := directory.RevokeSpec{Scope: directory.ScopePrincipal, ID: key.UserID, WithKeys: true}
+	keys, err = revoke(s.Operator(), byOwner)
+	slices.Sort(keys)
+	want := []string{key.ID, child.ID}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(keys, want) {
+		t.Errorf("disabled %v, %v; want %v", keys, err, want)
+	}
+	for _, k := range []issue.CreatedIBMKey{key, child} {
+		if _, err := s.Issuer.IBMAPIKey(ctx, k.Text, "", issue.IBMClient{}); identity.KindOf(err) != identity.KindInvalidCredentials {
+			t.Errorf("a disabled key logs in: %v", err)
+		}
+	}
+	third := newAPIKey(t, s, a, issue.NewIBMKey{IAMID: key.UserID, Locked: true})
+	keys, err = revoke(s.Operator(), directory.RevokeSpec{Scope: directory.ScopeAccount, ID: stacktest.AccountA, WithKeys: true})
+	if err != nil || !slices.Contains(keys, third.ID) {
+		t.Errorf("of the account: %v, %v", keys, err)
 	}
 }

@@ -39,8 +39,8 @@ type RevokeSpec struct {
 	AccountID string `json:"account_id,omitempty"`
 	// IssuedBefore, when set, spares what was issued then or later.
 	IssuedBefore time.Time `json:"issued_before,omitzero"`
-	// WithKeys also deactivates the long-term keys that what ends has made,
-	// and, for users, root users and accounts, those that they have.
+	// WithKeys also deactivates the long-term keys and API keys that what ends
+	// has made, and, for users, root users and accounts, those that they have.
 	WithKeys bool   `json:"with_keys,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	// DryRun changes nothing.
@@ -55,7 +55,7 @@ type Revoked struct {
 	// counts them. More says that there are more.
 	Sessions int  `json:"sessions"`
 	More     bool `json:"more,omitempty"`
-	// Keys are the long-term keys that were, or would be, deactivated.
+	// Keys are the long-term keys and API keys that were, or would be, deactivated.
 	Keys []string `json:"keys,omitempty"`
 }
 
@@ -195,7 +195,11 @@ func (d *Directory) revokeScope(tx store.Tx, c *identity.Caller, sc *scope, in R
 		return nil
 	}
 	var err error
-	out.Keys, err = d.switchOffKeys(tx, d.keysOfScope(tx, c, sc, in), "revoked: "+in.Reason)
+	if out.Keys, err = d.switchOffKeys(tx, d.keysOfScope(tx, c, sc, in), "revoked: "+in.Reason); err != nil {
+		return err
+	}
+	more, err := d.switchOffAPIKeys(tx, c, sc, in)
+	out.Keys = append(out.Keys, more...)
 	return err
 }
 

@@ -131,6 +131,13 @@ func (d *Directory) accessKeyScope(r store.Reader, c *identity.Caller, in Revoke
 
 func (d *Directory) proofScope(r store.Reader, in RevokeSpec) (*scope, error) {
 	sc := &scope{kind: identity.LineageProof, id: in.ID, what: "what was obtained with " + in.ID}
+	if strings.HasPrefix(in.ID, identity.APIKeyPrefix) {
+		k, err := store.APIKeys.Get(r, in.ID)
+		if err != nil {
+			return sc, orAbsent(err) // nobody knows whose a deleted one was
+		}
+		return d.ofUser(r, sc, k.UserID)
+	}
 	k, err := store.AccessKeys.Get(r, in.ID)
 	if identity.KindOf(err) == identity.KindNotFound {
 		if in.Scope == ScopeAccessKey {
