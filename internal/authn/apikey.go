@@ -67,7 +67,7 @@ func (a *Authn) FindAPIKey(ctx context.Context, text identity.Secret) (*identity
 	if !IsAPIKey(text) {
 		return nil, nil
 	}
-	for _, hash := range a.keys.Hashes(apiKeyLabel, []byte(text.Reveal())) {
+	for _, hash := range a.APIKeyHashes(text) {
 		h, err := store.Lookup(ctx, a.db, store.APIKeyHashes, hash)
 		if identity.KindOf(err) == identity.KindNotFound {
 			continue
@@ -88,9 +88,15 @@ func IsAPIKey(text identity.Secret) bool {
 	})
 }
 
-// APIKeyHash is the hash that an API key with this text is kept by.
+// APIKeyHash is the hash that a new API key with this text is kept by.
 func (a *Authn) APIKeyHash(text identity.Secret) string {
 	return a.keys.Hash(apiKeyLabel, []byte(text.Reveal()))
+}
+
+// APIKeyHashes are those that an API key with this text may be kept by, newest
+// key first.
+func (a *Authn) APIKeyHashes(text identity.Secret) []string {
+	return a.keys.Hashes(apiKeyLabel, []byte(text.Reveal()))
 }
 
 // orNothing passes on only errors of the store.

@@ -16,7 +16,12 @@ type preparedIBM struct {
 	keys       map[int]preparedAPIKey // by place in the section
 }
 
-type preparedAPIKey struct{ id, hash string }
+// preparedAPIKey is a UUID for a new key, and the hashes that its text may be
+// kept by, first the one for a new text; none to leave it alone.
+type preparedAPIKey struct {
+	id     string
+	hashes []string
+}
 
 func (d *Directory) prepareIBM(s *IBMSpec) (p preparedIBM, err error) {
 	if s == nil {
@@ -34,7 +39,7 @@ func (d *Directory) prepareIBM(s *IBMSpec) (p preparedIBM, err error) {
 			return p, err
 		}
 		if k.Secret != nil {
-			made.hash = d.authn.APIKeyHash(*k.Secret)
+			made.hashes = append([]string{d.authn.APIKeyHash(*k.Secret)}, d.authn.APIKeyHashes(*k.Secret)...)
 		}
 		p.keys[i] = made
 	}
@@ -163,7 +168,7 @@ func (a *applying) apiKey(owner *identity.User, s APIKeySpec, made preparedAPIKe
 	i := slices.IndexFunc(list, func(k *identity.APIKey) bool { return k.Name == s.Name && k.CreatedBy == madeBySite.IAMID() })
 	label := cmp.Or(s.User, s.ServiceID) + "/" + s.Name
 	if i < 0 {
-		if made.hash == "" {
+		if len(made.hashes) == 0 {
 			return invalid("ibm: API key %s: a new one needs a secret", s.Name)
 		}
 		k := &identity.APIKey{
@@ -174,13 +179,13 @@ func (a *applying) apiKey(owner *identity.User, s APIKeySpec, made preparedAPIKe
 		if err := a.d.putAPIKey(a.tx, madeBySite, k, identity.Changed{Action: "CREATE", Message: "The API key was created by the site file."}); err != nil {
 			return err
 		}
-		return a.keyText(k, made.hash)
+		return a.keyText(k, made.hashes)
 	}
 	have := list[i]
 	k := *have
 	k.Description, k.Disabled = s.Description, s.Disabled
 	diff := fieldDiff("API key", label, have, &k)
-	another, err := a.anotherText(have, made.hash)
+	another, err := a.anotherText(have, made.hashes)
 	if err != nil {
 		return err
 	}
@@ -202,29 +207,36 @@ func (a *applying) apiKey(owner *identity.User, s APIKeySpec, made preparedAPIKe
 	if !another {
 		return nil
 	}
-	return a.keyText(&k, made.hash)
+	return a.keyText(&k, made.hashes)
 }
 
-// anotherText says whether a key is kept by no hash of the text it shall have;
-// hash "" leaves it alone.
-func (a *applying) anotherText(k *identity.APIKey, hash string) (bool, error) {
-	if hash == "" {
-		return false, nil
+// anotherText says whether a key is kept by none of the hashes of the text that
+// it shall have; without any it is left alone.
+func (a *applying) anotherText(k *identity.APIKey, hashes []string) (bool, error) {
+	for _, hash := range hashes {
+		h, err := there(store.APIKeyHashes.Get(a.tx, hash))
+		if err != nil || h != nil && h.KeyID == k.ID {
+			return false, err
+		}
 	}
-	h, err := there(store.APIKeyHashes.Get(a.tx, hash))
-	return err == nil && (h == nil || h.KeyID != k.ID), err
+	return len(hashes) > 0, nil
 }
 
-// keyText makes a key's text the one with this hash alone.
-func (a *applying) keyText(k *identity.APIKey, hash string) error {
+// keyText makes a key's text the one with these hashes alone.
+func (a *applying) keyText(k *identity.APIKey, hashes []string) error {
+	for _, hash := range hashes {
+		h, err := there(store.APIKeyHashes.Get(a.tx, hash))
+		if err != nil {
+			return err
+		}
+		if h != nil && h.KeyID != k.ID {
+			return invalid("ibm: API key %s: another API key has this text", k.Name)
+		}
+	}
 	if err := dropHashes(a.tx, k.ID); err != nil {
 		return err
 	}
-	err := store.APIKeyHashes.Insert(a.tx, &store.APIKeyHash{Hash: hash, KeyID: k.ID})
-	if identity.KindOf(err) == identity.KindAlreadyExists {
-		err = invalid("ibm: API key %s: another API key has this text", k.Name)
-	}
-	return err
+	return store.APIKeyHashes.Insert(a.tx, &store.APIKeyHash{Hash: hashes[0], KeyID: k.ID})
 }
 
 // ibmSets is the signing set of the dialect, where there is one.

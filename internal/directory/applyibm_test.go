@@ -11,6 +11,7 @@ import (
 	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
+	"daypass/internal/keyring"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
 )
@@ -234,4 +235,42 @@ func TestApplyLeavesIBMPolicies(t *testing.T) {
 	if want := []string{"ibm-" + someID, "mine"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// TestAPIKeysOutliveTheHashKey: keys that are kept by hashes under an older key
+// log in, are found by their text, and stay as they are when a site names them.
+func TestAPIKeysOutliveTheHashKey(t *testing.T) {
+	t.Parallel()
+	s, ctx := withIBM(t), t.Context()
+	a := root(t, s, stacktest.AccountA, "aws")
+	spec := directory.SiteSpec{IBM: ibmSpec()}
+	spec.IBM.Algorithm = "RS256"
+	_, err := s.Directory.Apply(ctx, s.Operator(), spec, false)
+	must(t, err)
+	tokens, err := s.Issuer.IBMAPIKey(ctx, keyText, "", issue.IBMClient{})
+	must(t, err)
+	_, err = s.Keyring.Rotate(ctx, keyring.RotateHash, keyring.RotateOptions{Now: true})
+	must(t, err)
+	if s.Keyring.Hash("x", []byte("x")) != s.Keyring.Hashes("x", []byte("x"))[0] || len(s.Keyring.Hashes("x", nil)) != 2 {
+		t.Fatal("nothing was rotated")
+	}
+	changes, err := s.Directory.Apply(ctx, s.Operator(), spec, false)
+	if err != nil || len(changes) != 0 {
+		t.Errorf("%v, %+v", err, changes)
+	}
+	if _, err := s.Access.IBMToken(ctx, tokens.Access); err != nil {
+		t.Error(err)
+	}
+	if k, err := s.Directory.IBMAPIKeyDetails(ctx, a, keyText); err != nil || k.Name != "main" {
+		t.Errorf("%v, %+v", err, k)
+	}
+	next, err := s.Issuer.IBMRefresh(ctx, tokens.Refresh, "", issue.IBMClient{})
+	must(t, err)
+	again, err := s.Issuer.IBMRefresh(ctx, tokens.Refresh, "", issue.IBMClient{})
+	if err != nil || again.Refresh != next.Refresh {
+		t.Errorf("%v", err)
+	}
+	spec.IBM.APIKeys[0].Secret, spec.IBM.APIKeys[1].Secret = spec.IBM.APIKeys[1].Secret, spec.IBM.APIKeys[0].Secret
+	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
+	expect(t, "a text that another key has under the old hash", err, identity.KindValidation, "")
 }

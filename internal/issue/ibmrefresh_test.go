@@ -282,3 +282,28 @@ func TestIBMAPIKeyAsksNoStore(t *testing.T) {
 		t.Errorf("%v, %+v", err, use)
 	}
 }
+
+// FuzzIBMRefresh shows texts as refresh tokens: none of them is one.
+func FuzzIBMRefresh(f *testing.F) {
+	c := newCloud(f)
+	first := c.mustLogIn(c.serviceKey(issue.NewIBMKey{}).Text)
+	stored, err := c.password(stacktest.TestUser, stacktest.TestPassword, "")
+	c.check(err)
+	good := map[string]bool{first.Refresh.Reveal(): true, stored.Refresh.Reveal(): true}
+	for _, seed := range []string{"", "dpi_", "dpr_", "dpi_AQAAAAE", "dpi_" + strings.Repeat("A", 900), first.Access.Reveal()} {
+		f.Add(seed)
+	}
+	for token := range good {
+		f.Add(token[:len(token)-1])
+		f.Add(token + "A")
+		f.Add(strings.ToUpper(token))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if good[text] {
+			t.Skip()
+		}
+		if _, err := c.Issuer.IBMRefresh(t.Context(), identity.Secret(text), "", bx); identity.KindOf(err) != identity.KindInvalidGrant {
+			t.Errorf("got %v", err)
+		}
+	})
+}
