@@ -43,6 +43,9 @@ type Ready struct {
 		AccessKey string `json:"access_key"`
 		SecretKey string `json:"secret_key"`
 	} `json:"stax"`
+	IBM struct {
+		APIKey string `json:"api_key"`
+	} `json:"ibm"`
 	AdminURL string `json:"admin_url"`
 	TLSURL   string `json:"tls_url"`
 	CAFile   string `json:"ca_file"`

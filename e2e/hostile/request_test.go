@@ -68,11 +68,18 @@ func (a answer) code() string {
 		return code
 	}
 	var j struct {
-		Error string `json:"error"`
-		Type  string `json:"__type"`
+		Error  string `json:"error"`
+		Type   string `json:"__type"`
+		IBM    string `json:"errorCode"`
+		Errors []struct {
+			Number string `json:"message_code"`
+		}
 	}
 	if json.Unmarshal(a.body, &j) == nil {
-		return j.Error + j.Type
+		for _, e := range j.Errors {
+			j.IBM += e.Number
+		}
+		return j.Error + j.Type + j.IBM
 	}
 	return ""
 }

@@ -47,6 +47,9 @@ type readyFacts struct {
 		AccessKey string `json:"access_key"`
 		SecretKey string `json:"secret_key"`
 	}
+	IBM struct {
+		APIKey string `json:"api_key"`
+	} `json:"ibm"`
 	Root struct {
 		Email, Password string
 		AccessKeyID     string `json:"access_key_id"`

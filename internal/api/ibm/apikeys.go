@@ -44,6 +44,13 @@ type apiKey struct {
 	SupportSessions  bool      `json:"support_sessions"`
 	ActionWhenLeaked string    `json:"action_when_leaked"`
 	History          []history `json:"history,omitempty"`
+	Activity         *activity `json:"activity,omitempty"`
+}
+
+// activity is when and how often a key logged its owner in.
+type activity struct {
+	LastAuthn string `json:"last_authn,omitempty"`
+	Count     int    `json:"authn_count"`
 }
 
 func showKey(k *identity.APIKey, withHistory bool) apiKey {
@@ -115,7 +122,7 @@ func (c *call) keyFilter(q query) (directory.IBMKeyFilter, error) {
 
 // keyDetails shows the key whose text is in the header.
 func (h *Handler) keyDetails(c *call) (answer, error) {
-	q, err := c.query("include_history", "include_activity")
+	q, err := c.query("include_history")
 	if err != nil {
 		return answer{}, err
 	}
@@ -140,8 +147,23 @@ func (h *Handler) readKey(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	withActivity, err := q.flag("include_activity")
+	if err != nil {
+		return answer{}, err
+	}
 	k, err := h.Directory.IBMAPIKey(c.ctx, c.caller, c.names[0])
-	return answer{status: http.StatusOK, body: showKey(&k, withHistory), tag: k.Tag.String()}, err
+	if err != nil {
+		return answer{}, err
+	}
+	out := showKey(&k, withHistory)
+	if withActivity {
+		use, err := h.Directory.IBMAPIKeyActivity(c.ctx, c.caller, k.ID)
+		if err != nil {
+			return answer{}, err
+		}
+		out.Activity = &activity{timeText(use.At), use.Count}
+	}
+	return answer{status: http.StatusOK, body: out, tag: k.Tag.String()}, nil
 }
 
 // keyBody is the body of a new key, of its own or with a service ID.

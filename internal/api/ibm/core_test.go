@@ -16,6 +16,7 @@ const (
 	keyID        = "ApiKey-00000000-1111-4222-8333-444444444444"
 	otherKeyID   = "ApiKey-55555555-1111-4222-8333-444444444444"
 	serviceID    = "ServiceId-00000000-1111-4222-8333-444444444444"
+	instanceID   = "00000000-1111-4222-8333-444444444444"
 	randomOfTags = "0123456789abcdef0123456789abcdef"
 )
 
@@ -91,6 +92,10 @@ func (core) IBMAPIKeys(_ context.Context, _ *identity.Caller, f directory.IBMKey
 
 func (core) IBMAPIKey(_ context.Context, _ *identity.Caller, id string) (identity.APIKey, error) {
 	return key(id), known(id, keyID, otherKeyID)
+}
+
+func (core) IBMAPIKeyActivity(_ context.Context, _ *identity.Caller, id string) (identity.Use, error) {
+	return identity.Use{ID: id, At: made, Count: 7}, known(id, keyID, otherKeyID)
 }
 
 func (core) IBMAPIKeyDetails(_ context.Context, _ *identity.Caller, text identity.Secret) (identity.APIKey, error) {
@@ -177,4 +182,17 @@ func (core) DeleteServiceID(_ context.Context, _ *identity.Caller, id string) er
 
 func (core) LockServiceID(_ context.Context, _ *identity.Caller, id string, _ bool) error {
 	return known(id, serviceID)
+}
+
+func (core) ResourceGroups(context.Context, *identity.Caller) ([]identity.ResourceGroup, error) {
+	return []identity.ResourceGroup{
+		{ID: "0123456789abcdef0123456789abcdef", Name: "Default", Default: true}, {ID: "fedcba9876543210fedcba9876543210", Name: "other"},
+	}, nil
+}
+
+func (core) Instances(context.Context, *identity.Caller) ([]identity.ServiceInstance, error) {
+	return []identity.ServiceInstance{
+		{ID: instanceID, Name: "kms-demo", Service: "kms", Region: "us-south", ResourceGroupID: "0123456789abcdef0123456789abcdef"},
+		{ID: "11111111-1111-4222-8333-444444444444", Name: "other", Service: "hs-crypto", Region: "eu-de", ResourceGroupID: "fedcba9876543210fedcba9876543210"},
+	}, nil
 }

@@ -122,15 +122,15 @@ type requestContext struct {
 	ClusterName string `json:"clusterName"`
 }
 
-// instance is what we say for the names of machines, which are nobody's
+// machine is what we say for the names of machines, which are nobody's
 // business.
-const instance = "daypass"
+const machine = "daypass"
 
 func newContext(facts identity.RequestFacts, name, external string, began, ended time.Time) requestContext {
 	return requestContext{
 		RequestID: facts.ID, RequestType: "incoming." + name, UserAgent: strings.ToValidUTF8(facts.UserAgent, "?"), ClientIP: facts.SourceIP,
-		URL: external, InstanceID: instance, ThreadID: "0", Host: instance, StartTime: contextTime(began), EndTime: contextTime(ended),
-		ElapsedTime: strconv.FormatInt(ended.Sub(began).Milliseconds(), 10), Locale: "en_US", ClusterName: instance,
+		URL: external, InstanceID: machine, ThreadID: "0", Host: machine, StartTime: contextTime(began), EndTime: contextTime(ended),
+		ElapsedTime: strconv.FormatInt(ended.Sub(began).Milliseconds(), 10), Locale: "en_US", ClusterName: machine,
 	}
 }
 

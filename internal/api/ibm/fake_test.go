@@ -40,7 +40,28 @@ func (issuer) IBMAPIKey(_ context.Context, key identity.Secret, account string, 
 	if key != apiKey {
 		return issue.IBMTokens{}, identity.NewError(identity.KindInvalidCredentials, "fake", "")
 	}
-	return tokens("apikey", account, client), nil
+	return granted("apikey", "", account, client), nil
+}
+
+func (issuer) IBMPassword(_ context.Context, g issue.IBMPasswordGrant) (issue.IBMTokens, error) {
+	if err := wiretest.Fault(g.Username); err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return granted("password", g.Username+"/"+g.Password.Reveal()+"/"+g.Code.Reveal(), g.Account, g.Client), nil
+}
+
+func (issuer) IBMRefresh(_ context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error) {
+	if err := wiretest.Fault(token.Reveal()); err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return granted("refresh", token.Reveal(), account, client), nil
+}
+
+// granted is tokens with a refresh token.
+func granted(how, proof, account string, client issue.IBMClient) issue.IBMTokens {
+	t := tokens(how+"/"+proof, account, client)
+	t.Refresh = "a-refresh-token"
+	return t
 }
 
 // tokens tells in its access token what the issuer got.

@@ -34,6 +34,8 @@ type Access interface {
 // Issuer is what mints; *issue.Issuer is the implementation.
 type Issuer interface {
 	IBMAPIKey(ctx context.Context, key identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
+	IBMPassword(ctx context.Context, g issue.IBMPasswordGrant) (issue.IBMTokens, error)
+	IBMRefresh(ctx context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBM() (issue.IBMFacts, error)
 	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }
@@ -42,6 +44,7 @@ type Issuer interface {
 type Directory interface {
 	IBMAPIKeys(ctx context.Context, c *identity.Caller, f directory.IBMKeyFilter, p directory.Page) (directory.Listing[identity.APIKey], error)
 	IBMAPIKey(ctx context.Context, c *identity.Caller, id string) (identity.APIKey, error)
+	IBMAPIKeyActivity(ctx context.Context, c *identity.Caller, id string) (identity.Use, error)
 	IBMAPIKeyDetails(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error)
 	UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.IBMKeyChange) (identity.APIKey, error)
 	DeleteIBMAPIKey(ctx context.Context, c *identity.Caller, id string) error
@@ -54,6 +57,9 @@ type Directory interface {
 	UpdateServiceID(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.ServiceIDChange) (identity.User, error)
 	DeleteServiceID(ctx context.Context, c *identity.Caller, id string) error
 	LockServiceID(ctx context.Context, c *identity.Caller, id string, locked bool) error
+
+	ResourceGroups(ctx context.Context, c *identity.Caller) ([]identity.ResourceGroup, error)
+	Instances(ctx context.Context, c *identity.Caller) ([]identity.ServiceInstance, error)
 }
 
 var (
@@ -110,7 +116,7 @@ type endpoint struct {
 var unknownPath = endpoint{name: "Unknown"}
 
 // endpoints are the paths; "*" stands for a variable segment.
-var endpoints = tables(tokenService, apiKeys, serviceIDs, templates)
+var endpoints = tables(tokenService, apiKeys, serviceIDs, templates, resources)
 
 func tables(parts ...map[string]endpoint) map[string]endpoint {
 	all := map[string]endpoint{}

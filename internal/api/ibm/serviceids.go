@@ -110,6 +110,11 @@ func (h *Handler) readServiceID(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if q["include_activity"] != "false" {
+		if err := q.unserved("include_activity"); err != nil {
+			return answer{}, err
+		}
+	}
 	withHistory, withGroup, err := q.shows()
 	if err != nil {
 		return answer{}, err

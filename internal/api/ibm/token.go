@@ -1,6 +1,7 @@
 package ibm
 
 import (
+	"cmp"
 	"net/http"
 
 	"daypass/internal/identity"
@@ -41,7 +42,9 @@ type grant struct {
 type wrongProof struct{ number, sentence string }
 
 var grants = map[string]grant{
-	issue.IBMGrantAPIKey: {(*Handler).byAPIKey, wrongProof{"BXNIM0415E", "Provided API key could not be found."}},
+	issue.IBMGrantAPIKey:   {(*Handler).byAPIKey, wrongProof{"BXNIM0415E", "Provided API key could not be found."}},
+	issue.IBMGrantPassword: {(*Handler).byPassword, wrongProof{"BXNIM0602E", "The credentials you entered are incorrect."}},
+	issue.IBMGrantRefresh:  {(*Handler).byRefresh, wrongProof{"BXNIM0407E", "Provided refresh token is invalid or expired."}},
 }
 
 func (h *Handler) token(c *call) error {
@@ -69,7 +72,7 @@ func (h *Handler) token(c *call) error {
 		return err
 	}
 	send(c.w, http.StatusOK, encode(tokenResponse{
-		AccessToken: t.Access.Reveal(), RefreshToken: notSupported, TokenType: "Bearer",
+		AccessToken: t.Access.Reveal(), RefreshToken: cmp.Or(t.Refresh.Reveal(), notSupported), TokenType: "Bearer",
 		ExpiresIn: t.ExpiresIn, Expiration: t.ExpiresAt.Unix(), Scope: t.Scope, SessionID: t.SessionID,
 	}))
 	return nil

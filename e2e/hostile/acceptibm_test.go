@@ -1,0 +1,185 @@
+package hostile
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ibmDoors are the endpoints of IBM's dialect, and what each answers whatever it
+// does not accept: status and number.
+//
+// v1 the bearer of the identity API, v1-basic its Basic credentials, v1-s a
+// signature there, v1-ck a cookie; ak the API key of a log-in, rf the refresh
+// token of the public client, rf-other of another client, det the API key that
+// details are asked of.
+var ibmDoors = map[string][]string{
+	"v1": {"401 BXNIM0407E"}, "v1-basic": {"401 BXNIM0308E"}, "v1-s": {"400 BXNIM0106E"}, "v1-ck": {"401 BXNIM0308E"},
+	"ak": {"400 BXNIM0415E", "429 BXNIM0429E"},
+	"rf": {"400 BXNIM0407E", "400 BXNIM0408E"}, "rf-other": {"400 BXNIM0407E", "400 BXNIM0408E"},
+	"det": {"404 BXNIM0102E"},
+}
+
+// ibmAccepted is all that is accepted there.
+var ibmAccepted = map[string]map[string]string{
+	"api-key":            {"ak": "200 ", "det": "200 "},
+	"api-key-disabled":   {"det": "200 "}, // its owner may see that it is disabled
+	"ibm-access":         {"v1": "200 "},
+	"ibm-service-access": {"v1": "403 BXNIM0513E"}, // without policies
+	"ibm-refresh":        {"rf": "200 "},
+	"ibm-other-refresh":  {"rf-other": "200 "},
+}
+
+// TestIBMAcceptance shows the kinds of IBM's dialect to all endpoints of others,
+// and all kinds to its own.
+func TestIBMAcceptance(t *testing.T) {
+	t.Parallel()
+	foreign := startIssuer(t)
+	r := startRig(t, "", "DAYPASS_EGRESS_EXEMPT="+foreign.address, "DAYPASS_STS_MIN_DURATION_SECONDS=1")
+	kinds := r.credentials(foreign)
+	old := slices.Collect(maps.Keys(kinds))
+	r.ibmCredentials(kinds)
+	lines := strings.Split(strings.TrimSpace(poolKinds), "\n")
+	columns, refused := strings.Fields(lines[0])[1:], strings.Fields(lines[1])[1:]
+	count := 0
+	// What is right goes first: wrong keys are counted.
+	names := slices.Sorted(maps.Keys(kinds))
+	slices.SortStableFunc(names, func(a, b string) int { return len(ibmAccepted[b]) - len(ibmAccepted[a]) })
+	for _, kind := range names {
+		c := kinds[kind]
+		r.secret("the credential "+kind, c.text)
+		for _, column := range slices.Sorted(maps.Keys(ibmDoors)) {
+			count++
+			a := r.atIBM(column, c)
+			got := fmt.Sprintf("%d %s", a.status, a.code())
+			if want, accepted := ibmAccepted[kind][column]; accepted && got != want || !accepted && !slices.Contains(ibmDoors[column], got) {
+				t.Errorf("%s at %s: got %q, want %q, else one of %q: %.300s", kind, column, got, want, ibmDoors[column], a.body)
+			}
+		}
+		if slices.Contains(old, kind) {
+			continue
+		}
+		for i, column := range columns {
+			count++
+			want := cells[refused[i]]
+			if status, code, body := r.present(column, c); status != want.status || code != want.code {
+				t.Errorf("%s at %s: got %d %q, want %d %q: %.300s", kind, column, status, code, want.status, want.code, body)
+			}
+		}
+	}
+	for kind := range ibmAccepted {
+		if _, ok := kinds[kind]; !ok {
+			t.Errorf("there is no kind %s", kind)
+		}
+	}
+	t.Logf("%d cells", count)
+}
+
+// atIBM shows a credential at an endpoint of IBM's dialect.
+func (r *rig) atIBM(column string, c credential) answer {
+	r.t.Helper()
+	header := func(pairs ...string) call {
+		q := call{target: "/v1/apikeys"}
+		for i := 0; i < len(pairs); i += 2 {
+			q.header = append(q.header, [2]string{pairs[i], pairs[i+1]})
+		}
+		return q
+	}
+	switch column {
+	case "v1":
+		return r.do(header("Authorization", "Bearer "+c.text))
+	case "v1-basic":
+		return r.do(header("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("bx:"+c.text))))
+	case "v1-s":
+		q := header()
+		q.keys = c.keys
+		return r.do(q)
+	case "v1-ck":
+		return r.do(header("Cookie", "daypass="+c.text))
+	case "ak":
+		return r.do(ibmGrant("", "urn:ibm:params:oauth:grant-type:apikey", "apikey", c.text))
+	case "rf":
+		return r.do(ibmGrant("bx:bx", "refresh_token", "refresh_token", c.text))
+	case "rf-other":
+		return r.do(ibmGrant("my-client:my-secret", "refresh_token", "refresh_token", c.text))
+	case "det":
+		q := header("Authorization", "Bearer "+r.ibmTokens("", r.facts().IBM.APIKey).Access, "IAM-ApiKey", c.text)
+		q.target = "/v1/apikeys/details"
+		return r.do(q)
+	}
+	r.t.Fatalf("column %s", column)
+	return answer{}
+}
+
+// ibmGrant is a request to the token service, by a client ("id:secret") or none.
+func ibmGrant(client, grant string, parameters ...string) call {
+	form := url.Values{"grant_type": {grant}}
+	for i := 0; i < len(parameters); i += 2 {
+		form.Set(parameters[i], parameters[i+1])
+	}
+	q := call{method: "POST", target: "/identity/token", body: form.Encode(), header: [][2]string{{"Content-Type", "application/x-www-form-urlencoded"}}}
+	if client != "" {
+		q.header = append(q.header, [2]string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(client))})
+	}
+	return q
+}
+
+type ibmTokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+func (r *rig) ibmTokens(client, key string) ibmTokens {
+	r.t.Helper()
+	var out ibmTokens
+	if err := json.Unmarshal(r.must(ibmGrant(client, "urn:ibm:params:oauth:grant-type:apikey", "apikey", key)).body, &out); err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// ibmAPI calls the identity API with the demo's API key.
+func (r *rig) ibmAPI(method, target, body string) map[string]any {
+	r.t.Helper()
+	a := r.must(call{method: method, target: target, body: body, header: [][2]string{
+		{"Authorization", "Bearer " + r.ibmTokens("", r.facts().IBM.APIKey).Access},
+	}})
+	var out map[string]any
+	if len(a.body) > 0 {
+		if err := json.Unmarshal(a.body, &out); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// ibmCredentials makes one of each kind.
+func (r *rig) ibmCredentials(out map[string]credential) {
+	r.t.Helper()
+	key := r.facts().IBM.APIKey
+	own := r.ibmTokens("bx:bx", key)
+	out["api-key"], out["ibm-access"], out["ibm-refresh"] = bearer(key), bearer(own.Access), bearer(own.Refresh)
+	out["ibm-other-refresh"] = bearer(r.ibmTokens("my-client:my-secret", key).Refresh)
+
+	page := r.ibmAPI("GET", "/v1/apikeys", "")
+	me, _ := page["apikeys"].([]any)[0].(map[string]any)
+	iamID, _ := me["iam_id"].(string)
+	made := r.ibmAPI("POST", "/v1/apikeys", `{"name":"leaving","iam_id":"`+iamID+`"}`)
+	id, _ := made["id"].(string)
+	text, _ := made["apikey"].(string)
+	gone := r.ibmTokens("bx:bx", text)
+	r.ibmAPI("POST", "/v1/apikeys/"+id+"/disable", "")
+	out["api-key-disabled"] = bearer(text)
+	out["ibm-gone-access"], out["ibm-gone-refresh"] = bearer(gone.Access), bearer(gone.Refresh)
+
+	service := r.ibmAPI("POST", "/v1/serviceids", `{"name":"robot","account_id":"`+r.facts().AccountID+`","apikey":{"name":"its own"}}`)
+	first, _ := service["apikey"].(map[string]any)
+	text, _ = first["apikey"].(string)
+	out["ibm-service-access"] = bearer(r.ibmTokens("", text).Access)
+	out["ibm-forged-access"] = bearer(own.Access[:strings.LastIndexByte(own.Access, '.')+1] + strings.Repeat("A", 342))
+}
