@@ -91,7 +91,12 @@ type ibmOutcome struct {
 	Services                             struct{ ServiceIDs []ibmThing }
 	ServiceKey, ServiceMay, ServiceGone  ibmFailure
 	ServiceDeleted                       int
-	Templates, Assignments               []any
+	Settings                             struct {
+		Access  string `json:"system_access_token_expiration_in_seconds"`
+		Refresh string `json:"system_refresh_token_expiration_in_seconds"`
+	}
+	ShortLived             int
+	Templates, Assignments []any
 }
 
 type ibmFailure struct {
@@ -133,6 +138,9 @@ func TestIBMPlatformServices(t *testing.T) {
 	got := decode[ibmOutcome](t, string(output))
 	checkIBMKeys(t, s, &got)
 	checkIBMServiceIDs(t, s, &got)
+	if v := got.Settings; v.Access != "900" || v.Refresh != "259200" || got.ShortLived != 900 {
+		t.Errorf("account settings: %+v, then a token of %d s", v, got.ShortLived)
+	}
 	if len(got.Templates)+len(got.Assignments) != 0 {
 		t.Errorf("templates: %v %v", got.Templates, got.Assignments)
 	}

@@ -71,6 +71,12 @@ out.serviceMay = await failure(own.createServiceId({ accountId: account, name: "
 out.serviceDeleted = (await iam.deleteServiceId({ id: service.id })).status;
 out.serviceGone = await failure(client(service.apikey.apikey).listApiKeys({}));
 
+const settings = await iam.getAccountSettings({ accountId: account });
+out.settings = (
+  await iam.updateAccountSettings({ accountId: account, ifMatch: settings.headers.etag, systemAccessTokenExpirationInSeconds: "900" })
+).result;
+out.shortLived = (await new IamAuthenticator({ apikey, url: endpoint }).tokenManager.requestToken()).result.expires_in;
+
 out.templates = (await iam.listProfileTemplates({ accountId: account })).result.profile_templates;
 out.assignments = (await iam.listAccountSettingsAssignments({ accountId: account })).result.assignments;
 console.log(JSON.stringify(out));

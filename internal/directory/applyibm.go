@@ -66,6 +66,9 @@ func (a *applying) ibm(s *IBMSpec) error {
 	if have != nil && have.AccountID != s.AccountID {
 		return invalid("ibm: the section is of the account %s and cannot move to another", have.AccountID)
 	}
+	if have != nil {
+		want.Settings = have.Settings
+	}
 	if err := upsert(a, store.IBMSites, "ibm", s.AccountID, have, want); err != nil {
 		return err
 	}

@@ -128,12 +128,10 @@ func (d *Directory) UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id,
 		if k.Locked {
 			return done, locked("API key")
 		}
-		setText(&k.Name, in.Name, "name", &done)
-		setText(&k.Description, in.Description, "description", &done)
-		setText(&k.WhenLeaked, in.WhenLeaked, "action_when_leaked", &done)
-		if in.SupportSessions != nil && *in.SupportSessions != k.SupportSessions {
-			k.SupportSessions, done.Params = *in.SupportSessions, append(done.Params, "support_sessions")
-		}
+		setValue(&k.Name, in.Name, "name", &done)
+		setValue(&k.Description, in.Description, "description", &done)
+		setValue(&k.WhenLeaked, in.WhenLeaked, "action_when_leaked", &done)
+		setValue(&k.SupportSessions, in.SupportSessions, "support_sessions", &done)
 		if in.ExpiresAt != nil && !in.ExpiresAt.Equal(k.ExpiresAt) {
 			if err := d.mayExpire(k, *in.ExpiresAt); err != nil {
 				return done, err
@@ -337,8 +335,8 @@ func locked(what string) error {
 	return &identity.Error{Kind: identity.KindConflict, Op: "directory.ibm", Public: "The " + what + " is locked."}
 }
 
-// setText changes a text and notes its name in what was done.
-func setText(have *string, want *string, name string, done *identity.Changed) {
+// setValue changes a value and notes its name in what was done.
+func setValue[T comparable](have, want *T, name string, done *identity.Changed) {
 	if want != nil && *want != *have {
 		*have, done.Params = *want, append(done.Params, name)
 	}

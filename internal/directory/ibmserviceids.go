@@ -170,8 +170,8 @@ func (d *Directory) UpdateServiceID(ctx context.Context, c *identity.Caller, id,
 		if s.Locked {
 			return done, locked("service ID")
 		}
-		setText(&s.Name, in.Name, "name", &done)
-		setText(&s.Description, in.Description, "description", &done)
+		setValue(&s.Name, in.Name, "name", &done)
+		setValue(&s.Description, in.Description, "description", &done)
 		if in.InstanceCRNs != nil {
 			s.InstanceCRNs, done.Params = in.InstanceCRNs, append(done.Params, "unique_instance_crns")
 		}

@@ -80,7 +80,7 @@ func (i *Issuer) mintIBM(l *ibmLogin) (IBMTokens, error) {
 	}
 	now := i.clock.Now()
 	u := l.user
-	expires := l.until(now, identity.IBMAccessTokenLife)
+	expires := l.until(now, l.ibm.Settings.AccessTokenLife())
 	c := ibmClaims{
 		IAMID: u.IAMID(), ID: u.IAMID(), RealmID: ibmUserRealm, JTI: jti, Identifier: u.ID, Name: u.Name, Email: u.Email, Subject: u.Name,
 		Account: ibmAccount{"global", true, u.AccountID}, IssuedAt: now.Unix(), Expiry: expires.Unix(), Issuer: i.authn.IBMIssuer(),

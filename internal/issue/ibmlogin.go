@@ -133,7 +133,7 @@ func (i *Issuer) ibmFamily(ctx context.Context, l *ibmLogin, ev *audit.Event) (I
 	}
 	out.Refresh = text
 	issuedIBM(ev, l, &out)
-	expires := l.until(l.at, identity.IBMRefreshTokenLife).UTC()
+	expires := l.until(l.at, l.ibm.Settings.RefreshTokenLife()).UTC()
 	family := l.ibmFamilyRecord(ctx, expires)
 	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
 		if err := i.loginLive(tx, &l.login); err != nil {

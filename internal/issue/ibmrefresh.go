@@ -40,7 +40,7 @@ type sealedRefresh struct {
 func (i *Issuer) sealIBMRefresh(l *ibmLogin) (identity.Secret, error) {
 	plain, err := json.Marshal(sealedRefresh{
 		SessionID: l.sid, UserID: l.user.ID, KeyID: l.key.ID, Bound: l.bound, Lineage: l.lineage, Position: l.pos,
-		LoginMS: l.at.UnixMilli(), ExpiresMS: l.until(l.at, identity.IBMRefreshTokenLife).UnixMilli(),
+		LoginMS: l.at.UnixMilli(), ExpiresMS: l.until(l.at, l.ibm.Settings.RefreshTokenLife()).UnixMilli(),
 	})
 	if err != nil {
 		return "", &identity.Error{Kind: identity.KindInternal, Op: "issue.ibmrefresh", Err: err}
@@ -136,7 +136,7 @@ func (i *Issuer) ibmRefresh(ctx context.Context, token identity.Secret, account 
 			return err
 		}
 		// 3 bound, 4 mint: the access token is signed after the commit.
-		return i.rotate(tx, tok, family, text, hash, now, l.until(now, identity.IBMRefreshTokenLife))
+		return i.rotate(tx, tok, family, text, hash, now, l.until(now, l.ibm.Settings.RefreshTokenLife()))
 	})
 	if reused != "" && err != nil {
 		i.endFamily(ctx, ibmDialect, reused, "refresh token used twice")

@@ -196,3 +196,21 @@ func (core) Instances(context.Context, *identity.Caller) ([]identity.ServiceInst
 		{ID: "11111111-1111-4222-8333-444444444444", Name: "other", Service: "hs-crypto", Region: "eu-de", ResourceGroupID: "fedcba9876543210fedcba9876543210"},
 	}, nil
 }
+
+func (core) IBMAccountSettings(_ context.Context, _ *identity.Caller, id string) (identity.IBMSettings, error) {
+	return identity.IBMSettings{RefreshTokenSeconds: 86400, History: key(keyID).History}, known(id, account)
+}
+
+func (core) UpdateIBMAccountSettings(_ context.Context, _ *identity.Caller, id, ifMatch string, in directory.IBMSettingsChange) (identity.IBMSettings, error) {
+	var s identity.IBMSettings
+	if tag := s.EntityTag(); ifMatch != "*" && ifMatch != tag.String() {
+		return s, identity.NewError(identity.KindConflict, "fake", "")
+	}
+	s.Tag = identity.EntityTag{N: 1, Random: randomOfTags}
+	set(&s.AccessTokenSeconds, in.AccessTokenSeconds)
+	set(&s.RefreshTokenSeconds, in.RefreshTokenSeconds)
+	if err := s.Check(); err != nil {
+		return s, err
+	}
+	return s, known(id, account)
+}

@@ -7,6 +7,7 @@
 //	GET  /identity/passcode                          to the page for people
 //
 //	/v1/apikeys, /v1/serviceids                      and what is below them
+//	/v1/accounts/{id}/settings/identity              how long tokens live
 //	/v2/resource_groups, /v2/resource_instances      what the site names, to read
 //	/v1/*_templates, /v1/*_assignments               lists, always empty
 //

@@ -58,6 +58,8 @@ type Directory interface {
 	DeleteServiceID(ctx context.Context, c *identity.Caller, id string) error
 	LockServiceID(ctx context.Context, c *identity.Caller, id string, locked bool) error
 
+	IBMAccountSettings(ctx context.Context, c *identity.Caller, account string) (identity.IBMSettings, error)
+	UpdateIBMAccountSettings(ctx context.Context, c *identity.Caller, account, ifMatch string, change directory.IBMSettingsChange) (identity.IBMSettings, error)
 	ResourceGroups(ctx context.Context, c *identity.Caller) ([]identity.ResourceGroup, error)
 	Instances(ctx context.Context, c *identity.Caller) ([]identity.ServiceInstance, error)
 }
@@ -116,7 +118,7 @@ type endpoint struct {
 var unknownPath = endpoint{name: "Unknown"}
 
 // endpoints are the paths; "*" stands for a variable segment.
-var endpoints = tables(tokenService, apiKeys, serviceIDs, templates, resources)
+var endpoints = tables(tokenService, apiKeys, serviceIDs, accountSettings, templates, resources)
 
 func tables(parts ...map[string]endpoint) map[string]endpoint {
 	all := map[string]endpoint{}
