@@ -74,7 +74,7 @@ func TestIBMTokensStayAtTheirDoors(t *testing.T) {
 	for name, token := range map[string]identity.Secret{
 		"realm's access token": realm.AccessToken, "realm's refresh token": realm.RefreshToken,
 		"pool's access token": pool.Tokens.Access, "pool's ID token": pool.Tokens.ID, "pool's refresh token": pool.Tokens.Refresh,
-		"empty": "", "nothing": "x", "three parts": "a.b.c", "bent": flipped(byKey.Access), "unsigned": unsigned(byKey.Access),
+		"empty": "", "nothing": "x", "three parts": "a.b.c", "bent": flipped(byKey.Access), "unsigned": unsign(byKey.Access),
 		"huge": identity.Secret(strings.Repeat("A", 1<<20)),
 	} {
 		_, err := c.Access.IBMToken(ctx, token)
@@ -86,7 +86,7 @@ func TestIBMTokensStayAtTheirDoors(t *testing.T) {
 }
 
 // unsigned is a token without its signature.
-func unsigned(s identity.Secret) identity.Secret {
+func unsign(s identity.Secret) identity.Secret {
 	parts := strings.Split(s.Reveal(), ".")
 	return identity.Secret(parts[0] + "." + parts[1] + ".")
 }
