@@ -111,7 +111,7 @@ var notices = map[string]string{
 	"identity-unlinked": "The identity is removed, and earlier sessions have ended. Log in again.",
 	"welcome":           "All is set up. Log in.",
 	"token-deleted":     "The token is deleted, and what it obtained has ended.",
-	"proved":            "Thank you. You can get keys for the next five minutes.",
+	"proved":            "Thank you. You can get keys and one-time codes for the next five minutes.",
 }
 
 // lengthOf is a duration in words.

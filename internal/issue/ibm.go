@@ -14,6 +14,7 @@ const (
 	IBMGrantAPIKey   = "urn:ibm:params:oauth:grant-type:apikey"
 	IBMGrantPassword = "password"
 	IBMGrantRefresh  = "refresh_token"
+	IBMGrantPasscode = "urn:ibm:params:oauth:grant-type:passcode"
 )
 
 const (
@@ -47,6 +48,10 @@ type ibmLogin struct {
 	bound  string // what refresh tokens are bound to: ibmClientKey
 	// key is the API key that was shown; nil for other proofs.
 	key *identity.APIKey
+	// from is what the proof descends from, and use uses it up in the transaction
+	// that stores the log-in; empty for proofs without either.
+	from identity.Lineage
+	use  func(store.Tx) error
 }
 
 // beginIBM starts a log-in: KindNotFound where there is no token service. The
@@ -97,6 +102,10 @@ func (i *Issuer) newIBMSession(l *ibmLogin) (err error) {
 		return err
 	}
 	ms := l.at.UnixMilli()
+	if l.from != nil {
+		l.lineage, err = l.from.Extend(identity.Ancestor{Kind: identity.LineageLogin, ID: l.sid, IssuedMS: ms})
+		return err
+	}
 	l.lineage = identity.Lineage{{Kind: identity.LineagePrincipal, ID: l.user.ID, IssuedMS: ms}}
 	if l.key != nil {
 		l.lineage = append(l.lineage, identity.Ancestor{Kind: identity.LineageProof, ID: l.key.ID, IssuedMS: ms})

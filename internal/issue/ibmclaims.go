@@ -61,9 +61,12 @@ const (
 	ibmNoClient = "default"
 )
 
-// amr are the methods of the log-in (RFC 8176); none for an API key.
+// amr are the methods of the log-in (RFC 8176); none for an API key. A
+// passcode says of the log-in at the console what that kept: a second factor.
 func (l *ibmLogin) amr() []string {
 	switch {
+	case l.grant == IBMGrantPasscode && l.mfaMS != 0:
+		return []string{"mfa"}
 	case l.grant != IBMGrantPassword:
 		return nil
 	case l.mfaMS != 0:

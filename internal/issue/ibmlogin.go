@@ -139,6 +139,11 @@ func (i *Issuer) ibmFamily(ctx context.Context, l *ibmLogin, ev *audit.Event) (I
 		if err := i.loginLive(tx, &l.login); err != nil {
 			return err
 		}
+		if l.use != nil {
+			if err := l.use(tx); err != nil {
+				return err
+			}
+		}
 		if err := store.RefreshFamilies.Insert(tx, family); err != nil {
 			return err
 		}

@@ -231,8 +231,8 @@ func nameQualifier(issuer, account, provider string) string {
 // linkKeeps is how long a one-time link that has ended still says why.
 const linkKeeps = 7 * 24 * time.Hour
 
-// pruneProofs removes used proofs that nobody would take any more, and one-time
-// links that nobody should open.
+// pruneProofs removes used proofs that nobody would take any more, one-time
+// links that nobody should open, and passcodes.
 func (i *Issuer) pruneProofs(ctx context.Context) error {
 	now := i.clock.Now()
 	_, err := i.db.Update(ctx, func(tx store.Tx) error {
@@ -249,6 +249,15 @@ func (i *Issuer) pruneProofs(ctx context.Context) error {
 		for _, l := range links {
 			if err == nil && now.After(l.ExpiresAt.Add(linkKeeps)) {
 				err = store.OneTimeLinks.Delete(tx, l.Hash)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		codes, err := store.Passcodes.List(tx, "expires", "", store.After{}, pruneBatch)
+		for _, p := range codes {
+			if err == nil && now.After(p.ExpiresAt.Add(passcodeKeeps)) {
+				err = store.Passcodes.Delete(tx, p.UserID)
 			}
 		}
 		return err

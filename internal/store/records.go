@@ -127,6 +127,28 @@ type OneTimeLink struct {
 	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 }
 
+// Passcode is the one-time code that a person got last at the console, for a log-in
+// elsewhere. A new one takes its place.
+type Passcode struct {
+	UserID    string `json:"user_id"`
+	AccountID string `json:"account_id"`
+	Hash      string `json:"hash"` // keyed, of its text
+	// Lineage and Position are those of the log-in at the console.
+	Lineage  identity.Lineage  `json:"lineage"`
+	Position identity.Position `json:"position"`
+	// MFAMS is when a second factor was shown there (Unix ms), 0 without one.
+	MFAMS     int64     `json:"mfa_ms,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	// UsedAt is zero while it is good; SourceIP and UserAgent are of who used it.
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	SourceIP  string    `json:"source_ip,omitempty"`
+	UserAgent string    `json:"user_agent,omitempty"`
+}
+
+// Live reports whether it is good at a time.
+func (p *Passcode) Live(now time.Time) bool { return p.UsedAt.IsZero() && now.Before(p.ExpiresAt) }
+
 // LoginSecret is the client secret of a foreign log-in, sealed (column
 // "secret").
 type LoginSecret struct {
@@ -449,6 +471,12 @@ var (
 	OneTimeLinks = newTable("one_time_links", onDisk, func(l *OneTimeLink) string { return l.Hash },
 		func(l *OneTimeLink) []IndexEntry {
 			return []IndexEntry{many("user", Join(l.UserID, l.Hash)), many("expires", l.ExpiresAt.UTC().Format(time.RFC3339))}
+		})
+	// Passcodes are found by hash ("hash") and indexed by expiry ("expires"); a user
+	// has one at most.
+	Passcodes = newTable("passcodes", onDisk, func(p *Passcode) string { return p.UserID },
+		func(p *Passcode) []IndexEntry {
+			return []IndexEntry{unique("hash", p.Hash), many("expires", p.ExpiresAt.UTC().Format(time.RFC3339))}
 		})
 	CredentialReports = newTable("credential_reports", onDisk, func(c *CredentialReport) string { return c.AccountID }, nil)
 	// SessionRecords are indexed by principal ("principal"), account

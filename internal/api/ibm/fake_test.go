@@ -57,6 +57,13 @@ func (issuer) IBMRefresh(_ context.Context, token identity.Secret, account strin
 	return granted("refresh", token.Reveal(), account, client), nil
 }
 
+func (issuer) IBMPasscode(_ context.Context, passcode identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error) {
+	if err := wiretest.Fault(passcode.Reveal()); err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return granted("passcode", passcode.Reveal(), account, client), nil
+}
+
 // granted is tokens with a refresh token.
 func granted(how, proof, account string, client issue.IBMClient) issue.IBMTokens {
 	t := tokens(how+"/"+proof, account, client)

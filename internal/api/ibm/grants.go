@@ -51,3 +51,11 @@ func (h *Handler) byRefresh(c *call, f form, client issue.IBMClient) (issue.IBMT
 	}
 	return h.Issuer.IBMRefresh(c.ctx, token, f["account"], client)
 }
+
+func (h *Handler) byPasscode(c *call, f form, client issue.IBMClient) (issue.IBMTokens, error) {
+	passcode, err := f.needSecret("passcode")
+	if err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return h.Issuer.IBMPasscode(c.ctx, passcode, f["account"], client)
+}

@@ -36,6 +36,7 @@ type Issuer interface {
 	IBMAPIKey(ctx context.Context, key identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBMPassword(ctx context.Context, g issue.IBMPasswordGrant) (issue.IBMTokens, error)
 	IBMRefresh(ctx context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
+	IBMPasscode(ctx context.Context, passcode identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBM() (issue.IBMFacts, error)
 	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }

@@ -45,6 +45,7 @@ var grants = map[string]grant{
 	issue.IBMGrantAPIKey:   {(*Handler).byAPIKey, wrongProof{"BXNIM0415E", "Provided API key could not be found."}},
 	issue.IBMGrantPassword: {(*Handler).byPassword, wrongProof{"BXNIM0602E", "The credentials you entered are incorrect."}},
 	issue.IBMGrantRefresh:  {(*Handler).byRefresh, wrongProof{"BXNIM0407E", "Provided refresh token is invalid or expired."}},
+	issue.IBMGrantPasscode: {(*Handler).byPasscode, wrongProof{"BXNIM0407E", "Provided passcode is invalid or expired."}},
 }
 
 func (h *Handler) token(c *call) error {
