@@ -36,9 +36,12 @@ type clientFlags struct {
 }
 
 // add adds the flags that every verb for people has.
-func (f *clientFlags) add(c *cobra.Command) {
+func (f *clientFlags) add(c *cobra.Command) { f.addNamed(c, "p") }
+
+// addNamed is add with another shorthand of --profile, "" for none.
+func (f *clientFlags) addNamed(c *cobra.Command, shorthand string) {
 	flags := c.Flags()
-	flags.StringVarP(&f.name, "profile", "p", "", "`name` of the profile (default $DAYPASS_PROFILE, then "+client.DefaultProfile+")")
+	flags.StringVarP(&f.name, "profile", shorthand, "", "`name` of the profile (default $DAYPASS_PROFILE, then "+client.DefaultProfile+")")
 	flags.StringVar(&f.over.Endpoint, "endpoint", "", "`URL` of the installation (default $DAYPASS_ENDPOINT, then the profile's)")
 	flags.StringVar(&f.over.CAFile, "ca-file", "", "PEM `file` with the authorities of the endpoint")
 	flags.BoolVar(&f.over.AllowPlainHTTP, "allow-plain-http", false, "speak plain HTTP beyond this machine: others can read along")
@@ -60,7 +63,7 @@ func (f *clientFlags) addRole(c *cobra.Command) {
 	flags.StringVar(&f.over.Role, "role", "", "`ARN` of the role (default the profile's, then the one that the token names)")
 	flags.StringVar(&f.over.SessionName, "session-name", "", "`name` of the session (default who logs in)")
 	flags.DurationVar(&f.over.Duration, "duration", 0, "`lifetime` to ask for, such as 1h (default the server's)")
-	flags.StringVar(&f.over.Region, "region", "", "`region` that clients are told (default "+client.DefaultRegion+")")
+	flags.StringVarP(&f.over.Region, "region", "r", "", "`region` that clients are told (default "+client.DefaultRegion+")")
 	complete(c, "role", roleARNs)
 }
 

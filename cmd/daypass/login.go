@@ -17,7 +17,9 @@ import (
 type loginFlags struct {
 	clientFlags
 	passwordStdin, force, check, quiet, asJSON bool
-	passwordFile                               string
+	passwordFile, passwordCommand, output      string
+	argvPassword                               identity.Secret
+	ibm                                        ibmLoginFlags
 }
 
 func newLogin() *cobra.Command {
@@ -31,17 +33,24 @@ so that later commands need none of them.
 
 With valid keys at hand nothing is asked and nothing sent; --force logs in anew.
 The password is asked for without echo, or read from standard input or a file. It
-is kept nowhere.`,
+is kept nowhere.
+
+With -a, --sso, --apikey or another of the flags marked IBM, and at a profile that
+was made so, the log-in is one at the token service of IBM Cloud's dialect, in the
+words of IBM Cloud's command line. -p is the password then, not the profile.`,
 		Example: `  daypass login --endpoint https://daypass.example.com --username me@example.com
   daypass login --profile lab --realm lab --username alice --role arn:aws:iam::123456789012:role/dev
   daypass login --profile ci --endpoint https://daypass.example.com \
     --web-identity-token-file /run/secrets/token --role arn:aws:iam::123456789012:role/deploy
   pass show daypass | daypass login --password-stdin
-  daypass login --check --quiet || daypass login`,
+  daypass login --check --quiet || daypass login
+
+  daypass login -a https://daypass.example.com --sso       as IBM Cloud's users do
+  daypass login -a https://daypass.example.com --apikey @key.json -r us-south`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
-	f.add(c)
+	f.addNamed(c, "")
 	f.addRole(c)
 	flags := c.Flags()
 	flags.StringVar(&f.over.Realm, "realm", "", "`name` of the realm (default "+identity.RootRealm+")")
@@ -49,13 +58,16 @@ is kept nowhere.`,
 	flags.StringVarP(&f.over.Username, "username", "u", "", "user `name` or e-mail address")
 	flags.BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from standard input")
 	flags.StringVar(&f.passwordFile, "password-file", "", "read the password from a `file`")
+	flags.StringVar(&f.passwordCommand, "password-command", "", "read the password from the output of a `command` that the shell runs")
 	flags.StringVar(&f.over.WebIdentityTokenFile, "web-identity-token-file", "", "show the JWT in this `file` in place of a password")
 	flags.BoolVar(&f.force, "force", false, "log in although valid keys are there")
 	flags.BoolVar(&f.check, "check", false, "only say whether valid keys are there: exit status 0 or 1")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print who logged in as JSON")
-	c.MarkFlagsMutuallyExclusive("password-stdin", "password-file", "web-identity-token-file")
+	flags.StringVar(&f.output, "output", "", "IBM: `form` of the answer: JSON")
+	c.MarkFlagsMutuallyExclusive("password-stdin", "password-file", "password-command", "web-identity-token-file")
 	c.MarkFlagsMutuallyExclusive("check", "force")
+	f.ibm.add(c)
 	return c
 }
 
@@ -63,11 +75,18 @@ func (f *loginFlags) run(c *cobra.Command) error {
 	if f.cacheless() {
 		return &usageError{c.CommandPath(), errors.New("DAYPASS_NO_CACHE is set, and a log-in that is not kept is of no use: unset it")}
 	}
+	ibm, err := f.settle(c)
+	if err != nil {
+		return err
+	}
+	if ibm {
+		return f.runIBM(c)
+	}
 	config, p, err := f.resolve(c)
 	if err != nil {
 		return err
 	}
-	if f.over.Username != "" || f.passwordStdin || f.passwordFile != "" {
+	if f.over.Username != "" || f.secretGiven() {
 		p.WebIdentityTokenFile = f.over.WebIdentityTokenFile
 	}
 	k, err := f.keeperOf(c, p)
@@ -156,16 +175,32 @@ func (f *loginFlags) username(c *cobra.Command, p client.Profile) (string, error
 	return ask(c, "User name at "+p.Endpoint+" (realm "+p.Realm+"): ")
 }
 
-func (f *loginFlags) password(c *cobra.Command, username string) (identity.Secret, error) {
+// secretGiven reports whether the password need not be asked for.
+func (f *loginFlags) secretGiven() bool {
+	return f.passwordStdin || f.passwordFile != "" || f.passwordCommand != ""
+}
+
+// secretOf reads the password from where the flags say.
+func (f *loginFlags) secretOf(c *cobra.Command) (secret identity.Secret, err error) {
 	switch {
 	case f.passwordStdin:
 		return readSecret(c.InOrStdin(), "standard input")
 	case f.passwordFile != "":
-		password, err := secretFile(f.passwordFile)
-		if err != nil {
-			return "", fmt.Errorf("--password-file: %w", err)
+		if secret, err = secretFile(f.passwordFile); err != nil {
+			err = fmt.Errorf("--password-file: %w", err)
 		}
-		return password, nil
+		return secret, err
+	}
+	if secret, err = commandSecret(c, f.passwordCommand); err != nil {
+		err = fmt.Errorf("--password-command: %w", err)
+	}
+	return secret, err
+}
+
+func (f *loginFlags) password(c *cobra.Command, username string) (identity.Secret, error) {
+	switch {
+	case f.secretGiven():
+		return f.secretOf(c)
 	case !interactive():
 		return "", &usageError{c.CommandPath(), fmt.Errorf("%w for the password: give --password-stdin, --password-file FILE or --web-identity-token-file FILE", errNoTerminal)}
 	}

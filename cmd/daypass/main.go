@@ -44,12 +44,21 @@ func run(args []string, out, errOut io.Writer) int {
 	if errors.As(err, &quiet) {
 		return int(quiet)
 	}
-	fmt.Fprintln(errOut, "daypass:", describe(err))
+	if failed := (*failedError)(nil); errors.As(err, &failed) {
+		fmt.Fprintf(errOut, "%s\n%s\n", paint(errOut, red, "FAILED"), describe(err))
+	} else {
+		fmt.Fprintln(errOut, "daypass:", describe(err))
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintf(errOut, "Run '%s --help' for what there is.\n", usage.command)
 		return exitUsage
 	}
+	return exitOf(err)
+}
+
+// exitOf is the exit status of an error.
+func exitOf(err error) int {
 	switch identity.KindOf(err) {
 	case identity.KindAccessDenied, identity.KindInvalidCredentials, identity.KindPasswordExpired, identity.KindMFARequired, identity.KindInvalidIdentity:
 		return exitDenied
@@ -104,6 +113,7 @@ store. One binary is server and command line.`,
 	root.SetVersionTemplate("daypass {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
 	root.AddCommand(newLogin(), newExec(), newCredentialProcess(), newEnv(), newStatus(), newWhoami(), newLogout(), newConfigure())
+	root.AddCommand(newTarget(), newRegions(), newIAM())
 	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newSessions(), newUser(), newAccessKeys(), newAccounts(), newUpstream(), newBucket(), newExplain(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -108,11 +108,9 @@ func (p *Profile) keys() [][2]string {
 	if p.Duration != 0 {
 		duration = shortDuration(p.Duration)
 	}
-	plain := ""
-	if p.AllowPlainHTTP {
-		plain = "true"
-	}
+	isSet := map[bool]string{true: "true"}
 	return [][2]string{
+		{"kind", p.Kind},
 		{"endpoint", p.Endpoint},
 		{"realm", p.Realm},
 		{"client_id", p.ClientID},
@@ -121,9 +119,12 @@ func (p *Profile) keys() [][2]string {
 		{"session_name", p.SessionName},
 		{"duration", duration},
 		{"region", p.Region},
+		{"account", p.Account},
+		{"resource_group", p.ResourceGroup},
 		{"ca_file", p.CAFile},
 		{"web_identity_token_file", p.WebIdentityTokenFile},
-		{"allow_plain_http", plain},
+		{"no_browser", isSet[p.NoBrowser]},
+		{"allow_plain_http", isSet[p.AllowPlainHTTP]},
 	}
 }
 

@@ -18,6 +18,9 @@ const DefaultRegion = "us-east-1"
 // Profile is how to get keys of one role at one installation.
 type Profile struct {
 	Name string `yaml:"-"`
+	// Kind is KindIBM for a log-in at the token service of IBM's dialect, "" for
+	// others.
+	Kind string `yaml:"kind"`
 	// Endpoint is the installation's URL: scheme, host and port.
 	Endpoint string `yaml:"endpoint"`
 	// Realm and ClientID are where a password is shown; the root realm and, as
@@ -36,6 +39,12 @@ type Profile struct {
 	// WebIdentityTokenFile holds a JWT of an issuer that the role trusts. It is
 	// read at every renewal.
 	WebIdentityTokenFile string `yaml:"web_identity_token_file"`
+	// Account and ResourceGroup (its name) are what verbs of IBM's dialect target,
+	// Region with them; "" for none.
+	Account       string `yaml:"account"`
+	ResourceGroup string `yaml:"resource_group"`
+	// NoBrowser is "no" to every offer to open a web page.
+	NoBrowser bool `yaml:"no_browser"`
 	// AllowPlainHTTP permits http:// to other hosts than loopback ones.
 	AllowPlainHTTP bool `yaml:"allow_plain_http"`
 }
@@ -71,6 +80,14 @@ func (p *Profile) check() (key, complaint string) {
 		return "endpoint", "not of the form https://HOST[:PORT]"
 	case u.Scheme == "http" && !p.AllowPlainHTTP && !loopback(u.Hostname()):
 		return "endpoint", "plain HTTP would show passwords and keys to the network: use https://, or allow it (allow_plain_http: true, --allow-plain-http)"
+	}
+	switch {
+	case p.Kind != "" && p.Kind != KindIBM:
+		return "kind", "the one kind that is named is " + KindIBM
+	case p.Kind == KindIBM && p.WebIdentityTokenFile != "":
+		return "web_identity_token_file", "a profile of kind " + KindIBM + " shows no web identity"
+	case p.Kind == KindIBM && p.Role != "":
+		return "role", "a profile of kind " + KindIBM + " has the rights of who logged in"
 	}
 	if p.Role != "" {
 		if arn, ok := identity.ParseARN(p.Role); !ok || arn.Service != "iam" {

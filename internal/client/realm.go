@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -138,10 +137,7 @@ type claims struct {
 
 // claimsOf reads the payload of a JWT; of what is none, nothing.
 func claimsOf(token string) (c claims) {
-	_, rest, _ := strings.Cut(token, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
-	if err != nil || json.Unmarshal(data, &c) != nil {
+	if !payloadOf(token, &c) {
 		return claims{}
 	}
 	return c

@@ -29,6 +29,8 @@ type Session struct {
 
 	RefreshToken     identity.Secret `json:"refresh_token,omitempty"`
 	RefreshExpiresAt time.Time       `json:"refresh_expires_at,omitzero"`
+	// IBM is the access token of a log-in of IBM's dialect; nil for others.
+	IBM *IBMToken `json:"ibm,omitempty"`
 	// Keys are the session keys, by what was asked for.
 	Keys map[string]Keys `json:"keys,omitempty"`
 }
@@ -65,12 +67,21 @@ func (s *Session) encode() ([]byte, error) {
 		SecretAccessKey string `json:"secret_access_key"`
 		SessionToken    string `json:"session_token"`
 	}
+	type plainIBM IBMToken
+	type ibmToken struct {
+		plainIBM
+		Text string `json:"access_token"`
+	}
 	type plain Session
 	out := struct {
 		plain
 		RefreshToken string          `json:"refresh_token,omitempty"`
+		IBM          *ibmToken       `json:"ibm,omitempty"`
 		Keys         map[string]keys `json:"keys,omitempty"`
-	}{plain(*s), s.RefreshToken.Reveal(), map[string]keys{}}
+	}{plain(*s), s.RefreshToken.Reveal(), nil, map[string]keys{}}
+	if s.IBM != nil {
+		out.IBM = &ibmToken{plainIBM(*s.IBM), s.IBM.Text.Reveal()}
+	}
 	for name, k := range s.Keys {
 		out.Keys[name] = keys{plainKeys(k), k.SecretAccessKey.Reveal(), k.SessionToken.Reveal()}
 	}
@@ -91,6 +102,9 @@ func decodeSession(data []byte) *Session {
 func (s *Session) of(p *Profile) bool {
 	if s.Endpoint != p.Endpoint || p.Username != "" && s.Username != "" && s.Username != p.Username {
 		return false
+	}
+	if s.IBM != nil || p.Kind == KindIBM {
+		return s.IBM != nil && p.Kind == KindIBM
 	}
 	if s.Source == SourceWebIdentity {
 		return p.WebIdentityTokenFile != ""

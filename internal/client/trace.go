@@ -13,10 +13,10 @@ import (
 
 // tokens are the form fields that are shown as their first four characters and
 // a hash; what is in neither list is shown as it is.
-var tokens = []string{"refresh_token", "token", "WebIdentityToken"}
+var tokens = []string{"refresh_token", "token", "WebIdentityToken", "apikey", "cr_token"}
 
 // guessable are the form fields of which not even a hash is shown.
-var guessable = []string{"password", "client_secret", "totp"}
+var guessable = []string{"password", "client_secret", "totp", "passcode", "security_code"}
 
 func (w *wire) traceRequest(r *http.Request, form url.Values) {
 	if w.trace == nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -63,21 +64,44 @@ func newWire(p *Profile, o Options) (*wire, error) {
 	}, nil
 }
 
+// Media types of bodies.
+const (
+	formMedia = "application/x-www-form-urlencoded"
+	jsonMedia = "application/json"
+)
+
 // post sends a form; sign, when given, signs the request for STS.
 func (w *wire) post(ctx context.Context, doing, path string, form url.Values, sign *Keys) (*answer, error) {
 	body := form.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.profile.Endpoint+path, strings.NewReader(body))
+	r, err := w.request(ctx, http.MethodPost, path, []byte(body), formMedia)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("User-Agent", w.agent)
 	if sign != nil {
 		cred := sigv4.Credentials{AccessKeyID: sign.AccessKeyID, SecretAccessKey: sign.SecretAccessKey.Reveal(), SessionToken: sign.SessionToken.Reveal()}
 		if err := sigv4.Sign(r, cred, w.profile.Region, "sts", hashHex(body), w.clock.Now()); err != nil {
 			return nil, err
 		}
 	}
+	return w.do(doing, r, form)
+}
+
+// request makes a request for the profile's endpoint; media is the type of the
+// body, "" for none.
+func (w *wire) request(ctx context.Context, method, path string, body []byte, media string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, w.profile.Endpoint+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if media != "" {
+		r.Header.Set("Content-Type", media)
+	}
+	r.Header.Set("User-Agent", w.agent)
+	return r, nil
+}
+
+// do sends a request; form is its body where that is a form, for the trace.
+func (w *wire) do(doing string, r *http.Request, form url.Values) (*answer, error) {
 	w.traceRequest(r, form)
 	response, err := w.http.Do(r)
 	if err != nil {
@@ -85,9 +109,10 @@ func (w *wire) post(ctx context.Context, doing, path string, form url.Values, si
 	}
 	defer response.Body.Close()
 	a := &answer{status: response.StatusCode, header: response.Header}
-	a.requestID = response.Header.Get("X-Amzn-Requestid")
-	if a.requestID == "" {
-		a.requestID = response.Header.Get("X-Request-Id")
+	for _, name := range []string{"X-Amzn-Requestid", "X-Request-Id", "Transaction-Id"} {
+		if a.requestID == "" {
+			a.requestID = response.Header.Get(name)
+		}
 	}
 	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		return nil, w.unreachable(doing, err)

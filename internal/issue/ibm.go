@@ -131,8 +131,10 @@ func ibmEvent(name string, client IBMClient) audit.Event {
 // set as JSON (RFC 7517).
 type IBMFacts struct {
 	Issuer, Algorithm string
-	Keys              []byte
-	KeysMaxAge        time.Duration
+	// Regions are those that clients may target.
+	Regions    []string
+	Keys       []byte
+	KeysMaxAge time.Duration
 }
 
 // IBM describes the token service. KindNotFound when there is none.
@@ -142,6 +144,6 @@ func (i *Issuer) IBM() (IBMFacts, error) {
 		return IBMFacts{}, err
 	}
 	return IBMFacts{
-		Issuer: i.authn.IBMIssuer(), Algorithm: site.Algorithm, Keys: i.keys.JWKS(identity.IBMKeySet), KeysMaxAge: i.keys.JWKSMaxAge(),
+		Issuer: i.authn.IBMIssuer(), Algorithm: site.Algorithm, Regions: site.Regions, Keys: i.keys.JWKS(identity.IBMKeySet), KeysMaxAge: i.keys.JWKSMaxAge(),
 	}, nil
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // discoveryDocument is OpenID Connect Discovery 1.0 §3 with IBM's
-// passcode_endpoint.
+// passcode_endpoint, and with the regions of the site, which our command line
+// offers.
 type discoveryDocument struct {
 	Issuer            string   `json:"issuer"`
 	Token             string   `json:"token_endpoint"`
@@ -23,6 +24,7 @@ type discoveryDocument struct {
 	SigningAlgorithms []string `json:"id_token_signing_alg_values_supported"`
 	Scopes            []string `json:"scopes_supported"`
 	Claims            []string `json:"claims_supported"`
+	Regions           []string `json:"regions_supported"`
 }
 
 // claims are those of access tokens.
@@ -47,6 +49,7 @@ func (h *Handler) discovery(c *call) error {
 		ResponseTypes: []string{}, GrantTypes: kinds, SubjectTypes: []string{"public"},
 		TokenAuthMethods: []string{"client_secret_basic"}, SigningAlgorithms: []string{facts.Algorithm},
 		Scopes: []string{"ibm", "openid"}, Claims: claims,
+		Regions: append([]string{}, facts.Regions...),
 	}))
 	return nil
 }

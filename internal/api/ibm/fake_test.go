@@ -81,7 +81,8 @@ func tokens(how, account string, client issue.IBMClient) issue.IBMTokens {
 
 func (issuer) IBM() (issue.IBMFacts, error) {
 	return issue.IBMFacts{
-		Issuer: "https://daypass.example.com/identity", Algorithm: "RS256", Keys: []byte(`{"keys":[]}`), KeysMaxAge: 10 * time.Minute,
+		Regions: []string{"us-south", "eu-de"},
+		Issuer:  "https://daypass.example.com/identity", Algorithm: "RS256", Keys: []byte(`{"keys":[]}`), KeysMaxAge: 10 * time.Minute,
 	}, nil
 }
 
