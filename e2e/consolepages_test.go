@@ -83,6 +83,17 @@ var consolePages = []consolePage{
 			}
 		}
 	}},
+	{"passcode", "testuser", "One-time code", func(v *visitor) { v.to("/passcode") }},
+	{"passcode-made", "testuser", "One-time code", func(v *visitor) {
+		v.to("/passcode")
+		v.pressNamed("Make a one-time code")
+	}},
+	{"passcode-used", "testuser", "One-time code", func(v *visitor) {
+		v.to("/passcode")
+		v.pressNamed("Make a one-time code")
+		v.site.useCode(v.t, v.text("#passcode"))
+		v.to("/passcode")
+	}},
 	{"again", "testuser", "Confirm that it is you", func(v *visitor) { v.to("/again?next=/profile") }},
 	{"security", "testuser", "Security", func(v *visitor) { v.to("/security") }},
 	{"authenticator", "testuser", "Set up an authenticator", func(v *visitor) {
