@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	scratch = dir
 	code := m.Run()
+	endForks()
 	if err := stopCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
