@@ -188,13 +188,17 @@ def presigned(s3, bucket):
 
 def calls():
     """Makes the calls it is given, each by {keys, service, call, with}."""
-    clients, out = {}, []
+    session, clients, out = boto3.Session(), {}, []
     for job in json.load(sys.stdin):
         keys = job["keys"]
         name = (job["service"], json.dumps(keys))
         if name not in clients:
-            session = boto3.Session(keys.get("AccessKeyId") or None, keys.get("SecretAccessKey") or None, keys.get("SessionToken") or None)
-            clients[name] = session.client(job["service"])
+            clients[name] = session.client(
+                job["service"],
+                aws_access_key_id=keys.get("AccessKeyId") or None,
+                aws_secret_access_key=keys.get("SecretAccessKey") or None,
+                aws_session_token=keys.get("SessionToken") or None,
+            )
         try:
             answer = getattr(clients[name], job["call"])(**job.get("with") or {})
             meta = answer.pop("ResponseMetadata")
