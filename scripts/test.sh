@@ -4,16 +4,23 @@
 . "$(dirname "$0")/lib.sh"
 
 export PATH="$PWD/.clients/bin:$PATH"
-fuzztime=3s
-[ -n "${SOAK:-}" ] && fuzztime=60s && export DAYPASS_SOAK=1
+fuzztime=2s minimizetime=20x
+[ -n "${SOAK:-}" ] && fuzztime=60s minimizetime=60s && export DAYPASS_SOAK=1
 
+# Each package is built for fuzzing once; inputs are kept where go test -fuzz
+# keeps them.
 fuzz() {
-  local pkg target
+  local pkg target binary out cache
+  binary=$(mktemp) out=$(mktemp) cache=$(go env GOCACHE)/fuzz
   for pkg in $(grep -rl --include='*_test.go' '^func Fuzz' internal cmd | xargs -n1 dirname | sort -u); do
-    for target in $(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' "$pkg" | sed 's/^func //' | sort -u); do
-      go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" "./$pkg" | tail -n 1
+    go test -c -fuzz Fuzz -o "$binary" "./$pkg" || return 1
+    for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$pkg"/*_test.go | sed 's/^func //' | sort -u); do
+      (cd "$pkg" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$fuzztime" -test.fuzzminimizetime "$minimizetime" \
+        -test.fuzzcachedir "$cache/$(go list .)") >"$out" 2>&1 || { cat "$out"; return 1; }
+      echo "$pkg $target: $(grep -o 'execs: .*' "$out" | tail -n 1)"
     done
   done
+  rm -f "$binary" "$out"
 }
 
 race() { CGO_ENABLED=1 go test -race -short ./internal/... ./cmd/...; }
