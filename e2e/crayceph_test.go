@@ -277,9 +277,7 @@ session_policy:
 	t.Run("no such role", func(t *testing.T) {
 		o.serve(t, service, rule+"-nowhere", all...)
 		o.wantProblem(t, http.StatusBadGateway)
-		if log := o.Log(); !strings.Contains(log, o.ceph.RoleARN+"-nowhere") {
-			t.Errorf("the log does not name the role")
-		}
+		await(t, "the role in the log", func() bool { return strings.Contains(o.Log(), o.ceph.RoleARN+"-nowhere") })
 	})
 
 	t.Run("expired", func(t *testing.T) {
