@@ -296,6 +296,23 @@ func TestUpstreamErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of an upload", func(t *testing.T) {
+		t.Parallel()
+		q := newRig(t, nil)
+		q.store.reply = func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte("<Error><Code>NoSuchKey</Code></Error>"))
+		}
+		for _, method := range []string{"GET", "DELETE"} {
+			if got := q.do(call{method: method, target: "/photos/a?uploadId=1"}); got.Status != 404 || !strings.Contains(got.Body, "<Code>NoSuchUpload</Code>") {
+				t.Errorf("%s: %d %s", method, got.Status, got.Body)
+			}
+		}
+		got := q.do(call{method: "PUT", target: "/photos/a?partNumber=1&uploadId=1", header: map[string]string{"X-Amz-Copy-Source": "music/b"}})
+		if !strings.Contains(got.Body, "<Code>NoSuchKey</Code>") {
+			t.Errorf("the source of a part is not there: %s", got.Body)
+		}
+	})
 	t.Run("of a lock", func(t *testing.T) {
 		t.Parallel()
 		for below, want := range map[string]int{"/photos/": 403, "/": 503} {

@@ -49,6 +49,9 @@ func (x *exchange) refused(req *upstream.Request, resp *http.Response) error {
 
 // judgedRefusal is the error that r means for the request.
 func (x *exchange) judgedRefusal(r upstreamRefusal) error {
+	if r.Code == "NoSuchKey" && ofUpload[x.op.Name] {
+		r.Code = "NoSuchUpload" // for RGW an upload is an object of its own
+	}
 	r.forbids = x.up.Own
 	if r.isOurs() && (mayForbid[x.op.Name] || x.bringsKey()) {
 		if err := x.g.credentialTaken(x.r.Context(), x.up); err != nil {
@@ -58,6 +61,10 @@ func (x *exchange) judgedRefusal(r upstreamRefusal) error {
 	}
 	return r.translated(x.g.log)
 }
+
+// ofUpload are the operations on an upload that was begun, which read no other
+// object.
+var ofUpload = map[string]bool{"ListParts": true, "UploadPart": true, "CompleteMultipartUpload": true, "AbortMultipartUpload": true}
 
 // mayForbid are the operations that locks forbid.
 var mayForbid = map[string]bool{
