@@ -87,8 +87,12 @@ func names(answer Answer, list, name string) string {
 // TestTwoAccounts holds the wall between two accounts.
 func TestTwoAccounts(t *testing.T) {
 	t.Parallel()
+	holdWall(t, startTwoAccounts(t))
+}
+
+func holdWall(t *testing.T, s *twoAccounts) {
+	t.Helper()
 	needPython(t, "boto3")
-	s := startTwoAccounts(t)
 	c := s.NewClient(t)
 	made := must(t, c,
 		bucketCall(s.a, "create_bucket", "bucket-a"), bucketCall(s.a, "put_object", "bucket-a", "Key", "k", "Body", "A's"),

@@ -150,6 +150,18 @@ func (c *Ceph) Admin(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// NewUser makes another user of the cluster and returns its keys.
+func (c *Ceph) NewUser(t testing.TB, name string) Keys {
+	t.Helper()
+	made := decode[struct {
+		Keys []struct {
+			ID     string `json:"access_key"`
+			Secret string `json:"secret_key"`
+		} `json:"keys"`
+	}](t, c.Admin(t, "user", "create", "--uid="+name, "--display-name="+name))
+	return Keys{AccessKeyID: made.Keys[0].ID, SecretAccessKey: made.Keys[0].Secret}
+}
+
 // Keys are those of the cluster's user.
 func (c *Ceph) Keys() Keys {
 	return Keys{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}

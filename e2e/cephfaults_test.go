@@ -202,6 +202,7 @@ func TestCephFaults(t *testing.T) {
 		gone := make(chan []error)
 		go func() { gone <- r.getMany(short, 20) }()
 		r.wantIdentity(t, "while nothing comes back")
+		r.wantSTS(t)
 		for _, err := range <-gone {
 			if err == nil {
 				t.Error("an answer, though nothing comes back")
@@ -229,5 +230,30 @@ func (r *badRoad) wantIdentity(t *testing.T, when string) {
 	defer cancel()
 	if _, err := sts.NewFromConfig(r.goWith(r.keys)).GetCallerIdentity(ctx, nil); err != nil {
 		t.Errorf("%s: STS: %v", when, err)
+	}
+}
+
+// wantSTS asks STS for who one is and for keys, again and again, and looks
+// whether what the store does makes it slow.
+func (r *badRoad) wantSTS(t *testing.T) {
+	t.Helper()
+	const most = 2 * time.Second // the store's clients wait for three
+	client := sts.NewFromConfig(r.goWith(r.keys))
+	token := r.RootToken(t)
+	var slowest [2]time.Duration
+	for range 25 {
+		began := time.Now()
+		_, err := client.GetCallerIdentity(t.Context(), nil)
+		slowest[0] = max(slowest[0], time.Since(began))
+		if err != nil {
+			t.Error(err)
+		}
+		began = time.Now()
+		r.AssumeRoot(t, r.AccountID, token, 0)
+		slowest[1] = max(slowest[1], time.Since(began))
+	}
+	t.Logf("while nothing comes back of the store: GetCallerIdentity within %s, AssumeRoleWithWebIdentity within %s", slowest[0], slowest[1])
+	if max(slowest[0], slowest[1]) > most {
+		t.Errorf("STS took %s", slowest)
 	}
 }

@@ -92,6 +92,23 @@ func goClient(f *s3Fixture, t *testing.T, bucket string) s3Client {
 			f.post(tr, form.URL, form.Values)
 			tr.same("by form", g.get(tr, &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("by form")}), smallText)
 		},
+		opAbsent: func(tr *trial) {
+			first := func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
+			_, err := g.putOnce(first)
+			tr.check(err)
+			if _, err := g.putOnce(first); apiCode(err) != "PreconditionFailed" {
+				tr.fail("again: %v", err)
+			}
+		},
+		opUnchanged: func(tr *trial) {
+			made, err := g.putOnce(func(*s3.PutObjectInput) {})
+			tr.check(err)
+			if _, err := g.putOnce(func(in *s3.PutObjectInput) { in.IfMatch = aws.String(`"00000000000000000000000000000000"`) }); apiCode(err) != "PreconditionFailed" {
+				tr.fail("in place of another: %v", err)
+			}
+			_, err = g.putOnce(func(in *s3.PutObjectInput) { in.IfMatch = made.ETag })
+			tr.check(err)
+		},
 		opTag:     g.tags,
 		opVersion: g.versions,
 		opLock:    g.lock,
@@ -199,6 +216,13 @@ func (g *goColumn) checksums(tr *trial) {
 			tr.fail("%s: stored with %v", sum, stored)
 		}
 	}
+}
+
+// putOnce puts the small text under a condition.
+func (g *goColumn) putOnce(condition func(*s3.PutObjectInput)) (*s3.PutObjectOutput, error) {
+	in := &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("once"), Body: strings.NewReader(smallText)}
+	condition(in)
+	return g.client.PutObject(g.ctx, in)
 }
 
 func (g *goColumn) tags(tr *trial) {

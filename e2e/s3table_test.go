@@ -34,6 +34,8 @@ const (
 	opCopy      = "copy"
 	opGetURL    = "presigned get"
 	opPutURL    = "presigned put"
+	opAbsent    = "put if absent"
+	opUnchanged = "put if unchanged"
 	opForm      = "POST form"
 	opTag       = "tags"
 	opVersion   = "versions"
@@ -44,7 +46,7 @@ const (
 )
 
 var s3Operations = []string{
-	opMake, opPut, opLarge, opChecksums, opListV1, opListV2, opSync, opRange, opCopy, opGetURL, opPutURL, opForm, opTag, opVersion,
+	opMake, opPut, opLarge, opChecksums, opListV1, opListV2, opSync, opRange, opCopy, opGetURL, opPutURL, opAbsent, opUnchanged, opForm, opTag, opVersion,
 	opLock, opDelete, opMany, opRemove,
 }
 
@@ -251,7 +253,7 @@ func (r *s3Results) render(known *tableText) string {
 }
 
 var (
-	awsError = regexp.MustCompile(`\(([A-Z][A-Za-z0-9]+)\)`)
+	awsError = regexp.MustCompile(`(?:\(|api error )([A-Z][A-Za-z0-9]+)(?:\)|:)`)
 	xmlCode  = regexp.MustCompile(`<Code>([A-Za-z0-9]+)</Code>`)
 )
 

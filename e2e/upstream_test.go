@@ -166,13 +166,7 @@ func TestClaimOnCeph(t *testing.T) {
 		makeBucket(t, direct, name)
 		store(t, direct, name, "was/here", name)
 	}
-	other := decode[struct {
-		Keys []struct {
-			ID     string `json:"access_key"`
-			Secret string `json:"secret_key"`
-		} `json:"keys"`
-	}](t, ceph.Admin(t, "user", "create", "--uid=claim-stranger", "--display-name=stranger"))
-	makeBucket(t, ceph.S3(Keys{AccessKeyID: other.Keys[0].ID, SecretAccessKey: other.Keys[0].Secret}), "claim-strangers")
+	makeBucket(t, ceph.S3(ceph.NewUser(t, "claim-stranger")), "claim-strangers")
 
 	s := startTwoAccounts(t, WithCeph(t, ceph, "s3: {default_upstream: ceph}\n")...)
 	op, a, b := s.verbs(t), s.s3(s.a), s.s3(s.b)

@@ -41,7 +41,11 @@ UNUSUAL = [
     "auth/realms/root-accounts/protocol/openid-connect/token",
 ]
 
-REFUSED = ["a/../b", "../b", "a/./b", "a//b", "/a"]
+# Keys that a store which makes paths of keys would take for others'. With
+# OPAQUE_KEYS set the store keeps them; otherwise they are refused.
+PATHS = ["a/../b", "../b", "a/./b", "a//b", "/a", "./x", "x//", "trailing/", "a/b", "b", "a", "x"]
+REFUSED = ["a/../b", "../b", "a/./b", "a//b", "/a", "./x", "x//"]
+OPAQUE = "OPAQUE_KEYS" in os.environ
 
 
 def check(what, got, want):
@@ -76,7 +80,9 @@ def objects(bucket):
     check("bucket in list", bucket in [b["Name"] for b in s3.list_buckets()["Buckets"]], True)
     check("head bucket", s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"], 200)
     simple(s3, bucket)
+    habits(s3, bucket)
     unusual(s3, bucket)
+    paths(s3, bucket)
     listing(s3, bucket)
     multipart(s3, bucket)
     presigned(s3, bucket)
@@ -131,6 +137,38 @@ def unusual(s3, bucket):
     s3.copy_object(Bucket=bucket, Key="u/copied ü", CopySource={"Bucket": bucket, "Key": source})
     check("copied", s3.get_object(Bucket=bucket, Key="u/copied ü")["Body"].read(), source[2:].encode())
     s3.delete_object(Bucket=bucket, Key="u/copied ü")
+
+
+def habits(s3, bucket):
+    """What old clients do: regions of their own, ACLs and no content."""
+    for region in ["us-east-1", "default", "eu-north-9", "RegionOne"]:
+        odd = boto3.client("s3", region_name=region, config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+        odd.put_object(Bucket=bucket, Key="odd", Body=region.encode())
+        check("in " + region, odd.get_object(Bucket=bucket, Key="odd")["Body"].read(), region.encode())
+    # craycli creates an artifact so, and then uploads it with its digest.
+    s3.put_object(Bucket=bucket, Key="artifact", ACL="public-read", Body=b"")
+    s3.upload_fileobj(io.BytesIO(b"artifact"), bucket, "artifact", ExtraArgs={"Metadata": {"md5sum": "8e5b948a454515dbabfc7eb718daa52f"}})
+    head = s3.head_object(Bucket=bucket, Key="artifact")
+    check("artifact", (head["ContentLength"], head["Metadata"]), (8, {"md5sum": "8e5b948a454515dbabfc7eb718daa52f"}))
+    anonymous = s3.meta.endpoint_url + "/" + bucket + "/artifact"
+    check("public to nobody", fetch(anonymous)[0], 403)
+    s3.delete_object(Bucket=bucket, Key="odd")
+
+
+def paths(s3, bucket):
+    if OPAQUE:
+        for key in PATHS:
+            s3.put_object(Bucket=bucket, Key=key, Body=b"of " + key.encode())
+        for key in PATHS:
+            check(key, s3.get_object(Bucket=bucket, Key=key)["Body"].read(), b"of " + key.encode())
+        listed = [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+        check("paths", sorted(set(PATHS) & set(listed)), sorted(PATHS))
+        s3.copy_object(Bucket=bucket, Key="p/../copied", CopySource={"Bucket": bucket, "Key": "a//b"})
+        check("copied path", s3.get_object(Bucket=bucket, Key="p/../copied")["Body"].read(), b"of a//b")
+        gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": k} for k in [*REFUSED, "p/../copied"]]})
+        check("deleted paths", sorted(d["Key"] for d in gone["Deleted"]), sorted([*REFUSED, "p/../copied"]))
+        check("the others", s3.get_object(Bucket=bucket, Key="a/b")["Body"].read(), b"of a/b")
+        return
     for key in REFUSED:
         check("put " + key, code_of(lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"x")), "InvalidArgument")
         check("get " + key, code_of(lambda: s3.get_object(Bucket=bucket, Key=key)), "InvalidArgument")

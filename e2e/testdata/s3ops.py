@@ -95,6 +95,29 @@ def put_url():
     check("presigned put", body("by URL"), b"by URL")
 
 
+def code_of(call):
+    try:
+        call()
+    except ClientError as e:
+        return e.response["Error"]["Code"]
+    return ""
+
+
+def absent():
+    s3.put_object(Bucket=BUCKET, Key="once", Body=SMALL, IfNoneMatch="*")
+    check("again", code_of(lambda: s3.put_object(Bucket=BUCKET, Key="once", Body=b"other", IfNoneMatch="*")), "PreconditionFailed")
+    check("kept", body("once"), SMALL)
+
+
+def unchanged():
+    tag = s3.head_object(Bucket=BUCKET, Key="once")["ETag"]
+    other = '"00000000000000000000000000000000"'
+    check("changed", code_of(lambda: s3.put_object(Bucket=BUCKET, Key="once", Body=b"other", IfMatch=other)), "PreconditionFailed")
+    check("kept", body("once"), SMALL)
+    s3.put_object(Bucket=BUCKET, Key="once", Body=b"other", IfMatch=tag)
+    check("replaced", body("once"), b"other")
+
+
 def form():
     post = s3.generate_presigned_post(BUCKET, "form/${filename}", Fields={"x-amz-meta-colour": "blue"}, Conditions=[{"x-amz-meta-colour": "blue"}])
     boundary = "b0undary"
@@ -161,7 +184,8 @@ def remove():
 
 OPERATIONS = {
     "make a bucket": make, "put and get, small": put, "put and get, large": large, "checksums of its own": checksums, "list, V1": list_v1,
-    "list, V2": list_v2, "get a range": part, "copy": copy, "presigned get": get_url, "presigned put": put_url, "POST form": form,
+    "list, V2": list_v2, "get a range": part, "copy": copy, "presigned get": get_url, "presigned put": put_url,
+    "put if absent": absent, "put if unchanged": unchanged, "POST form": form,
     "tags": tags, "versions": versions, "lock and legal hold": lock, "delete": delete, "delete many at once": many,
     "remove the bucket": remove,
 }
