@@ -154,6 +154,8 @@ func foreignBuckets(t *testing.T, s *twoAccounts, c *Client, upload string) {
 	denied("delete_object", "Key", "k")
 	denied("create_multipart_upload", "Key", "k")
 	denied("upload_part", "Key", "k2", "UploadId", upload, "PartNumber", 1, "Body", "x")
+	denied("upload_part_copy", "Key", "k2", "UploadId", upload, "PartNumber", 1, "CopySource", "bucket-b/k")
+	denied("complete_multipart_upload", "Key", "k2", "UploadId", upload, "MultipartUpload", map[string]any{"Parts": []map[string]any{{"PartNumber": 1, "ETag": "x"}}})
 	denied("list_parts", "Key", "k2", "UploadId", upload)
 	denied("abort_multipart_upload", "Key", "k2", "UploadId", upload)
 	copying := func(k Keys, bucket, source string) Call {
