@@ -262,12 +262,9 @@ func TestPolicyTakesEffectAtOnce(t *testing.T) {
 func (s *Server) assumeRole(t *testing.T, role, token string) Keys {
 	t.Helper()
 	c := s.NewClient(t)
-	got := must(t, c, Call{Service: "sts", Call: "assume_role_with_web_identity", With: map[string]any{
+	return createdSession(must(t, c, Call{Service: "sts", Call: "assume_role_with_web_identity", With: map[string]any{
 		"RoleArn": "arn:" + s.Partition + ":iam::" + s.AccountID + ":role/" + role, "RoleSessionName": "worker", "WebIdentityToken": token,
-	}})[0].Answer["Credentials"].(map[string]any)
-	return Keys{
-		AccessKeyID: got["AccessKeyId"].(string), SecretAccessKey: got["SecretAccessKey"].(string), SessionToken: got["SessionToken"].(string),
-	}
+	}})[0])
 }
 
 // TestGoSDKPolicies lets the library page, and reads its typed errors.
