@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	daypass v0.0.0
 	github.com/IBM/go-sdk-core/v5 v5.25.2
+	github.com/IBM/ibm-cos-sdk-go v1.14.1
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/alexrudd/cognito-srp/v4 v4.1.0
 	github.com/aws/aws-sdk-go-v2 v1.47.7
@@ -59,6 +60,7 @@ require (
 	github.com/gorilla/mux v1.8.0 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	github.com/jmespath/go-jmespath v0.4.0 // indirect
 	github.com/klauspost/compress v1.20.1 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/klauspost/crc32 v1.3.0 // indirect

@@ -44,7 +44,10 @@ type Ready struct {
 		SecretKey string `json:"secret_key"`
 	} `json:"stax"`
 	IBM struct {
-		APIKey string `json:"api_key"`
+		APIKey          string `json:"api_key"`
+		ServiceIDAPIKey string `json:"service_id_api_key"`
+		InstanceID      string `json:"instance_id"`
+		StorageID       string `json:"storage_id"`
 	} `json:"ibm"`
 	AdminURL string `json:"admin_url"`
 	TLSURL   string `json:"tls_url"`

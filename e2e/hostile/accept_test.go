@@ -27,48 +27,48 @@ import (
 //
 // Columns: ui userinfo by realm; rf grant refresh_token; in introspect; wi web
 // identity for a role that trusts shasta, one that trusts the foreign issuer,
-// the root of A and of B; Bearer at S3, STS and IAM; Basic at S3; signed by
-// SigV4: S3 by header and presigned, GetCallerIdentity, IAM, both presigned;
-// ts the token service, as bearer, as the header that a proxy sets, and as
+// the root of A and of B; Bearer at S3, there with IBM's instance (b-s3i), at
+// STS and IAM; Basic at S3; signed by SigV4: S3 by header and presigned,
+// GetCallerIdentity, IAM, both presigned; ts the token service, as bearer, as the header that a proxy sets, and as
 // bearer on the host of a service for the foreign issuer; there signed, and
 // presigned; lo logout. By then a token has been introspected, which changes nothing.
 const acceptance = `
-kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
-root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
-elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
-brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ok      ig        UA UA     UA     BR   BR
-shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ok        UA UA     UA     BR   BR
-unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
-foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
-foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
-role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
-foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
-logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
-expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
-session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
-long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+kind                ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-s3i b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
+root-access         ok      it        it      ig      ig        on      off       AD      AD         ok       AD       AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+shasta-access       it      ok        it      ig      ig        off     on        ok      AD         AD       AD       AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
+elsewhere-access    it      it        ok      ig      ig        off     off       AD      AD         AD       AD       AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+service-access      it      ok        it      ig      ig        off     on        ok      AD         AD       AD       AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        ok ok     UA     BR   BR
+brief-expired       it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+logged-out-access   it      it        it      ig      ig        off     off       ET4     ET4        ET4      ET4      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+root-refresh        it      it        it      ok      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ok      ig        UA UA     UA     BR   BR
+shasta-refresh      it      it        it      ig      ok        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ok        UA UA     UA     BR   BR
+unknown-refresh     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-id          it      it        it      ig      ig        off     off       AD      ok         AD       IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-root-claims it      it        it      ig      ig        off     off       AD      AD         AD       IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-wrong-aud   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-two-auds    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-access      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
+foreign-bearer-typ  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     ok     BR   BR
+foreign-expired     it      it        it      ig      ig        off     off       ET4     ET4        ET4      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-early       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-no-exp      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-crit        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+foreign-iss-slash   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-issuer     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-key-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+stranger-jwk-root   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+shasta-as-root      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+unsigned-root       it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+root-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
+role-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+foreign-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+logged-out-session  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
+expired-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ET4 ET4  ET3 ET3 ET3   IS    ig      ig        UA UA     UA     BR   BR
+session-other-key   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term           it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  ok  ok    IS    ig      ig        UA UA     UA     BR   BR
+long-term-inactive  it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term-deleted   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+long-term-token     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
 `
 
 // cells are the meanings of the table.
@@ -217,6 +217,8 @@ func (r *rig) present(column string, c credential) (status int, code, body strin
 		q = webIdentity(rootARN(accountB), c.text)
 	case "b-s3":
 		q = authorization("Bearer "+c.text, call{target: "/"})
+	case "b-s3i": // as IBM's clients send it
+		q = authorization("Bearer "+c.text, call{target: "/", header: [][2]string{{"ibm-service-instance-id", r.facts().IBM.StorageID}}})
 	case "b-sts":
 		q = authorization("Bearer "+c.text, identityOf)
 	case "b-iam":

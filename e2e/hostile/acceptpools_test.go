@@ -73,12 +73,12 @@ var poolAccepted = map[string]map[string]string{
 // poolKinds are the new kinds at the doors of acceptance; "*" is a text that
 // nobody there takes.
 const poolKinds = `
-kind            ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
-*               it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-api-secret      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-identity-token  it      it        it      ig      ig        off     off       AD      AD         AD       IIT      IA   IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-pool-session    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
-classic-session it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      IA   IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+kind            ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-s3i b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
+*               it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+api-secret      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+identity-token  it      it        it      ig      ig        off     off       AD      AD         AD       IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
+pool-session    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+classic-session it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
 `
 
 // TestPoolAcceptance shows the kinds of user pools, identity pools and the

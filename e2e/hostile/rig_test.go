@@ -48,7 +48,9 @@ type readyFacts struct {
 		SecretKey string `json:"secret_key"`
 	}
 	IBM struct {
-		APIKey string `json:"api_key"`
+		APIKey     string `json:"api_key"`
+		ServiceKey string `json:"service_id_api_key"`
+		StorageID  string `json:"storage_id"`
 	} `json:"ibm"`
 	Root struct {
 		Email, Password string

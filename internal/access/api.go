@@ -34,14 +34,16 @@ var (
 type Authenticated struct {
 	Caller identity.Caller
 	// Signed is the parsed signature, which body readers need (payload mode,
-	// hash, trailer); nil for anonymous requests and operators.
+	// hash, trailer); nil for anonymous requests and operators. Of a request with
+	// a bearer token it has no more than the mechanism and what body readers need.
 	Signed *sigv4.Signed
 }
 
 // Authenticate checks the signature of r under the rules of svc, in the order
 // of the SigV4 contract: shape, time, key, signature, token, expiry and
 // revocation. bodySHA256 is the hex hash of the body where the service hashes
-// it itself (STS, IAM), "" for S3.
+// it itself (STS, IAM), "" for S3. At S3, and nowhere else, a bearer token of
+// IBM's dialect may stand in its place; see checkBearer.
 //
 // Errors have the kinds "of signed requests" of package identity; for those
 // Public is the S3 sentence and the detail "QueryMessage" the sentence of the

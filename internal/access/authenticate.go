@@ -40,6 +40,9 @@ func (a *Access) refuse(ctx context.Context, c *identity.Caller, name, source st
 }
 
 func (a *Access) check(r *http.Request, svc Service, bodySHA256 string) (Authenticated, error) {
+	if svc.S3 && sigv4.IsBearer(r) {
+		return a.checkBearer(r)
+	}
 	now := a.clock.Now()
 	s, err := sigv4.Parse(r, sigv4.Rules{
 		Service: svc.Name, Regions: a.regions, S3: svc.S3, Presigned: svc.Presigned, Asymmetric: true,

@@ -90,7 +90,7 @@ func checkIBMThings(s *IBMSpec, groups map[string]bool) error {
 			return invalid("ibm: the ID %q of an instance is a UUID in lower case, and stands once", i.ID)
 		case i.Name == "" || len(i.Name) > 180 || !ibmServiceRE.MatchString(i.Service):
 			return invalid("ibm: instance %s: give a name of up to 180 characters and a service such as kms", i.ID)
-		case !slices.Contains(s.Regions, i.Region):
+		case !slices.Contains(s.Regions, i.Region) && (i.Service != identity.ObjectStorage || i.Region != identity.GlobalRegion):
 			return invalid("ibm: instance %s: %q is none of the regions", i.ID, i.Region)
 		case i.ResourceGroup != "" && !groups[i.ResourceGroup]:
 			return invalid("ibm: instance %s: there is no resource group %q", i.ID, i.ResourceGroup)

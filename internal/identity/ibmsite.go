@@ -94,6 +94,13 @@ func ResourceGroupID(account, name string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// ObjectStorage is the service whose instances IBM's S3 clients name. It has no
+// region: its instances are GlobalRegion.
+const (
+	ObjectStorage = "cloud-object-storage"
+	GlobalRegion  = "global"
+)
+
 // ServiceInstance is an instance of a service, such as key management ("kms").
 type ServiceInstance struct {
 	ID              string `json:"id"` // a UUID

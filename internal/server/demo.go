@@ -47,6 +47,7 @@ func demoSpec(creds *devCredentials, account, partition, externalURL string) (di
 		"DEMO_IBM_API_KEY":         creds.IBMAPIKey,
 		"DEMO_IBM_SERVICE_API_KEY": creds.IBMServiceAPIKey,
 		"DEMO_IBM_INSTANCE":        creds.IBMInstance,
+		"DEMO_IBM_STORAGE":         creds.IBMStorage,
 	}
 	return site.Read(site.Source{Name: "demo.yaml", Lookup: func(name string) (string, bool) {
 		v, ok := variables[name]
@@ -140,7 +141,7 @@ func (s *server) adopt(ctx context.Context, operator *identity.Caller) error {
 		return err
 	}
 	for _, a := range accounts {
-		unknown := &devCredentials{APIAccessKey: known.APIAccessKey, IdentityPool: known.IdentityPool, IBMInstance: known.IBMInstance}
+		unknown := &devCredentials{APIAccessKey: known.APIAccessKey, IdentityPool: known.IdentityPool, IBMInstance: known.IBMInstance, IBMStorage: known.IBMStorage}
 		unknown.complete()
 		spec, err := demoSpec(unknown, a.ID, a.Partition, s.externalURL)
 		if err != nil {
@@ -184,7 +185,7 @@ func (s *server) describeDemo(r *Ready) {
 		demoRealm:          {ClientID: demoRealm, Username: demoUsername, Password: s.creds.TestuserPassword},
 	}
 	r.Stax = &ReadyStax{r.URL + "/20190206/public/config/base64", s.creds.APIAccessKey, s.creds.APISecretKey}
-	r.IBM = &ReadyIBM{s.creds.IBMAPIKey, s.creds.IBMServiceAPIKey, s.creds.IBMInstance}
+	r.IBM = &ReadyIBM{s.creds.IBMAPIKey, s.creds.IBMServiceAPIKey, s.creds.IBMInstance, s.creds.IBMStorage}
 }
 
 // printDemo writes the commands of each row, ready to paste into a shell.

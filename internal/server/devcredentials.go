@@ -27,6 +27,7 @@ type devCredentials struct {
 	IBMAPIKey        string `json:"ibm_api_key"`
 	IBMServiceAPIKey string `json:"ibm_service_id_api_key"`
 	IBMInstance      string `json:"ibm_instance_id"` // a UUID
+	IBMStorage       string `json:"ibm_storage_id"`  // a UUID
 	// RootKeys are the long-term key of each demo account's root user.
 	RootKeys map[string]devKey `json:"root_keys"`
 
@@ -67,7 +68,7 @@ func (c *devCredentials) complete() (made bool) {
 			*s, made = rand.Text(), true
 		}
 	}
-	for _, s := range []*string{&c.APIAccessKey, &c.IdentityPool, &c.IBMInstance} {
+	for _, s := range []*string{&c.APIAccessKey, &c.IdentityPool, &c.IBMInstance, &c.IBMStorage} {
 		if *s == "" {
 			*s, _ = identity.NewUUID(rand.Reader) // which never fails
 			made = true

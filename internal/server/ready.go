@@ -42,12 +42,13 @@ type ReadyStax struct {
 	SecretKey string `json:"secret_key"`
 }
 
-// ReadyIBM are API keys of a user and of a service ID, and the instance of key
-// management that both manage.
+// ReadyIBM are API keys of a user and of a service ID, and the instances of key
+// management and of object storage that both manage.
 type ReadyIBM struct {
 	APIKey          string `json:"api_key"`
 	ServiceIDAPIKey string `json:"service_id_api_key"`
 	InstanceID      string `json:"instance_id"`
+	StorageID       string `json:"storage_id"`
 }
 
 func (r *Ready) write(path string) error {

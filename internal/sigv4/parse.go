@@ -16,6 +16,7 @@ const (
 	MechanismHeader    Mechanism = 1 + iota // Authorization header
 	MechanismPresigned                      // query parameters
 	MechanismPost                           // fields of a form, see ParsePostForm
+	MechanismBearer                         // no signature, see ParseBearer
 )
 
 // DefaultMaxSkew is how far a request's clock may be off, both ways.

@@ -90,11 +90,14 @@ func (s *subject) lookup(key string) []string {
 	}
 	switch name {
 	case "authtype":
-		return []string{authTypes[x.signed.Mechanism]}
+		return single(authTypes[x.signed.Mechanism])
 	case "signatureversion":
+		if x.signed.Mechanism == sigv4.MechanismBearer {
+			return nil
+		}
 		return []string{signatureVersions[x.signed.Asymmetric]}
 	case "signatureage":
-		if x.signed.Mechanism == sigv4.MechanismHeader {
+		if x.signed.Mechanism == sigv4.MechanismHeader || x.signed.Mechanism == sigv4.MechanismBearer {
 			return nil
 		}
 		age := x.g.clock.Now().Sub(x.signed.Time).Milliseconds()

@@ -24,10 +24,15 @@ import (
 const (
 	testKey    = "AKIATESTTESTTESTTEST"
 	testSecret = "test-secret"
+	testToken  = "a.b.c" // a bearer's
 	account    = "123456789012"
 	rootKey    = "upstream-key"
 	rootSecret = "upstream-secret"
 )
+
+var testCaller = identity.Caller{
+	Kind: identity.IAMUser, AccountID: account, Partition: "aws", PrincipalID: "AIDATEST", ARN: "arn:aws:iam::123456789012:user/alice",
+}
 
 var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -68,6 +73,13 @@ func keysOf(res access.Resource) map[string][]string {
 }
 
 func (a *fakeAccess) Authenticate(r *http.Request, svc access.Service, _ string) (access.Authenticated, error) {
+	if sigv4.IsBearer(r) {
+		token, signed, err := sigv4.ParseBearer(r)
+		if err == nil && token != testToken {
+			err = identity.NewError(identity.KindAccessDenied, "test", "")
+		}
+		return access.Authenticated{Signed: signed, Caller: testCaller}, refusal(err)
+	}
 	signed, err := sigv4.Parse(r, sigv4.Rules{Service: svc.Name, S3: true, Presigned: true, Asymmetric: true}, testTime)
 	if err != nil {
 		return access.Authenticated{}, refusal(err)
@@ -102,9 +114,7 @@ func accepted(signed *sigv4.Signed) (access.Authenticated, error) {
 	if err != nil {
 		return access.Authenticated{}, refusal(err)
 	}
-	return access.Authenticated{Signed: signed, Caller: identity.Caller{
-		Kind: identity.IAMUser, AccountID: account, Partition: "aws", PrincipalID: "AIDATEST", ARN: "arn:aws:iam::123456789012:user/alice",
-	}}, nil
+	return access.Authenticated{Signed: signed, Caller: testCaller}, nil
 }
 
 func (a *fakeAccess) Authorize(_ *identity.Caller, action string, res access.Resource) access.Decision {

@@ -17,7 +17,7 @@ const (
 	headerDropped    headerUse = iota // not for the upstream
 	headerForwarded                   // as it is
 	headerJudged                      // used here, not forwarded
-	headerUnserved                    // known, would act on another name: refused
+	headerUnserved                    // known, would act on another name or promise what is not kept: refused
 	headerForwardDoc                  // forwarded, except that buffered documents get their own
 )
 
@@ -51,7 +51,8 @@ var requestHeaders = func() map[string]headerUse {
 			X-Amz-Grant-Read X-Amz-Grant-Write X-Amz-Grant-Read-Acp X-Amz-Grant-Write-Acp X-Amz-Grant-Full-Control`,
 		headerForwardDoc: `X-Amz-Checksum-Crc32 X-Amz-Checksum-Crc32c X-Amz-Checksum-Crc64nvme
 			X-Amz-Checksum-Sha1 X-Amz-Checksum-Sha256`,
-		headerUnserved: `X-Amz-Website-Redirect-Location X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id
+		headerUnserved: `Ibm-Sse-Kp-Encryption-Algorithm Ibm-Sse-Kp-Customer-Root-Key-Crn Retention-Period Retention-Expiration-Date
+			Retention-Legal-Hold-Id Retention-Directive X-Amz-Website-Redirect-Location X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id
 			X-Amz-Server-Side-Encryption-Context`,
 	} {
 		for name := range strings.FieldsSeq(names) {
