@@ -16,6 +16,8 @@ type discoveryDocument struct {
 	Issuer            string   `json:"issuer"`
 	Token             string   `json:"token_endpoint"`
 	Passcode          string   `json:"passcode_endpoint"`
+	UserInfo          string   `json:"userinfo_endpoint"`
+	Introspection     string   `json:"introspection_endpoint"` // RFC 8414
 	JWKS              string   `json:"jwks_uri"`
 	ResponseTypes     []string `json:"response_types_supported"`
 	GrantTypes        []string `json:"grant_types_supported"`
@@ -45,7 +47,7 @@ func (h *Handler) discovery(c *call) error {
 	}
 	slices.Sort(kinds)
 	publish(c.w, facts.KeysMaxAge, encode(discoveryDocument{
-		Issuer: facts.Issuer, Token: base + "/token", Passcode: base + "/passcode", JWKS: base + "/keys",
+		Issuer: facts.Issuer, Token: base + "/token", Passcode: base + "/passcode", UserInfo: base + "/userinfo", Introspection: base + "/introspect", JWKS: base + "/keys",
 		ResponseTypes: []string{}, GrantTypes: kinds, SubjectTypes: []string{"public"},
 		TokenAuthMethods: []string{"client_secret_basic"}, SigningAlgorithms: []string{facts.Algorithm},
 		Scopes: []string{"ibm", "openid"}, Claims: claims,

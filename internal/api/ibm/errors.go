@@ -186,6 +186,9 @@ func writeFailure(w http.ResponseWriter, r *http.Request, c requestContext, err 
 	}
 	h.Del("ETag")
 	h.Set("Cache-Control", "no-store")
+	if f.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 	if strings.HasPrefix(r.RequestURI, tokenPrefix) || !strings.HasPrefix(r.RequestURI, "/v") {
 		body := tokenError{Code: f.number, Message: f.sentence, Context: c}
 		if e.Kind == identity.KindMFARequired {
@@ -193,9 +196,6 @@ func writeFailure(w http.ResponseWriter, r *http.Request, c requestContext, err 
 		}
 		send(w, f.status, encode(body))
 		return f
-	}
-	if f.status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", "Bearer")
 	}
 	send(w, f.status, encode(apiError{
 		Context: c, StatusCode: strconv.Itoa(f.status), Trace: c.RequestID,

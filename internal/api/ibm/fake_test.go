@@ -2,6 +2,7 @@ package ibm_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -62,6 +63,17 @@ func (issuer) IBMPasscode(_ context.Context, passcode identity.Secret, account s
 		return issue.IBMTokens{}, err
 	}
 	return granted("passcode", passcode.Reveal(), account, client), nil
+}
+
+// IBMIntrospect knows one token.
+func (issuer) IBMIntrospect(_ context.Context, c *identity.Caller, token identity.Secret) (map[string]json.RawMessage, error) {
+	if err := wiretest.Fault(token.Reveal()); err != nil {
+		return nil, err
+	}
+	if token != "good" {
+		return nil, nil
+	}
+	return map[string]json.RawMessage{"iam_id": json.RawMessage(`"` + c.IAMID() + `"`), "sub": json.RawMessage(`"robot"`), "exp": json.RawMessage("1767326645")}, nil
 }
 
 // granted is tokens with a refresh token.

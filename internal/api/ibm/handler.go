@@ -2,6 +2,7 @@ package ibm
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -37,6 +38,7 @@ type Issuer interface {
 	IBMPassword(ctx context.Context, g issue.IBMPasswordGrant) (issue.IBMTokens, error)
 	IBMRefresh(ctx context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBMPasscode(ctx context.Context, passcode identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
+	IBMIntrospect(ctx context.Context, c *identity.Caller, token identity.Secret) (map[string]json.RawMessage, error)
 	IBM() (issue.IBMFacts, error)
 	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }

@@ -14,6 +14,8 @@ var tokenService = map[string]endpoint{
 	"/identity/keys":  {"Identity_Keys", map[string]operation{http.MethodGet: (*Handler).keys}},
 	"/identity/.well-known/openid-configuration": {"Identity_Configuration", map[string]operation{http.MethodGet: (*Handler).discovery}},
 	"/identity/passcode":                         {"Identity_Passcode", map[string]operation{http.MethodGet: (*Handler).passcode}},
+	"/identity/introspect":                       {"Identity_Introspect", map[string]operation{http.MethodPost: signed(introspect)}},
+	"/identity/userinfo":                         {"Identity_UserInfo", map[string]operation{http.MethodGet: signed(userInfo), http.MethodPost: signed(userInfo)}},
 }
 
 // notSupported stands for a refresh token where none is given.
