@@ -240,7 +240,7 @@ func (c *credential) describe(r *principal) identity.Caller {
 		out.Kind, out.PrincipalID, out.Name = identity.IAMUser, r.user.ID, r.user.Name
 		out.ARN, out.UserID, out.Tags = r.user.ARN(p), r.user.ID, r.user.Tags
 		out.APIToken = r.user.Token != nil
-		if r.user.ServiceID != nil {
+		if r.user.ServiceID != nil || r.user.Profile != nil {
 			out.Kind = identity.ServiceID
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // IBMToken accepts an access token of IBM's dialect, as the identity API, key
 // management and IBM's S3 clients carry it, and of no other kind. The caller is
-// the user or the service ID that logged in.
+// the user, the service ID or the trusted profile that logged in.
 //
 // KindInvalidBearer for all that is not accepted, expired and revoked ones
 // included; KindUnavailable while this node cannot know.
@@ -38,8 +38,9 @@ func (a *Access) ibmToken(ctx context.Context, raw identity.Secret) (*identity.C
 		account: claims.AccountID, user: claims.UserID, issued: time.UnixMilli(claims.IssuedMS), expires: claims.Expiry.Time(),
 		lineage:  claims.Lineage,
 		position: identity.Position{Incarnation: claims.Incarnation, N: claims.Position},
-		// A key is no person: what concerns a person alone needs a policy then.
-		byKey: claims.Lineage.Get(identity.LineageProof) != "",
+		// A key is no person, nor is a profile: what concerns a person alone needs a
+		// policy then.
+		byKey: claims.Lineage.Get(identity.LineageProof) != "" || identity.IsProfile(claims.UserID),
 	}
 	if claims.MFAMS != 0 {
 		l.mfa = time.UnixMilli(claims.MFAMS)

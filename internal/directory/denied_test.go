@@ -73,6 +73,8 @@ var noCaller = map[string]string{
 	"IBMAPIKey":           "the caller is who holds the key",
 	"IBMPassword":         "the caller is who proves it",
 	"IBMRefresh":          "the caller is who holds the token",
+	"IBMAssume":           "the caller is who holds the token",
+	"IBMCRToken":          "the caller is who holds the token",
 	"Pool":                "public: discovery and key set of a user pool",
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // IBMSort is the order of a listing of IBM's dialect: by name, description,
-// created_at or created_by, or "" for that of the store.
+// created_at, created_by or modified_at, or "" for that of the store.
 type IBMSort struct {
 	By         string
 	Descending bool
@@ -68,7 +68,7 @@ func (d *Directory) IBMAPIKeys(ctx context.Context, c *identity.Caller, f IBMKey
 		listing := fmt.Sprintf("ibm-apikeys %+v", f)
 		if key != nil {
 			out, err = sortedPages(d, c, listing, p, r, store.APIKeys, index, prefix, f.Sort, shown, func(k *identity.APIKey) (string, string) {
-				return key(sortable{k.Name, k.Description, k.CreatedBy, k.CreatedAt.UTC().Format(timeSort)}), k.ID
+				return key(sortable{name: k.Name, description: k.Description, createdBy: k.CreatedBy, createdAt: k.CreatedAt.UTC().Format(timeSort)}), k.ID
 			})
 			return err
 		}
@@ -105,7 +105,7 @@ func (d *Directory) permitKeyList(c *identity.Caller, f IBMKeyFilter) (owner str
 const timeSort = "20060102150405.000"
 
 // sortable are the texts that records are sorted by.
-type sortable struct{ name, description, createdBy, createdAt string }
+type sortable struct{ name, description, createdBy, createdAt, modifiedAt string }
 
 // key chooses the text to sort by, one of those allowed; nil for none.
 func (s IBMSort) key(allowed ...string) (func(sortable) string, error) {
@@ -116,7 +116,9 @@ func (s IBMSort) key(allowed ...string) (func(sortable) string, error) {
 		return nil, invalid("The parameter sort is one of %s.", strings.Join(allowed, ", "))
 	}
 	return func(v sortable) string {
-		return map[string]string{"name": v.name, "description": v.description, "created_by": v.createdBy, "created_at": v.createdAt}[s.By]
+		return map[string]string{
+			"name": v.name, "description": v.description, "created_by": v.createdBy, "created_at": v.createdAt, "modified_at": v.modifiedAt,
+		}[s.By]
 	}, nil
 }
 

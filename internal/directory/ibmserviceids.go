@@ -127,7 +127,10 @@ func (d *Directory) ServiceIDs(ctx context.Context, c *identity.Caller, f Servic
 		shown := func(u *identity.User) bool { return f.Name == "" || u.ServiceID.Name == f.Name }
 		if key != nil {
 			out, err = sortedPages(d, c, listing, p, r, store.Users, "service id", prefix, f.Sort, shown, func(u *identity.User) (string, string) {
-				return key(sortable{u.ServiceID.Name, u.ServiceID.Description, u.ServiceID.CreatedBy, u.CreatedAt.UTC().Format(timeSort)}), u.ID
+				return key(sortable{
+					name: u.ServiceID.Name, description: u.ServiceID.Description, createdBy: u.ServiceID.CreatedBy,
+					createdAt: u.CreatedAt.UTC().Format(timeSort),
+				}), u.ID
 			})
 			return err
 		}

@@ -29,7 +29,7 @@ const (
 	// IBMPolicyPrefix begins the names of the inline policies that the policy API
 	// of IBM's dialect made; the policy's ID follows.
 	IBMPolicyPrefix = "ibm-"
-	// ServiceIDPath is where service IDs are in ARNs.
+	// ServiceIDPath is where service IDs and trusted profiles are in ARNs.
 	ServiceIDPath = LocalPath + "ibm/"
 )
 
@@ -139,7 +139,7 @@ func (k *APIKey) IAMID() string { return IAMIDOf(k.UserID) }
 
 // IAMIDOf is how IBM's dialect names the user with a unique ID.
 func IAMIDOf(userID string) string {
-	if IsServiceID(userID) {
+	if IsServiceID(userID) || IsProfile(userID) {
 		return userID
 	}
 	return IBMUserPrefix + userID
@@ -148,15 +148,19 @@ func IAMIDOf(userID string) string {
 // IsServiceID tells the unique IDs of service IDs from others.
 func IsServiceID(userID string) bool { return strings.HasPrefix(userID, iamPrefix+ServiceIDPrefix) }
 
+// IsProfile tells the unique IDs of trusted profiles from others.
+func IsProfile(userID string) bool { return strings.HasPrefix(userID, iamPrefix+ProfilePrefix) }
+
 // UserOfIAMID is the unique ID behind an IAM ID; false for what is none.
 func UserOfIAMID(iamID string) (string, bool) {
 	if id, ok := strings.CutPrefix(iamID, IBMUserPrefix); ok {
 		return id, id != ""
 	}
-	return iamID, IsServiceID(iamID)
+	return iamID, IsServiceID(iamID) || IsProfile(iamID)
 }
 
-// ServiceIAMID is the IAM ID of a service ID ("ServiceId-<UUID>").
+// ServiceIAMID is the IAM ID of a service ID ("ServiceId-<UUID>") or of a trusted
+// profile ("Profile-<UUID>").
 func ServiceIAMID(id string) string { return iamPrefix + id }
 
 // IAMIdentityCRN names a resource of the identity API: kind is apikey, serviceid
@@ -170,8 +174,11 @@ func (k *APIKey) CRN() string { return IAMIdentityCRN(k.AccountID, "apikey", k.I
 
 // OwnerCRN names the principal whose API keys a call is about.
 func OwnerCRN(account, userID string) string {
-	if IsServiceID(userID) {
-		return IAMIdentityCRN(account, "serviceid", strings.TrimPrefix(userID, iamPrefix))
+	switch id := strings.TrimPrefix(userID, iamPrefix); {
+	case IsServiceID(userID):
+		return IAMIdentityCRN(account, "serviceid", id)
+	case IsProfile(userID):
+		return IAMIdentityCRN(account, "profile", id)
 	}
 	return IAMIdentityCRN(account, "user", IBMUserPrefix+userID)
 }

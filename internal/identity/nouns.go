@@ -64,6 +64,8 @@ type User struct {
 	Token *APIToken `json:"token,omitempty"`
 	// ServiceID is set for a service ID, which is a Local user without a realm.
 	ServiceID *ServiceIdentity `json:"service_id,omitempty"`
+	// Profile is set for a trusted profile, likewise.
+	Profile *TrustedProfile `json:"profile,omitempty"`
 	// Attributes are those of the user pool that have no field of their own.
 	Attributes         map[string]string `json:"attributes,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`

@@ -52,6 +52,10 @@ type ibmLogin struct {
 	// that stores the log-in; empty for proofs without either.
 	from identity.Lineage
 	use  func(store.Tx) error
+	// authn is who proved the log-in, where that is not who logs in; end is when
+	// what was shown ends, zero when it does not.
+	authn *ibmAuthn
+	end   time.Time
 }
 
 // beginIBM starts a log-in: KindNotFound where there is no token service. The
@@ -114,9 +118,12 @@ func (i *Issuer) newIBMSession(l *ibmLogin) (err error) {
 	return nil
 }
 
-// until is step 3: a lifetime from now, and no longer than the API key's.
+// until is step 3: a lifetime from now, and no longer than that of what was shown.
 func (l *ibmLogin) until(now time.Time, life time.Duration) time.Time {
 	at := now.Add(life)
+	if !l.end.IsZero() && l.end.Before(at) {
+		return l.end
+	}
 	if l.key != nil && !l.key.ExpiresAt.IsZero() && l.key.ExpiresAt.Before(at) {
 		return l.key.ExpiresAt
 	}

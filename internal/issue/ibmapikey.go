@@ -126,7 +126,7 @@ func (i *Issuer) apiKeyOwner(r store.Reader, c *identity.Caller, in NewIBMKey) (
 		return nil, absent
 	case err != nil:
 		return nil, err
-	case u.AccountID != account || u.Token != nil || u.Root && !own && c.Kind != identity.Operator:
+	case u.AccountID != account || u.Token != nil || u.Profile != nil || u.Root && !own && c.Kind != identity.Operator:
 		return nil, absent
 	}
 	return u, nil

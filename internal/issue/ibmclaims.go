@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"daypass/internal/identity"
@@ -57,6 +58,7 @@ const (
 	ibmUserRealm    = "IBMid"
 	ibmServiceRealm = "iam"
 	serviceSubject  = "ServiceId"
+	profileSubject  = "Profile"
 	// ibmNoClient stands for a client that did not show itself.
 	ibmNoClient = "default"
 )
@@ -84,20 +86,22 @@ func (i *Issuer) mintIBM(l *ibmLogin) (IBMTokens, error) {
 	now := i.clock.Now()
 	u := l.user
 	expires := l.until(now, l.ibm.Settings.AccessTokenLife())
+	who := ibmSubject(u)
 	c := ibmClaims{
-		IAMID: u.IAMID(), ID: u.IAMID(), RealmID: ibmUserRealm, JTI: jti, Identifier: u.ID, Name: u.Name, Email: u.Email, Subject: u.Name,
-		Account: ibmAccount{"global", true, u.AccountID}, IssuedAt: now.Unix(), Expiry: expires.Unix(), Issuer: i.authn.IBMIssuer(),
+		IAMID: who.IAMID, ID: who.IAMID, RealmID: ibmUserRealm, JTI: jti, Identifier: u.ID, Name: who.Name, Email: who.Email, Subject: who.Subject,
+		Authn: who, Account: ibmAccount{"global", true, u.AccountID}, IssuedAt: now.Unix(), Expiry: expires.Unix(), Issuer: i.authn.IBMIssuer(),
 		GrantType: l.grant, Scope: l.scope, ClientID: l.client, ACR: 1, AMR: l.amr(), SessionID: l.sid, SID: l.sid,
 		Incarnation: l.pos.Incarnation, Position: l.pos.N, AccountID: u.AccountID, UserID: u.ID, IssuedMS: l.provedMS(), MFAMS: l.mfaMS, Lineage: l.lineage,
 	}
-	if u.Email != "" {
-		c.Subject = u.Email
+	switch {
+	case u.ServiceID != nil:
+		c.RealmID, c.Identifier, c.SubjectType = ibmServiceRealm, u.Name, serviceSubject
+	case u.Profile != nil:
+		c.RealmID, c.Identifier, c.SubjectType = ibmServiceRealm, u.Name, profileSubject
 	}
-	if s := u.ServiceID; s != nil {
-		c.RealmID, c.Identifier, c.Name, c.Email = ibmServiceRealm, u.Name, s.Name, ""
-		c.Subject, c.SubjectType = u.Name, serviceSubject
+	if l.authn != nil {
+		c.Authn = *l.authn
 	}
-	c.Authn = ibmAuthn{c.Subject, c.IAMID, c.Name, c.Email}
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return IBMTokens{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.ibm", Err: err}
@@ -109,4 +113,18 @@ func (i *Issuer) mintIBM(l *ibmLogin) (IBMTokens, error) {
 	return IBMTokens{
 		Access: identity.Secret(text), ExpiresIn: int(expires.Sub(now).Seconds()), ExpiresAt: expires, Scope: l.scope, SessionID: l.sid,
 	}, nil
+}
+
+// ibmSubject is how tokens name a principal.
+func ibmSubject(u *identity.User) ibmAuthn {
+	out := ibmAuthn{Subject: u.Name, IAMID: u.IAMID()}
+	switch {
+	case u.ServiceID != nil:
+		out.Name = u.ServiceID.Name
+	case u.Profile != nil:
+		out.Name = u.Profile.Name
+	default:
+		out.Name, out.Email, out.Subject = u.Name, u.Email, cmp.Or(u.Email, u.Name)
+	}
+	return out
 }

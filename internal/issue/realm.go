@@ -409,7 +409,7 @@ func describeUser(ev *audit.Event, u *identity.User) {
 	switch {
 	case u.Root:
 		ev.UserIdentity.Type = "Root"
-	case u.ServiceID != nil:
+	case u.ServiceID != nil || u.Profile != nil:
 		ev.UserIdentity.Type = "ServiceID"
 	}
 }

@@ -292,7 +292,9 @@ var (
 	// ("login"), realm and subject ("subject"), and account and path+name
 	// ("path"); Local ones only by what their realm knows. A realm's users are
 	// listed by "realm", those of a group of its user pool by "pool group", API
-	// tokens by account ("token"), and so are service IDs ("service id").
+	// tokens by account ("token"), and so are service IDs ("service id") and
+	// trusted profiles ("profile"); those are found by account and name, too
+	// ("profile name").
 	Users = newTable("users", bounded, func(u *identity.User) string { return u.ID },
 		func(u *identity.User) []IndexEntry {
 			var e []IndexEntry
@@ -304,6 +306,9 @@ var (
 			}
 			if u.ServiceID != nil {
 				e = append(e, many("service id", Join(u.AccountID, u.Name)))
+			}
+			if u.Profile != nil {
+				e = append(e, many("profile", Join(u.AccountID, u.Name)), unique("profile name", Join(u.AccountID, Fold(u.Profile.Name))))
 			}
 			for _, g := range u.PoolGroups {
 				e = append(e, many("pool group", Join(u.Realm, g, Fold(u.Name))))

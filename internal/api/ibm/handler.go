@@ -39,6 +39,8 @@ type Issuer interface {
 	IBMRefresh(ctx context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBMPasscode(ctx context.Context, passcode identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBMIntrospect(ctx context.Context, c *identity.Caller, token identity.Secret) (map[string]json.RawMessage, error)
+	IBMAssume(ctx context.Context, g issue.IBMAssumeGrant) (issue.IBMTokens, error)
+	IBMCRToken(ctx context.Context, g issue.IBMCRGrant) (issue.IBMTokens, error)
 	IBM() (issue.IBMFacts, error)
 	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }
@@ -60,6 +62,20 @@ type Directory interface {
 	UpdateServiceID(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.ServiceIDChange) (identity.User, error)
 	DeleteServiceID(ctx context.Context, c *identity.Caller, id string) error
 	LockServiceID(ctx context.Context, c *identity.Caller, id string, locked bool) error
+
+	TrustedProfiles(ctx context.Context, c *identity.Caller, f directory.TrustedProfileFilter, p directory.Page) (directory.Listing[identity.User], error)
+	TrustedProfile(ctx context.Context, c *identity.Caller, id string) (identity.User, error)
+	CreateTrustedProfile(ctx context.Context, c *identity.Caller, in directory.NewTrustedProfile) (identity.User, error)
+	UpdateTrustedProfile(ctx context.Context, c *identity.Caller, id, ifMatch string, change directory.TrustedProfileChange) (identity.User, error)
+	DeleteTrustedProfile(ctx context.Context, c *identity.Caller, id string) error
+	CreateProfileRule(ctx context.Context, c *identity.Caller, id string, rule identity.ProfileRule) (identity.ProfileRule, error)
+	UpdateProfileRule(ctx context.Context, c *identity.Caller, id, ruleID, ifMatch string, rule identity.ProfileRule) (identity.ProfileRule, error)
+	DeleteProfileRule(ctx context.Context, c *identity.Caller, id, ruleID string) error
+	CreateProfileLink(ctx context.Context, c *identity.Caller, id string, link identity.ProfileLink) (identity.ProfileLink, error)
+	DeleteProfileLink(ctx context.Context, c *identity.Caller, id, linkID string) error
+	SetProfileIdentities(ctx context.Context, c *identity.Caller, id, ifMatch string, list []identity.ProfileIdentity) (identity.User, error)
+	AddProfileIdentity(ctx context.Context, c *identity.Caller, id string, v identity.ProfileIdentity) (identity.ProfileIdentity, error)
+	DeleteProfileIdentity(ctx context.Context, c *identity.Caller, id, kind, identifier string) error
 
 	IBMAccountSettings(ctx context.Context, c *identity.Caller, account string) (identity.IBMSettings, error)
 	UpdateIBMAccountSettings(ctx context.Context, c *identity.Caller, account, ifMatch string, change directory.IBMSettingsChange) (identity.IBMSettings, error)
@@ -121,7 +137,7 @@ type endpoint struct {
 var unknownPath = endpoint{name: "Unknown"}
 
 // endpoints are the paths; "*" stands for a variable segment.
-var endpoints = tables(tokenService, apiKeys, serviceIDs, accountSettings, templates, resources)
+var endpoints = tables(tokenService, apiKeys, serviceIDs, profiles, accountSettings, templates, resources)
 
 func tables(parts ...map[string]endpoint) map[string]endpoint {
 	all := map[string]endpoint{}

@@ -43,9 +43,15 @@ type grant struct {
 // wrongProof is the number and the sentence of a refused proof.
 type wrongProof struct{ number, sentence string }
 
+// noProfileProof answers who may not become a trusted profile, and whoever asks
+// for one that is not there.
+var noProfileProof = wrongProof{"BXNIM0513E", "The trusted profile cannot be found, or the proof that was shown does not fit it."}
+
 var grants = map[string]grant{
 	issue.IBMGrantAPIKey:   {(*Handler).byAPIKey, wrongProof{"BXNIM0415E", "Provided API key could not be found."}},
 	issue.IBMGrantPassword: {(*Handler).byPassword, wrongProof{"BXNIM0602E", "The credentials you entered are incorrect."}},
+	issue.IBMGrantAssume:   {(*Handler).byAssume, noProfileProof},
+	issue.IBMGrantCRToken:  {(*Handler).byCRToken, noProfileProof},
 	issue.IBMGrantRefresh:  {(*Handler).byRefresh, wrongProof{"BXNIM0407E", "Provided refresh token is invalid or expired."}},
 	issue.IBMGrantPasscode: {(*Handler).byPasscode, wrongProof{"BXNIM0407E", "Provided passcode is invalid or expired."}},
 }
