@@ -73,6 +73,7 @@ var noCaller = map[string]string{
 	"IBMAPIKey":           "the caller is who holds the key",
 	"IBMPassword":         "the caller is who proves it",
 	"IBMRefresh":          "the caller is who holds the token",
+	"IBMPasscode":         "the caller is who holds the code",
 	"IBMAssume":           "the caller is who holds the token",
 	"IBMCRToken":          "the caller is who holds the token",
 	"Pool":                "public: discovery and key set of a user pool",
