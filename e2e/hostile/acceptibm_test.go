@@ -1,87 +1,47 @@
 package hostile
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
-	"testing"
 )
 
-// ibmDoors are the endpoints of IBM's dialect, and what each answers whatever it
+// ibmRefused are the endpoints of IBM's dialect, and what each answers whatever it
 // does not accept: status and number.
 //
 // v1 the bearer of the identity API, v1-basic its Basic credentials, v1-s a
 // signature there, v1-ck a cookie; ak the API key of a log-in, rf the refresh
 // token of the public client, rf-other of another client, det the API key that
-// details are asked of.
-var ibmDoors = map[string][]string{
+// details are asked of; v2 the bearer of the second version, ui-ibm of userinfo;
+// in-ibm the token that introspection is asked of, which answers off or on.
+var ibmRefused = map[string][]string{
 	"v1": {"401 BXNIM0407E"}, "v1-basic": {"401 BXNIM0308E"}, "v1-s": {"400 BXNIM0106E"}, "v1-ck": {"401 BXNIM0308E"},
 	"ak": {"400 BXNIM0415E", "429 BXNIM0429E"},
 	"rf": {"400 BXNIM0407E", "400 BXNIM0408E"}, "rf-other": {"400 BXNIM0407E", "400 BXNIM0408E"},
-	"det": {"404 BXNIM0102E"},
+	"det": {"404 BXNIM0102E"}, "v2": {"401 BXNIM0407E"}, "ui-ibm": {"401 BXNIM0407E"}, "in-ibm": {"200 off"},
 }
 
 // ibmAccepted is all that is accepted there.
 var ibmAccepted = map[string]map[string]string{
 	"api-key":            {"ak": "200 ", "det": "200 "},
 	"api-key-disabled":   {"det": "200 "}, // its owner may see that it is disabled
-	"ibm-access":         {"v1": "200 ", "b-s3i": "200 "},
-	"ibm-service-access": {"v1": "403 BXNIM0513E"}, // without policies
+	"ibm-access":         {"v1": "200 ", "v2": "200 ", "ui-ibm": "200 ", "in-ibm": "200 on"},
+	"ibm-service-access": {"v1": "403 BXNIM0513E", "v2": "403 BXNIM0513E", "ui-ibm": "200 ", "in-ibm": "200 on"}, // without policies
 	"ibm-refresh":        {"rf": "200 "},
 	"ibm-other-refresh":  {"rf-other": "200 "},
 }
 
-// TestIBMAcceptance shows the kinds of IBM's dialect to all endpoints of others,
-// and all kinds to its own.
-func TestIBMAcceptance(t *testing.T) {
-	t.Parallel()
-	foreign := startIssuer(t)
-	r := startRig(t, "", "DAYPASS_EGRESS_EXEMPT="+foreign.address, "DAYPASS_STS_MIN_DURATION_SECONDS=1")
-	kinds := r.credentials(foreign)
-	old := slices.Collect(maps.Keys(kinds))
-	r.ibmCredentials(kinds)
-	lines := strings.Split(strings.TrimSpace(poolKinds), "\n")
-	columns, refused := strings.Fields(lines[0])[1:], strings.Fields(lines[1])[1:]
-	count := 0
-	// What is right goes first: wrong keys are counted.
-	names := slices.Sorted(maps.Keys(kinds))
-	slices.SortStableFunc(names, func(a, b string) int { return len(ibmAccepted[b]) - len(ibmAccepted[a]) })
-	for _, kind := range names {
-		c := kinds[kind]
-		r.secret("the credential "+kind, c.text)
-		for _, column := range slices.Sorted(maps.Keys(ibmDoors)) {
-			count++
-			a := r.atIBM(column, c)
-			got := fmt.Sprintf("%d %s", a.status, a.code())
-			if want, accepted := ibmAccepted[kind][column]; accepted && got != want || !accepted && !slices.Contains(ibmDoors[column], got) {
-				t.Errorf("%s at %s: got %q, want %q, else one of %q: %.300s", kind, column, got, want, ibmDoors[column], a.body)
-			}
+func (r *rig) ibmDoors() doors {
+	return closedDoors(ibmRefused, ibmAccepted, func(door string, c credential) (got, body string) {
+		a := r.atIBM(door, c)
+		if a.status == 200 && door == "in-ibm" {
+			return map[bool]string{true: "200 on", false: "200 off"}[bytes.Contains(a.body, []byte(`"active":true`))], string(a.body)
 		}
-		if slices.Contains(old, kind) {
-			continue
-		}
-		for i, column := range columns {
-			count++
-			want := fmt.Sprintf("%d %s", cells[refused[i]].status, cells[refused[i]].code)
-			if accepted, ok := ibmAccepted[kind][column]; ok {
-				want = accepted
-			}
-			status, code, body := r.present(column, c)
-			if got := fmt.Sprintf("%d %s", status, code); got != want {
-				t.Errorf("%s at %s: got %q, want %q: %.300s", kind, column, got, want, body)
-			}
-		}
-	}
-	for kind := range ibmAccepted {
-		if _, ok := kinds[kind]; !ok {
-			t.Errorf("there is no kind %s", kind)
-		}
-	}
-	t.Logf("%d cells", count)
+		return fmt.Sprintf("%d %s", a.status, a.code()), string(a.body)
+	})
 }
 
 // atIBM shows a credential at an endpoint of IBM's dialect.
@@ -97,6 +57,19 @@ func (r *rig) atIBM(column string, c credential) answer {
 	switch column {
 	case "v1":
 		return r.do(header("Authorization", "Bearer "+c.text))
+	case "v2":
+		q := header("Authorization", "Bearer "+c.text)
+		q.target = "/v2/resource_groups"
+		return r.do(q)
+	case "ui-ibm":
+		q := header("Authorization", "Bearer "+c.text)
+		q.target = "/identity/userinfo"
+		return r.do(q)
+	case "in-ibm":
+		q := ibmGrant("", "", "token", c.text)
+		q.target = "/identity/introspect"
+		q.header = append(q.header, [2]string{"Authorization", "Bearer " + r.ibmTokens("", r.facts().IBM.APIKey).Access})
+		return r.do(q)
 	case "v1-basic":
 		return r.do(header("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("bx:"+c.text))))
 	case "v1-s":

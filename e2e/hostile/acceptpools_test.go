@@ -3,14 +3,12 @@ package hostile
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 )
 
-// poolDoors are the endpoints of user pools, identity pools, API tokens and the
+// poolRefused are the endpoints of user pools, identity pools, API tokens and the
 // console, and what each answers whatever it does not accept: status and code,
 // the first for what has the form of a credential, the others for what has not.
 //
@@ -24,12 +22,12 @@ import (
 // AssumeRoleWithWebIdentity for a role that trusts identity pools; b and s the
 // bearer and the signer of users/me, s-idp of ListUserPools; ck the cookie of
 // the console, and that cookie at S3, the API and GetUser.
-var poolDoors = map[string][]string{
+var poolRefused = map[string][]string{
 	"gu": {"400 NotAuthorizedException"},
 	"rf": {"400 NotAuthorizedException"}, "rf-other": {"400 NotAuthorizedException"}, "rf-far": {"400 NotAuthorizedException"},
 	"gt":       {"400 NotAuthorizedException", "400 InvalidParameterException"},
 	"rv-other": {"400 UnsupportedTokenTypeException", "400 InvalidParameterException"},
-	"se":       {"400 NotAuthorizedException"},
+	"se":       {"400 NotAuthorizedException", "400 InvalidParameterException"},
 	"bl":       {"400 NotAuthorizedException", "400 InvalidParameterException"},
 	"pw-pool":  {"400 NotAuthorizedException", "400 InvalidParameterException", "400 TooManyRequestsException"},
 	"pw-realm": {"401 invalid_grant", "429 temporarily_unavailable"}, "pw-console": {"401 ", "429 "},
@@ -70,73 +68,7 @@ var poolAccepted = map[string]map[string]string{
 	"unknown-refresh":   {"rv-other": "200 "},
 }
 
-// poolKinds are the new kinds at the doors of acceptance; "*" is a text that
-// nobody there takes.
-const poolKinds = `
-kind            ui-root ui-shasta ui-else rf-root rf-shasta in-root in-shasta wi-role wi-foreign wi-rootA wi-rootB b-s3 b-s3i b-sts b-iam basic s3  s3-q sts iam sts-q iam-q lo-root lo-shasta ts ts-fwd ts-for ts-s ts-q
-*               it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-api-secret      it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IAK IAK  ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-identity-token  it      it        it      ig      ig        off     off       AD      AD         AD       IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
-pool-session    it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
-classic-session it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
-`
-
-// TestPoolAcceptance shows the kinds of user pools, identity pools and the
-// console to all endpoints, and all kinds to theirs.
-func TestPoolAcceptance(t *testing.T) {
-	t.Parallel()
-	foreign := startIssuer(t)
-	r := startRig(t, "", "DAYPASS_EGRESS_EXEMPT="+foreign.address, "DAYPASS_STS_MIN_DURATION_SECONDS=1")
-	kinds := r.credentials(foreign)
-	old := slices.Collect(maps.Keys(kinds))
-	p := &poolRig{rig: r, foreign: foreign}
-	p.poolCredentials(kinds)
-	rows := map[string][]string{}
-	lines := strings.Split(strings.TrimSpace(poolKinds), "\n")
-	for _, line := range lines {
-		row := strings.Fields(line)
-		rows[row[0]] = row[1:]
-	}
-	// The password that is right goes first: wrong ones are counted.
-	names := slices.Sorted(maps.Keys(kinds))
-	names = append([]string{"api-secret"}, slices.DeleteFunc(names, func(s string) bool { return s == "api-secret" })...)
-	count := 0
-	for _, kind := range names {
-		c := kinds[kind]
-		r.secret("the credential "+kind, c.text)
-		for column, refusals := range poolDoors {
-			count++
-			a := p.show(column, c)
-			got := fmt.Sprintf("%d %s", a.status, a.code())
-			if want, accepted := poolAccepted[kind][column]; accepted && got != want || !accepted && !slices.Contains(refusals, got) {
-				t.Errorf("%s at %s: got %q, want %q, else one of %q: %.300s", kind, column, got, want, refusals, a.body)
-			}
-		}
-		if slices.Contains(old, kind) {
-			continue
-		}
-		row := rows[kind]
-		if row == nil {
-			row = rows["*"]
-		}
-		for i, column := range rows["kind"] {
-			count++
-			want := cells[row[i]]
-			if status, code, body := r.present(column, c); status != want.status || code != want.code {
-				t.Errorf("%s at %s: got %d %q, want %d %q: %.300s", kind, column, status, code, want.status, want.code, body)
-			}
-		}
-	}
-	for kind := range poolAccepted {
-		if _, ok := kinds[kind]; !ok {
-			t.Errorf("there is no kind %s", kind)
-		}
-	}
-	if a := p.show("rf", kinds["pool-refresh"]); a.status != 200 {
-		t.Errorf("a client ended what is another's: %s", a)
-	}
-	t.Logf("%d cells", count)
-}
+func (p *poolRig) poolDoors() doors { return closedDoors(poolRefused, poolAccepted, p.show) }
 
 // poolSite adds a user who must change its password, an identity pool that takes
 // log-ins of all kinds, and what stands beside them.
@@ -263,7 +195,13 @@ func claimOf(t testing.TB, jwt, name string) string {
 }
 
 // show shows a credential at an endpoint of pools, the API or the console.
-func (p *poolRig) show(column string, c credential) answer {
+func (p *poolRig) show(column string, c credential) (got, body string) {
+	p.t.Helper()
+	a := p.showAt(column, c)
+	return fmt.Sprintf("%d %s", a.status, a.code()), string(a.body)
+}
+
+func (p *poolRig) showAt(column string, c credential) answer {
 	p.t.Helper()
 	f := p.facts()
 	respond := func(challenge string, session string, responses map[string]string) call {

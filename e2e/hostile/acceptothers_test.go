@@ -1,0 +1,148 @@
+package hostile
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"math/big"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// otherRefused are endpoints beside those of one dialect.
+//
+// pc the passcode of IBM's token service, pw-ibm its grant password, for an API
+// token; ln the one-time link of a new user; saml the assertion of
+// AssumeRoleWithSAML; s3-form the upload by a form
+// with a bearer token; op the operator's calls at the API, adm at the listener
+// for probes, both with a bearer token.
+var otherRefused = map[string][]string{
+	"pc":     {"400 BXNIM0407E", "400 BXNIM0106E", "429 BXNIM0429E"},
+	"pw-ibm": {"400 BXNIM0602E", "400 BXNIM0106E", "429 BXNIM0429E"},
+	"ln":     {"404 ", "410 ", "400 "}, "saml": {"400 InvalidIdentityToken"},
+	"s3-form": {"400 InvalidRequest"}, "op": {"404 BXNIM0102E"}, "adm": {"404 "}, // nothing is there, for nobody
+}
+
+// otherAccepted is all that is accepted there.
+var otherAccepted = map[string]map[string]string{
+	"passcode": {"pc": "200 "},
+	"link":     {"ln": "200 "},
+}
+
+func (p *poolRig) otherDoors() doors {
+	return closedDoors(otherRefused, otherAccepted, func(door string, c credential) (got, body string) {
+		a := p.atOthers(door, c)
+		return fmt.Sprintf("%d %s", a.status, a.code()), string(a.body)
+	})
+}
+
+func (p *poolRig) atOthers(door string, c credential) answer {
+	p.t.Helper()
+	bearer := [2]string{"Authorization", "Bearer " + c.text}
+	f := p.facts()
+	switch door {
+	case "pc":
+		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:passcode", "passcode", c.text))
+	case "pw-ibm":
+		return p.do(ibmGrant("bx:bx", "password", "username", f.Stax.AccessKey, "password", c.text))
+	case "ln":
+		return p.console("GET", "/welcome?t="+url.QueryEscape(c.text), "", "")
+	case "saml":
+		return p.do(query("sts", keys{}, "Action", "AssumeRoleWithSAML", "RoleArn", roleARN(f.AccountID, "shasta-admin"),
+			"PrincipalArn", "arn:aws:iam::"+f.AccountID+":saml-provider/partner", "SAMLAssertion", base64.StdEncoding.EncodeToString([]byte(c.text))))
+	case "s3-form":
+		return p.do(call{method: "POST", target: "/photos", body: "x", header: [][2]string{
+			bearer, {"Content-Type", "multipart/form-data; boundary=b"}, {"ibm-service-instance-id", f.IBM.StorageID},
+		}})
+	case "op":
+		return p.do(call{target: "/v1/keyring", header: [][2]string{bearer}})
+	case "adm":
+		return p.atAdmin("/v1/keyring", bearer)
+	}
+	p.t.Fatalf("door %s", door)
+	return answer{}
+}
+
+// atAdmin is a request to the listener for probes.
+func (r *rig) atAdmin(path string, header [2]string) answer {
+	r.t.Helper()
+	q, err := r.request(call{target: path, header: [][2]string{header}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	q.URL.Host = strings.TrimPrefix(r.facts().AdminURL, "http://")
+	q.URL.Opaque, q.URL.Path, q.Host = "", path, q.URL.Host
+	resp, err := r.client.Do(q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	a, err := read(resp)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+// samlMetadata describes a provider whose key nobody here has.
+func samlMetadata(t testing.TB) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="partner">
+<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing">
+<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(cert) + `</X509Certificate></X509Data></KeyInfo>
+</KeyDescriptor></IDPSSODescriptor></EntityDescriptor>`
+}
+
+var shownCode = regexp.MustCompile(`<code id="passcode"[^>]*>([^<]*)</code>`)
+
+// otherCredentials makes one of each kind: a token for others, a passcode, a
+// one-time link, and what IBM's token service gives for a password.
+func (p *poolRig) otherCredentials(out map[string]credential) {
+	t, r := p.t, p.rig
+	t.Helper()
+	user := r.facts().Realms["shasta"]
+	root := r.rootKeys()
+	r.apply(fmt.Sprintf("saml_providers:\n  - {account: %q, name: partner, metadata: %q}\n", r.facts().AccountID, samlMetadata(t)))
+	r.must(query("iam", root, "Action", "EnableOutboundWebIdentityFederation"))
+	r.must(query("iam", root, "Action", "PutRolePolicy", "RoleName", "shasta-admin", "PolicyName", "outbound", "PolicyDocument",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:GetWebIdentityToken","Resource":"*"}]}`))
+	a := r.must(query("sts", r.roleSession(), "Action", "GetWebIdentityToken", "Audience.member.1", "shasta", "SigningAlgorithm", "RS256"))
+	out["outbound-token"] = bearer(a.between("WebIdentityToken"))
+
+	cookie := r.cookie("shasta", user.Username, url.QueryEscape(user.Password))
+	page, err := r.atConsole("POST", "/passcode", "", cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := shownCode.FindSubmatch(page.body)
+	if shown == nil {
+		t.Fatalf("no passcode: %s", page)
+	}
+	out["passcode"] = bearer(string(shown[1]))
+
+	invite := exec.Command(r.binary, "user", "invite", "invited", "--account", r.facts().AccountID, "--realm", "shasta", "--data", r.data())
+	link, err := invite.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(strings.TrimSpace(string(link)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["link"] = bearer(at.Query().Get("t"))
+}
