@@ -24,7 +24,7 @@ func (a *Access) refused(c *identity.Caller, action string, res Resource, d Deci
 	}
 	service, name, _ := strings.Cut(action, ":")
 	source := service + ".amazonaws.com"
-	if service == identity.IAMIdentity {
+	if slices.Contains(ibmServices, service) {
 		source = service
 	}
 	a.refuse(context.Background(), c, name, source, d.Err)
@@ -75,6 +75,9 @@ func (a *Access) decide(c *identity.Caller, action string, res Resource) Decisio
 // operatorServices are those whose actions an operator may perform: on
 // identities and on the installation, not on what accounts keep.
 var operatorServices = []string{"daypass", "iam", "cognito-idp", "cognito-identity", "execute-api", identity.IAMIdentity}
+
+// ibmServices are those of IBM's dialect.
+var ibmServices = []string{identity.IAMIdentity, identity.IAMAccess, identity.ResourceController, identity.KeyManagement}
 
 // AuthorizeOwn decides whether the caller may do something that concerns itself
 // alone (its own password, devices, sessions, tokens). A person who logged in

@@ -34,7 +34,7 @@ func (a *Access) checkBearer(r *http.Request) (Authenticated, error) {
 }
 
 // ownInstance judges the instances that a request names, of which there must be
-// one.
+// one, and notes it on the caller.
 func (a *Access) ownInstance(c *identity.Caller, named []string) error {
 	site, err := store.IBMSites.Get(a.db.Snapshot(), identity.IBMSiteName)
 	if err != nil && identity.KindOf(err) != identity.KindNotFound {
@@ -44,6 +44,7 @@ func (a *Access) ownInstance(c *identity.Caller, named []string) error {
 		for i := range site.Instances {
 			in := &site.Instances[i]
 			if in.Service == identity.ObjectStorage && (named[0] == in.ID || named[0] == in.CRN(site.AccountID)) {
+				c.Instance = in
 				return nil
 			}
 		}

@@ -59,6 +59,9 @@ func (f *facts) global(key string) policy.Values {
 		return policy.Values{}
 	}
 	if !strings.HasPrefix(key, "aws:") {
+		if v := ofInstance(c.Instance, key); v.Len() > 0 {
+			return v
+		}
 		return ofPool(c.Pool, key)
 	}
 	switch key {
@@ -96,6 +99,18 @@ func (f *facts) global(key string) policy.Values {
 		// With milliseconds, so that a policy that ends older sessions takes none
 		// of those begun in the same second.
 		return policy.One(c.IssuedAt.UTC().Format("2006-01-02T15:04:05.000Z"))
+	}
+	return policy.Values{}
+}
+
+// ofInstance are the condition keys of requests that name a service instance.
+func ofInstance(i *identity.ServiceInstance, key string) policy.Values {
+	switch {
+	case i == nil:
+	case key == "ibm:serviceinstance":
+		return policy.One(i.ID)
+	case key == "ibm:resourcegroupid":
+		return policy.One(i.ResourceGroupID)
 	}
 	return policy.Values{}
 }

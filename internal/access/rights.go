@@ -152,9 +152,15 @@ func (all *compiled) compile(snap *store.Snapshot, arn string, acc *identity.Acc
 
 // attached compiles inline and managed policies of one owner.
 func (all *compiled) attached(snap *store.Snapshot, arn string, acc *identity.Account, own *identity.Policies) []*policy.Policy {
-	out := make([]*policy.Policy, 0, len(own.Inline)+len(own.Managed))
-	for name, document := range own.Inline {
+	out := make([]*policy.Policy, 0, len(own.Inline)+len(own.Access)+len(own.Managed))
+	inline := func(name, document string) {
 		out = append(out, policy.Load(policy.InlinePolicy, document, policy.Options{ID: arn + "/" + name}))
+	}
+	for name, document := range own.Inline {
+		inline(name, document)
+	}
+	for i := range own.Access {
+		inline(own.Access[i].InlineName(), policy.Granted(&own.Access[i], acc.ID, acc.Partition))
 	}
 	for _, m := range own.Managed {
 		out = append(out, all.managedPolicy(snap, acc, m))

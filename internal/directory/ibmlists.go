@@ -149,15 +149,20 @@ func sortedPages[T any](d *Directory, c *identity.Caller, listing string, p Page
 		}, strings.ToLower(text))
 		rows = append(rows, row[T]{at: store.After{Value: text[:min(len(text), maxSortText)], Key: id}, item: *v})
 	}
+	return pages(d, c, listing, p, sortedSpan(rows, order.Descending))
+}
+
+// sortedSpan are rows in the order of their places, or the other way round.
+func sortedSpan[T any](rows []row[T], descending bool) span[T] {
 	compare := func(a, b store.After) int {
 		n := cmp.Or(strings.Compare(a.Value, b.Value), strings.Compare(a.Key, b.Key))
-		if order.Descending {
+		if descending {
 			return -n
 		}
 		return n
 	}
 	slices.SortFunc(rows, func(a, b row[T]) int { return compare(a.at, b.at) })
-	return pages(d, c, listing, p, func(after store.After, limit int) ([]row[T], error) {
+	return func(after store.After, limit int) ([]row[T], error) {
 		from := 0
 		if after != (store.After{}) {
 			from, _ = slices.BinarySearchFunc(rows, after, func(a row[T], b store.After) int { return compare(a.at, b) })
@@ -166,5 +171,5 @@ func sortedPages[T any](d *Directory, c *identity.Caller, listing string, p Page
 			}
 		}
 		return rows[from:min(len(rows), from+limit)], nil
-	})
+	}
 }

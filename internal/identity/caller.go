@@ -71,7 +71,9 @@ type Caller struct {
 	// pool it is the pool's.
 	ProviderARN string
 	// Pool is set for sessions that an identity pool gave.
-	Pool      *PoolSession
+	Pool *PoolSession
+	// Instance is the service instance that a request of IBM's S3 clients names.
+	Instance  *ServiceInstance
 	IssuedAt  time.Time
 	ExpiresAt time.Time // zero for long-term keys
 	Position  Position

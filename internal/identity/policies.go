@@ -12,6 +12,9 @@ type Policies struct {
 	Managed []string `json:"managed_policies,omitempty"`
 	// Inline are the documents of inline policies by name.
 	Inline map[string]string `json:"inline_policies,omitempty"`
+	// Access are the access policies of IBM's dialect, which count as inline
+	// policies. Users alone have some.
+	Access []AccessPolicy `json:"access_policies,omitempty"`
 	// Boundary is the ARN of the managed policy that bounds the rights, or "".
 	// Groups have none.
 	Boundary string `json:"permissions_boundary,omitempty"`
@@ -19,7 +22,7 @@ type Policies struct {
 
 // Clone is a copy that may be changed.
 func (p Policies) Clone() Policies {
-	p.Managed, p.Inline = slices.Clone(p.Managed), maps.Clone(p.Inline)
+	p.Managed, p.Inline, p.Access = slices.Clone(p.Managed), maps.Clone(p.Inline), slices.Clone(p.Access)
 	return p
 }
 

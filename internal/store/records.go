@@ -294,7 +294,8 @@ var (
 	// listed by "realm", those of a group of its user pool by "pool group", API
 	// tokens by account ("token"), and so are service IDs ("service id") and
 	// trusted profiles ("profile"); those are found by account and name, too
-	// ("profile name").
+	// ("profile name"). Who keeps an access policy is found by account and its ID
+	// ("access policy").
 	Users = newTable("users", bounded, func(u *identity.User) string { return u.ID },
 		func(u *identity.User) []IndexEntry {
 			var e []IndexEntry
@@ -309,6 +310,9 @@ var (
 			}
 			if u.Profile != nil {
 				e = append(e, many("profile", Join(u.AccountID, u.Name)), unique("profile name", Join(u.AccountID, Fold(u.Profile.Name))))
+			}
+			for i := range u.Access {
+				e = append(e, many("access policy", Join(u.AccountID, u.Access[i].ID)))
 			}
 			for _, g := range u.PoolGroups {
 				e = append(e, many("pool group", Join(u.Realm, g, Fold(u.Name))))

@@ -197,6 +197,10 @@ func writeFailure(w http.ResponseWriter, r *http.Request, c requestContext, err 
 		send(w, f.status, encode(body))
 		return f
 	}
+	if isPolicyPath(r.RequestURI) {
+		send(w, f.status, encode(policyError{Trace: c.RequestID, Errors: []policyDetail{{policyCode(&f, r.RequestURI), f.sentence}}, StatusCode: f.status}))
+		return f
+	}
 	send(w, f.status, encode(apiError{
 		Context: c, StatusCode: strconv.Itoa(f.status), Trace: c.RequestID,
 		Errors: []apiDetail{{Code: f.code, Number: f.number, Message: f.sentence}},

@@ -79,6 +79,12 @@ type Directory interface {
 
 	IBMAccountSettings(ctx context.Context, c *identity.Caller, account string) (identity.IBMSettings, error)
 	UpdateIBMAccountSettings(ctx context.Context, c *identity.Caller, account, ifMatch string, change directory.IBMSettingsChange) (identity.IBMSettings, error)
+	CreateAccessPolicy(ctx context.Context, c *identity.Caller, in directory.NewAccessPolicy) (directory.AccessPolicy, error)
+	AccessPolicies(ctx context.Context, c *identity.Caller, f directory.AccessPolicyFilter, p directory.Page) (directory.Listing[directory.AccessPolicy], error)
+	AccessPolicy(ctx context.Context, c *identity.Caller, id string) (directory.AccessPolicy, error)
+	ReplaceAccessPolicy(ctx context.Context, c *identity.Caller, id, ifMatch string, in directory.NewAccessPolicy) (directory.AccessPolicy, error)
+	DeleteAccessPolicy(ctx context.Context, c *identity.Caller, id string) error
+
 	ResourceGroups(ctx context.Context, c *identity.Caller) ([]identity.ResourceGroup, error)
 	Instances(ctx context.Context, c *identity.Caller) ([]identity.ServiceInstance, error)
 }
@@ -137,7 +143,7 @@ type endpoint struct {
 var unknownPath = endpoint{name: "Unknown"}
 
 // endpoints are the paths; "*" stands for a variable segment.
-var endpoints = tables(tokenService, apiKeys, serviceIDs, profiles, accountSettings, templates, resources)
+var endpoints = tables(tokenService, apiKeys, serviceIDs, profiles, accountSettings, templates, resources, policies, policiesV2, roles)
 
 func tables(parts ...map[string]endpoint) map[string]endpoint {
 	all := map[string]endpoint{}
