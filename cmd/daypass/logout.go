@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -61,9 +62,19 @@ func (f *clientFlags) logOut(c *cobra.Command, p client.Profile) error {
 	if err != nil {
 		return err
 	}
+	ibm := p.Kind == client.KindIBM
+	if ibm {
+		fmt.Fprintln(c.OutOrStdout(), "Logging out...")
+	}
 	alive, err := k.LogOut(c.Context())
 	if !alive.IsZero() {
 		notices(c)("the keys of profile " + p.Name + " are forgotten here; copies of them are good until " + until(alive))
+	}
+	switch {
+	case ibm && err != nil:
+		return inIBMWords(err)
+	case ibm:
+		fmt.Fprintln(c.OutOrStdout(), paint(c.OutOrStdout(), green, "OK"))
 	}
 	return err
 }

@@ -32,6 +32,15 @@ func lineOf(profile string, k client.Keys) statusLine {
 	return statusLine{profile, k.ARN, k.AccountID, "temporary", &k.IssuedAt, &k.ExpiresAt, left, k.Source}
 }
 
+// lineOfIBM describes a log-in of IBM's dialect that no keys were asked for yet.
+func lineOfIBM(profile string, t client.IBMToken) statusLine {
+	if t.Text == "" {
+		return statusLine{Profile: profile}
+	}
+	left := max(0, int64(time.Until(t.ExpiresAt)/time.Second))
+	return statusLine{profile, t.IAMID, t.Account, "token", &t.IssuedAt, &t.ExpiresAt, left, t.Source}
+}
+
 type statusFlags struct {
 	clientFlags
 	check, quiet, asJSON bool
@@ -82,8 +91,16 @@ func (f *statusFlags) run(c *cobra.Command) error {
 		if err != nil {
 			return err
 		}
+		line := lineOf(name, keys)
+		if p.Kind == client.KindIBM && !live {
+			var token client.IBMToken
+			if token, live, err = client.KeptIBM(store, p, time.Now()); err != nil {
+				return err
+			}
+			line = lineOfIBM(name, token)
+		}
 		valid = valid && live
-		lines = append(lines, lineOf(name, keys))
+		lines = append(lines, line)
 	}
 	if err := f.print(c, lines); err != nil {
 		return err

@@ -49,6 +49,8 @@ type IBMToken struct {
 	User      string `json:"user"`
 	Account   string `json:"account"`
 	SessionID string `json:"session_id"`
+	// Source is the session's.
+	Source string `json:"-"`
 }
 
 // Bearer is the value of an Authorization header.
@@ -177,12 +179,21 @@ func (k *Keeper) liveIBM(ctx context.Context, session *Session, window time.Dura
 
 // IBMHeld returns the access token that is kept, and whether it lives, without
 // asking the server.
-func (k *Keeper) IBMHeld() (IBMToken, bool, error) {
+func (k *Keeper) IBMHeld() (IBMToken, bool, error) { return k.ibmHeld(k.clock.Now()) }
+
+func (k *Keeper) ibmHeld(now time.Time) (IBMToken, bool, error) {
 	session, err := k.session()
 	if err != nil || session.IBM == nil {
 		return IBMToken{}, false, err
 	}
-	return *session.IBM, session.IBM.alive(k.clock.Now(), 0), nil
+	t := *session.IBM
+	t.Source = session.Source
+	return t, t.alive(now, 0), nil
+}
+
+// KeptIBM is Kept for a profile of IBM's kind: the access token.
+func KeptIBM(store *Store, p Profile, now time.Time) (IBMToken, bool, error) {
+	return (&Keeper{profile: p.WithDefaults(), store: store}).ibmHeld(now)
 }
 
 // takeIBM replaces the tokens of a session.

@@ -156,6 +156,9 @@ func (k *Keeper) Keys(ctx context.Context, window time.Duration) (Keys, error) {
 
 // renew gets new keys without asking anybody.
 func (k *Keeper) renew(ctx context.Context, session *Session) (Keys, error) {
+	if k.profile.Kind == KindIBM {
+		return k.ibmKeys(ctx, session)
+	}
 	if k.profile.WebIdentityTokenFile != "" {
 		if session.Source == "" {
 			session = k.newSession(SourceWebIdentity)
@@ -270,13 +273,18 @@ func (k *Keeper) LogOut(ctx context.Context) (alive time.Time, err error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	var ended error
-	if session.RefreshToken != "" {
-		p := &k.profile
-		p.Endpoint, p.Realm, p.ClientID = session.Endpoint, session.Realm, session.ClientID
+	told, ended := true, error(nil)
+	p := &k.profile
+	p.Endpoint, p.Realm, p.ClientID = session.Endpoint, session.Realm, session.ClientID
+	switch {
+	case session.IBM != nil:
+		ended = k.ibmLogout(ctx, session)
+	case session.RefreshToken != "":
 		ended = k.wire.logout(ctx, session.RefreshToken)
+	default:
+		told = false
 	}
-	if last := session.latest(); last.Alive(k.clock.Now(), 0) && (session.RefreshToken == "" || ended != nil) {
+	if last := session.latest(); last.Alive(k.clock.Now(), 0) && (!told || ended != nil) {
 		alive = last.ExpiresAt
 	}
 	if err := k.store.Remove(k.profile.Name); err != nil {

@@ -43,6 +43,20 @@ func key(id string) identity.APIKey {
 	}
 }
 
+func (issuer) IBMSessionKeys(_ context.Context, c *identity.Caller, seconds int) (issue.IBMKeys, error) {
+	if seconds > 3600 {
+		return issue.IBMKeys{}, identity.NewError(identity.KindValidation, "test", "That is too long.")
+	}
+	return issue.IBMKeys{
+		Keys: identity.SessionKeys{AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "a-secret", SessionToken: "a-session-token", Expiration: made.Add(time.Hour)},
+		ARN:  "arn:aws:iam::" + c.AccountID + ":user/alice", AccountID: c.AccountID, UserID: "AIDAIOSFODNN7EXAMPLE",
+	}, nil
+}
+
+func (issuer) IBMLogout(_ context.Context, _ *identity.Caller, id string) error {
+	return wiretest.Fault(id)
+}
+
 func (issuer) NewIBMAPIKey(_ context.Context, _ *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error) {
 	if err := wiretest.Fault(in.Name); err != nil {
 		return issue.CreatedIBMKey{}, err

@@ -10,6 +10,7 @@
 //	/v1/apikeys, /v1/serviceids                      and what is below them
 //	/v1/accounts/{id}/settings/identity              how long tokens live
 //	/v2/resource_groups, /v2/resource_instances      what the site names, to read
+//	/v1/session_keys, /v1/sessions/{id}              our own: keys for SigV4, and logging out
 //	/v1/*_templates, /v1/*_assignments               lists, always empty
 //
 // Each of the two has an error envelope of its own. The package decodes, calls

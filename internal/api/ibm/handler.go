@@ -42,6 +42,8 @@ type Issuer interface {
 	IBMAssume(ctx context.Context, g issue.IBMAssumeGrant) (issue.IBMTokens, error)
 	IBMCRToken(ctx context.Context, g issue.IBMCRGrant) (issue.IBMTokens, error)
 	IBM() (issue.IBMFacts, error)
+	IBMSessionKeys(ctx context.Context, c *identity.Caller, seconds int) (issue.IBMKeys, error)
+	IBMLogout(ctx context.Context, c *identity.Caller, id string) error
 	NewIBMAPIKey(ctx context.Context, c *identity.Caller, in issue.NewIBMKey) (issue.CreatedIBMKey, error)
 }
 
@@ -143,7 +145,7 @@ type endpoint struct {
 var unknownPath = endpoint{name: "Unknown"}
 
 // endpoints are the paths; "*" stands for a variable segment.
-var endpoints = tables(tokenService, apiKeys, serviceIDs, profiles, accountSettings, templates, resources, policies, policiesV2, roles)
+var endpoints = tables(tokenService, apiKeys, serviceIDs, profiles, accountSettings, templates, resources, policies, policiesV2, roles, sessions)
 
 func tables(parts ...map[string]endpoint) map[string]endpoint {
 	all := map[string]endpoint{}
