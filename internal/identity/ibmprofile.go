@@ -285,7 +285,7 @@ func (l *ProfileLink) check(account string) error {
 		return unfit("link", "is not valid")
 	case !isCRN(l.CRN) || parts[6] != "a/"+account:
 		return unfit("link.crn", "is a CRN of ten segments, of the profile's account")
-	case IsServiceAccount(l.CRType) != (l.Namespace != "" && l.Resource != ""):
+	case IsServiceAccount(l.CRType) != (l.Namespace != "" && l.Resource != "") || (l.Namespace == "") != (l.Resource == ""):
 		return unfit("link", "has namespace and name for IKS_SA and ROKS_SA, and for no other cr_type")
 	}
 	return nil
