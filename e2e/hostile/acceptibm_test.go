@@ -30,6 +30,7 @@ var ibmAccepted = map[string]map[string]string{
 	"api-key-disabled":   {"det": "200 "}, // its owner may see that it is disabled
 	"ibm-access":         {"v1": "200 ", "v2": "200 ", "ui-ibm": "200 ", "in-ibm": "200 on"},
 	"ibm-service-access": {"v1": "403 BXNIM0513E", "v2": "403 BXNIM0513E", "ui-ibm": "200 ", "in-ibm": "200 on"}, // without policies
+	"ibm-profile-access": {"v1": "403 BXNIM0513E", "v2": "403 BXNIM0513E", "ui-ibm": "200 ", "in-ibm": "200 on"},
 	"ibm-refresh":        {"rf": "200 "},
 	"ibm-other-refresh":  {"rf-other": "200 "},
 }

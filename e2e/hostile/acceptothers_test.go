@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/url"
@@ -21,18 +22,23 @@ import (
 // token; ln the one-time link of a new user; saml the assertion of
 // AssumeRoleWithSAML; s3-form the upload by a form
 // with a bearer token; op the operator's calls at the API, adm at the listener
-// for probes, both with a bearer token.
+// for probes, both with a bearer token; as the access token and cr the token of a
+// compute resource for a trusted profile, which trusts testuser and alice of the
+// foreign issuer.
 var otherRefused = map[string][]string{
 	"pc":     {"400 BXNIM0407E", "400 BXNIM0106E", "429 BXNIM0429E"},
 	"pw-ibm": {"400 BXNIM0602E", "400 BXNIM0106E", "429 BXNIM0429E"},
 	"ln":     {"404 ", "410 ", "400 "}, "saml": {"400 InvalidIdentityToken"},
 	"s3-form": {"400 InvalidRequest"}, "op": {"404 BXNIM0102E"}, "adm": {"404 "}, // nothing is there, for nobody
+	"as": {"401 BXNIM0407E", "400 BXNIM0513E"}, "cr": {"400 BXNIM0407E", "400 BXNIM0513E"},
 }
 
 // otherAccepted is all that is accepted there.
 var otherAccepted = map[string]map[string]string{
-	"passcode": {"pc": "200 "},
-	"link":     {"ln": "200 "},
+	"passcode":   {"pc": "200 "},
+	"link":       {"ln": "200 "},
+	"ibm-access": {"as": "200 "},
+	"foreign-id": {"cr": "200 "},
 }
 
 func (p *poolRig) otherDoors() doors {
@@ -49,6 +55,10 @@ func (p *poolRig) atOthers(door string, c credential) answer {
 	switch door {
 	case "pc":
 		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:passcode", "passcode", c.text))
+	case "as":
+		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:assume", "access_token", c.text, "profile_id", p.profile))
+	case "cr":
+		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:cr-token", "cr_token", c.text, "profile_id", p.profile))
 	case "pw-ibm":
 		return p.do(ibmGrant("bx:bx", "password", "username", f.Stax.AccessKey, "password", c.text))
 	case "ln":
@@ -111,7 +121,7 @@ func samlMetadata(t testing.TB) string {
 var shownCode = regexp.MustCompile(`<code id="passcode"[^>]*>([^<]*)</code>`)
 
 // otherCredentials makes one of each kind: a token for others, a passcode, a
-// one-time link, and what IBM's token service gives for a password.
+// one-time link, and the token of a trusted profile.
 func (p *poolRig) otherCredentials(out map[string]credential) {
 	t, r := p.t, p.rig
 	t.Helper()
@@ -145,4 +155,17 @@ func (p *poolRig) otherCredentials(out map[string]credential) {
 		t.Fatal(err)
 	}
 	out["link"] = bearer(at.Query().Get("t"))
+
+	access := r.ibmTokens("bx:bx", r.facts().IBM.APIKey).Access
+	made := r.ibmAPI("POST", "/v1/profiles", `{"name":"deployer","account_id":"`+r.facts().AccountID+`"}`)
+	p.profile, _ = made["id"].(string)
+	r.ibmAPI("POST", "/v1/profiles/"+p.profile+"/identities/user", `{"type":"user","identifier":"`+claimOf(t, access, "iam_id")+`"}`)
+	r.ibmAPI("POST", "/v1/profiles/"+p.profile+"/rules", `{"type":"Profile-CR","cr_type":"VSI","realm_name":"`+p.foreign.url+`",`+
+		`"conditions":[{"claim":"sub","operator":"EQUALS","value":"\"alice\""}]}`)
+	var profile ibmTokens
+	assumed := r.must(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:assume", "access_token", access, "profile_id", p.profile))
+	if err := json.Unmarshal(assumed.body, &profile); err != nil {
+		t.Fatal(err)
+	}
+	out["ibm-profile-access"] = bearer(profile.Access)
 }

@@ -115,6 +115,7 @@ type poolRig struct {
 	other         string // another client of the pool
 	far           string // provider name of the pool of another account
 	tokenIdentity string // of the API token, in the demo's pool
+	profile       string // of IBM's dialect
 }
 
 // poolCredentials makes one of each kind.
