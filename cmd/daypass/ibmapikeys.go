@@ -15,7 +15,7 @@ func newIAM() *cobra.Command {
 Cloud's command line, for scripts that know those. Log in first: daypass login -a URL.`,
 	}, "a verb is missing: oauth-tokens, api-key-create, service-id-create and others")
 	c.AddCommand(newOAuthTokens())
-	for _, verbs := range [][]*cobra.Command{apiKeyVerbs(), serviceIDVerbs(), serviceKeyVerbs()} {
+	for _, verbs := range [][]*cobra.Command{apiKeyVerbs(), serviceIDVerbs(), serviceKeyVerbs(), policyVerbs()} {
 		c.AddCommand(verbs...)
 	}
 	return c

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -62,13 +63,14 @@ func (w *wire) ibm(ctx context.Context, token IBMToken, c ibmCall, into any) (ht
 	return a.header, nil
 }
 
-// ibmError holds both envelopes: that of the token service and that of the
-// identity API.
+// ibmError holds all envelopes: of the token service, of the identity API, and of
+// the policy API, which has no numbers.
 type ibmError struct {
 	Code    string `json:"errorCode"`
 	Message string `json:"errorMessage"`
 	Errors  []struct {
-		Code    string `json:"message_code"`
+		Number  string `json:"message_code"`
+		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"errors"`
 	Requirements *struct {
@@ -82,7 +84,8 @@ func (w *wire) ibmFailure(doing, grant string, a *answer) error {
 	var e ibmError
 	err := json.Unmarshal(a.body, &e)
 	if len(e.Errors) > 0 {
-		e.Code, e.Message = e.Errors[0].Code, e.Errors[0].Message
+		first := e.Errors[0]
+		e.Code, e.Message = cmp.Or(first.Number, first.Code), first.Message
 	}
 	if err != nil || e.Code == "" {
 		return w.notOurs(doing, a)
