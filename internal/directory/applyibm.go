@@ -13,6 +13,7 @@ import (
 // preparedIBM is what the section needs before the transaction.
 type preparedIBM struct {
 	serviceIDs map[string]string      // name -> UUID for a new one
+	profiles   map[string]string      // likewise
 	keys       map[int]preparedAPIKey // by place in the section
 }
 
@@ -27,9 +28,14 @@ func (d *Directory) prepareIBM(s *IBMSpec) (p preparedIBM, err error) {
 	if s == nil {
 		return p, nil
 	}
-	p = preparedIBM{serviceIDs: map[string]string{}, keys: map[int]preparedAPIKey{}}
+	p = preparedIBM{serviceIDs: map[string]string{}, profiles: map[string]string{}, keys: map[int]preparedAPIKey{}}
 	for _, v := range s.ServiceIDs {
 		if p.serviceIDs[v.Name], err = identity.NewUUID(d.random); err != nil {
+			return p, err
+		}
+	}
+	for _, v := range s.Profiles {
+		if p.profiles[v.Name], err = identity.NewUUID(d.random); err != nil {
 			return p, err
 		}
 	}
@@ -75,6 +81,11 @@ func (a *applying) ibm(s *IBMSpec) error {
 	owners := map[string]*identity.User{}
 	for _, v := range s.ServiceIDs {
 		if owners[v.Name], err = a.serviceID(acc, v); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.Profiles {
+		if err := a.profile(acc, v, owners); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ type IBMSpec struct {
 	ResourceGroups []ResourceGroupSpec
 	Instances      []InstanceSpec
 	ServiceIDs     []ServiceIDSpec
+	Profiles       []TrustedProfileSpec
 	APIKeys        []APIKeySpec
 }
 
@@ -64,8 +65,8 @@ func checkIBMSpec(s *IBMSpec) error {
 		return invalid("ibm: the algorithm is RS256 or ES256")
 	case len(s.Regions) == 0 || slices.ContainsFunc(s.Regions, func(r string) bool { return !regionRE.MatchString(r) || len(r) > 32 }):
 		return invalid("ibm: regions are one or more, such as us-south")
-	case len(s.Regions)+len(s.ResourceGroups)+len(s.Instances)+len(s.ServiceIDs)+len(s.APIKeys) > maxIBMThings:
-		return invalid("ibm: at most %d regions, groups, instances, service IDs and API keys", maxIBMThings)
+	case len(s.Regions)+len(s.ResourceGroups)+len(s.Instances)+len(s.ServiceIDs)+len(s.Profiles)+len(s.APIKeys) > maxIBMThings:
+		return invalid("ibm: at most %d regions, groups, instances, service IDs, trusted profiles and API keys", maxIBMThings)
 	}
 	defaults, groups := 0, map[string]bool{}
 	for _, g := range s.ResourceGroups {
@@ -105,6 +106,9 @@ func checkIBMThings(s *IBMSpec, groups map[string]bool) error {
 			return invalid("ibm: the service ID %q stands twice", v.Name)
 		}
 		names[v.Name] = true
+	}
+	if err := checkProfileSpecs(s, names); err != nil {
+		return err
 	}
 	seen := map[APIKeySpec]bool{}
 	for _, k := range s.APIKeys {

@@ -55,6 +55,12 @@ type ProfileRule struct {
 	ModifiedAt time.Time          `json:"modified_at,omitzero"`
 }
 
+// Same reports whether two rules say the same.
+func (r ProfileRule) Same(s ProfileRule) bool {
+	return r.Name == s.Name && r.Type == s.Type && r.RealmName == s.RealmName && r.CRType == s.CRType && r.Expiration == s.Expiration &&
+		slices.Equal(r.Conditions, s.Conditions)
+}
+
 // Types of rules, and what the IDs of rules and links begin with.
 const (
 	RulePrefix  = "ClaimRule-"

@@ -11,14 +11,15 @@ import (
 // The YAML form of IBM's dialect.
 type (
 	ibm struct {
-		Account        string          `yaml:"account"`
-		Realm          string          `yaml:"realm"`
-		Algorithm      string          `yaml:"algorithm"`
-		Regions        []string        `yaml:"regions"`
-		ResourceGroups []resourceGroup `yaml:"resource_groups"`
-		Instances      []instance      `yaml:"instances"`
-		ServiceIDs     []serviceID     `yaml:"service_ids"`
-		APIKeys        []apiKey        `yaml:"api_keys"`
+		Account        string           `yaml:"account"`
+		Realm          string           `yaml:"realm"`
+		Algorithm      string           `yaml:"algorithm"`
+		Regions        []string         `yaml:"regions"`
+		ResourceGroups []resourceGroup  `yaml:"resource_groups"`
+		Instances      []instance       `yaml:"instances"`
+		ServiceIDs     []serviceID      `yaml:"service_ids"`
+		Profiles       []trustedProfile `yaml:"profiles"`
+		APIKeys        []apiKey         `yaml:"api_keys"`
 	}
 	resourceGroup struct {
 		Name    string `yaml:"name"`
@@ -89,6 +90,7 @@ func (b *builder) ibm(s *ibm) *directory.IBMSpec {
 			InlinePolicies: b.policies(at+".inline_policies", v.InlinePolicies), Disabled: v.Disabled,
 		})
 	}
+	out.Profiles = b.profiles(s.Account, s.Profiles)
 	for i, k := range s.APIKeys {
 		at := fmt.Sprintf("ibm.api_keys[%d]", i)
 		b.require(at, "name", k.Name)

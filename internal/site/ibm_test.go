@@ -22,6 +22,14 @@ ibm:
   resource_groups: [{name: Default, default: true}]
   instances: [{id: `+instanceID+`}]
   service_ids: [{name: ci, description: builds, inline_policies: {p: {Statement: []}}}]
+  profiles:
+    - name: deployer
+      email: team@example.com
+      managed_policies: []
+      rules: [{realm_name: "https://idp.example.com", cr_type: VSI, expiration: 900, conditions: [{claim: n, operator: IN, value: [a, 3, true]}, {claim: s, operator: EQUALS, value: "3"}]}]
+      links: [{issuer: "https://k8s.example.com:6443", namespace: ci, service_account: runner}]
+      identities: {users: [alice], service_ids: [ci]}
+    - {name: bare, disabled: true, rules: []}
   api_keys: [{service_id: ci, name: main, secret: {env: KEY}}, {user: alice, name: laptop, disabled: true}]
 `))
 	if err != nil {
@@ -33,7 +41,21 @@ ibm:
 		ResourceGroups: []directory.ResourceGroupSpec{{Name: "Default", Default: true}},
 		Instances:      []directory.InstanceSpec{{ID: instanceID, Name: instanceID, Service: "kms", Region: "eu-de"}},
 		ServiceIDs:     []directory.ServiceIDSpec{{Name: "ci", Description: "builds", InlinePolicies: map[string]string{"p": `{"Statement":[]}`}}},
-		APIKeys:        []directory.APIKeySpec{{ServiceID: "ci", Name: "main", Secret: &secret}, {User: "alice", Name: "laptop", Disabled: true}},
+		Profiles: []directory.TrustedProfileSpec{
+			{
+				Name: "deployer", Email: "team@example.com", ManagedPolicies: []string{},
+				Rules: []identity.ProfileRule{{
+					Type: "Profile-CR", RealmName: "https://idp.example.com", CRType: "VSI", Expiration: 900,
+					Conditions: []identity.ProfileCondition{{Claim: "n", Operator: "IN", Value: `["a",3,true]`}, {Claim: "s", Operator: "EQUALS", Value: `"3"`}},
+				}},
+				Links: []identity.ProfileLink{{
+					CRType: "IKS_SA", CRN: "crn:v1:bluemix:public:containers-kubernetes::a/1:k8s.example.com%3A6443::", Namespace: "ci", Resource: "runner",
+				}},
+				Identities: &directory.ProfileIdentitiesSpec{Users: []string{"alice"}, ServiceIDs: []string{"ci"}},
+			},
+			{Name: "bare", Disabled: true, Rules: []identity.ProfileRule{}},
+		},
+		APIKeys: []directory.APIKeySpec{{ServiceID: "ci", Name: "main", Secret: &secret}, {User: "alice", Name: "laptop", Disabled: true}},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -55,6 +77,10 @@ func TestIBMComplaints(t *testing.T) {
 		"an unknown key": {start + "  region: eu-de\n", "region"},
 		"an instance":    {start + "  instances:\n    - {name: a}\n", "ibm.instances[0].id: must be given"},
 		"twice":          {start + "  service_ids:\n    - {name: a}\n    - {name: a}\n", "the same service ID"},
+		"a profile":      {start + "  profiles:\n    - {email: a}\n", "ibm.profiles[0].name: must be given"},
+		"profile twice":  {start + "  profiles:\n    - {name: a}\n    - {name: a}\n", "the same trusted profile"},
+		"of no issuer":   {start + "  profiles:\n    - {name: a, rules: [{cr_type: VSI}]}\n", "ibm.profiles[0].rules[0].realm_name: must be given"},
+		"of no cluster":  {start + "  profiles:\n    - {name: a, links: [{namespace: n}]}\n", "give either issuer or crn"},
 		"of nobody":      {start + "  api_keys:\n    - {name: a}\n", "give either user or service_id"},
 		"of two":         {start + "  api_keys:\n    - {name: a, user: b, service_id: c}\n", "give either user or service_id"},
 		"no variable":    {start + "  api_keys:\n    - {name: a, user: b, secret: {env: NONE}}\n", "no variable NONE"},

@@ -1,6 +1,9 @@
 package admin
 
-import "daypass/internal/directory"
+import (
+	"daypass/internal/directory"
+	"daypass/internal/identity"
+)
 
 // The wire form of directory.IBMSpec.
 type (
@@ -12,6 +15,7 @@ type (
 		ResourceGroups []directory.ResourceGroupSpec `json:"resource_groups,omitempty"`
 		Instances      []directory.InstanceSpec      `json:"instances,omitempty"`
 		ServiceIDs     []wireServiceID               `json:"service_ids,omitempty"`
+		Profiles       []wireProfile                 `json:"profiles,omitempty"`
 		APIKeys        []wireAPIKey                  `json:"api_keys,omitempty"`
 	}
 	wireServiceID struct {
@@ -20,6 +24,21 @@ type (
 		ManagedPolicies []string          `json:"managed_policies"`
 		InlinePolicies  map[string]string `json:"inline_policies"`
 		Disabled        bool              `json:"disabled,omitempty"`
+	}
+	wireProfile struct {
+		Name            string                 `json:"name"`
+		Description     string                 `json:"description,omitempty"`
+		Email           string                 `json:"email,omitempty"`
+		ManagedPolicies []string               `json:"managed_policies"`
+		InlinePolicies  map[string]string      `json:"inline_policies"`
+		Disabled        bool                   `json:"disabled,omitempty"`
+		Rules           []identity.ProfileRule `json:"rules"`
+		Links           []identity.ProfileLink `json:"links"`
+		Identities      *wireIdentities        `json:"identities"`
+	}
+	wireIdentities struct {
+		Users      []string `json:"users,omitempty"`
+		ServiceIDs []string `json:"service_ids,omitempty"`
 	}
 	wireAPIKey struct {
 		User        string  `json:"user,omitempty"`
@@ -35,9 +54,14 @@ func encodeIBM(s *directory.IBMSpec) *wireIBM {
 	if s == nil {
 		return nil
 	}
-	w := &wireIBM{s.AccountID, s.Realm, s.Algorithm, s.Regions, s.ResourceGroups, s.Instances, nil, nil}
+	w := &wireIBM{s.AccountID, s.Realm, s.Algorithm, s.Regions, s.ResourceGroups, s.Instances, nil, nil, nil}
 	for _, v := range s.ServiceIDs {
 		w.ServiceIDs = append(w.ServiceIDs, wireServiceID(v))
+	}
+	for _, v := range s.Profiles {
+		w.Profiles = append(w.Profiles, wireProfile{
+			v.Name, v.Description, v.Email, v.ManagedPolicies, v.InlinePolicies, v.Disabled, v.Rules, v.Links, (*wireIdentities)(v.Identities),
+		})
 	}
 	for _, k := range s.APIKeys {
 		w.APIKeys = append(w.APIKeys, wireAPIKey{k.User, k.ServiceID, k.Name, k.Description, k.Disabled, reveal(k.Secret)})
@@ -54,6 +78,12 @@ func (w *wireIBM) decode() *directory.IBMSpec {
 	}
 	for _, v := range w.ServiceIDs {
 		s.ServiceIDs = append(s.ServiceIDs, directory.ServiceIDSpec(v))
+	}
+	for _, v := range w.Profiles {
+		s.Profiles = append(s.Profiles, directory.TrustedProfileSpec{
+			Name: v.Name, Description: v.Description, Email: v.Email, ManagedPolicies: v.ManagedPolicies, InlinePolicies: v.InlinePolicies,
+			Disabled: v.Disabled, Rules: v.Rules, Links: v.Links, Identities: (*directory.ProfileIdentitiesSpec)(v.Identities),
+		})
 	}
 	for _, k := range w.APIKeys {
 		s.APIKeys = append(s.APIKeys, directory.APIKeySpec{
