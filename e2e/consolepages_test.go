@@ -94,6 +94,7 @@ var consolePages = []consolePage{
 		v.site.useCode(v.t, v.text("#passcode"))
 		v.to("/passcode")
 	}},
+	{"authorize", "testuser", "Log a program in", func(v *visitor) { v.to("/authorize?" + authorizeQuery("http://127.0.0.1:4000/back")) }},
 	{"again", "testuser", "Confirm that it is you", func(v *visitor) { v.to("/again?next=/profile") }},
 	{"security", "testuser", "Security", func(v *visitor) { v.to("/security") }},
 	{"authenticator", "testuser", "Set up an authenticator", func(v *visitor) {

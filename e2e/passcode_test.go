@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +93,7 @@ func TestPasscode(t *testing.T) {
 		v.pressNamed("Make a one-time code")
 		s.usesCode(t, v, "erin", nil)
 	})
+	t.Run("by an authorization code", s.authorizes)
 	t.Run("root", func(t *testing.T) {
 		v := s.visitor(t)
 		v.logIn("", s.Root.Email, s.Root.Password)
@@ -150,4 +154,59 @@ func claimsOf(t *testing.T, token string) ibmClaims {
 		t.Fatal(err)
 	}
 	return decode[ibmClaims](t, string(payload))
+}
+
+// The code verifier and challenge of RFC 7636, appendix B.
+const (
+	codeVerifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	codeChallenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+)
+
+// authorizeQuery is how a program asks for an authorization code.
+func authorizeQuery(redirect string) string {
+	return url.Values{
+		"response_type": {"code"}, "client_id": {"bx"}, "redirect_uri": {redirect}, "state": {"of the program"}, "scope": {"openid"},
+		"code_challenge": {codeChallenge}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+// authorizes logs in a program that waits for the browser on this machine.
+func (s *consoleSite) authorizes(t *testing.T) {
+	got := make(chan url.Values, 1)
+	program := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/back" {
+			got <- r.URL.Query()
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<!doctype html><title>back</title><link rel=icon href=data:,><p>The program has it."))
+	}))
+	t.Cleanup(program.Close)
+	redirect := program.URL + "/back"
+	v := s.visitor(t)
+	v.open(s.URL + "/identity/authorize?" + authorizeQuery(redirect))
+	v.at("/login")
+	v.fill("place", "shasta", "username", "dave", "password", consolePassword)
+	v.pressNamed("Log in")
+	v.at("/authorize", program.URL, "dave of account "+s.AccountID)
+	v.pressNamed("Log it in")
+	v.at("/back", "The program has it.")
+	q := <-got
+	if q.Get("state") != "of the program" || q.Get("iss") != s.URL+"/identity" || q.Get("code") == "" {
+		t.Fatalf("the program is told %v", q)
+	}
+	grant := []string{"grant_type", "authorization_code", "code", q.Get("code"), "redirect_uri", redirect, "code_verifier", codeVerifier}
+	first := s.ibmToken(t, grant...)
+	if claims := claimsOf(t, first.AccessToken); claims.Name != "dave" || claims.GrantType != "authorization_code" || !s.accepts(t, first.AccessToken) {
+		t.Errorf("%+v", claims)
+	}
+	next := s.ibmToken(t, "grant_type", "refresh_token", "refresh_token", first.RefreshToken)
+	if next.SessionID != first.SessionID || next.AccessToken == "" {
+		t.Errorf("refreshed: %+v", next)
+	}
+	if again := s.ibmToken(t, grant...); again.ErrorCode != "BXNIM0407E" {
+		t.Errorf("the code, shown twice: %+v", again)
+	}
+	if s.accepts(t, next.AccessToken) {
+		t.Error("what the code gave lives on when it is shown twice")
+	}
 }

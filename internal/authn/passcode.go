@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"encoding/base64"
 	"io"
 	"strings"
 
@@ -17,6 +18,9 @@ const (
 	passcodeLabel    = "passcode"
 	// maxPasscode is the longest text that is looked at.
 	maxPasscode = 64
+
+	authorizationCodeBytes = 32
+	authorizationCodeLabel = "authorization-code"
 )
 
 // NewPasscode makes the text of a passcode, in groups of four, and the hash it is
@@ -74,8 +78,33 @@ func typedPasscode(text string) (string, bool) {
 // KindThrottled. Who yields something for it uses it up, and judges it again, in
 // its own transaction.
 func (a *Authn) Passcode(ctx context.Context, text identity.Secret) (*store.Passcode, *identity.User, error) {
-	hashes := a.PasscodeHashes(text)
-	try, err := a.guesses.begin(ctx, "passcode/"+a.keys.Hash(passcodeLabel, []byte(text.Reveal()[:min(len(text), maxPasscode)])), identity.RequestOf(ctx).SourceIP)
+	return a.oneTimeCode(ctx, passcodeLabel, text, a.PasscodeHashes(text))
+}
+
+// NewAuthorizationCode makes the text of an authorization code (RFC 6749 §4.1.2,
+// 256 bits), and the hash it is kept by.
+func (a *Authn) NewAuthorizationCode() (identity.Secret, string, error) {
+	var b [authorizationCodeBytes]byte
+	if _, err := io.ReadFull(a.random, b[:]); err != nil {
+		return "", "", &identity.Error{Kind: identity.KindInternal, Op: "authn.code", Err: err}
+	}
+	text := identity.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
+	return text, a.keys.Hash(authorizationCodeLabel, []byte(text.Reveal())), nil
+}
+
+// AuthorizationCode is Passcode for authorization codes. The code comes with the
+// error too where it was used before.
+func (a *Authn) AuthorizationCode(ctx context.Context, text identity.Secret) (*store.Passcode, *identity.User, error) {
+	var hashes []string
+	if len(text) <= maxPasscode {
+		hashes = a.keys.Hashes(authorizationCodeLabel, []byte(text.Reveal()))
+	}
+	return a.oneTimeCode(ctx, authorizationCodeLabel, text, hashes)
+}
+
+func (a *Authn) oneTimeCode(ctx context.Context, label string, text identity.Secret, hashes []string) (*store.Passcode, *identity.User, error) {
+	guessed := a.keys.Hash(label, []byte(text.Reveal()[:min(len(text), maxPasscode)]))
+	try, err := a.guesses.begin(ctx, label+"/"+guessed, identity.RequestOf(ctx).SourceIP)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -91,7 +120,7 @@ func (a *Authn) Passcode(ctx context.Context, text identity.Secret) (*store.Pass
 		return nil, nil, err
 	}
 	if user == nil || user.Disabled || user.AccountID != code.AccountID || !code.Live(a.clock.Now()) {
-		return nil, nil, &identity.Error{Kind: identity.KindInvalidCredentials, Op: "authn.passcode"}
+		return code, nil, &identity.Error{Kind: identity.KindInvalidCredentials, Op: "authn.passcode"}
 	}
 	try.giveBack(ctx)
 	return code, user, nil

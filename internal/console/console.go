@@ -66,7 +66,7 @@ type page struct {
 
 // pages are all of them, by area.
 func pages() []page {
-	return slices.Concat(loginPages, profilePages, tokenPages, passcodePages, sessionPages, securityPages, passkeyPages, welcomePages, foreignPages)
+	return slices.Concat(loginPages, profilePages, tokenPages, passcodePages, authorizePages, sessionPages, securityPages, passkeyPages, welcomePages, foreignPages)
 }
 
 // New makes a Console.

@@ -8,10 +8,13 @@ import (
 	"daypass/internal/identity"
 )
 
+// formsTo is the part of policy that says where forms may lead.
+const formsTo = "form-action 'self'"
+
 // policy is the Content-Security-Policy of every answer: all that a page uses
 // comes from here, and no page is shown within another.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	formsTo + "; frame-ancestors 'none'; base-uri 'none'"
 
 // defended wraps all pages: headers of every answer, the host name, and that
 // what changes something was sent from a page of ours.

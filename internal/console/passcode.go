@@ -39,7 +39,7 @@ func (c *Console) passcode(v *visit) error {
 		return err
 	}
 	if c.Issuer.ConsoleFresh(v.r.Context(), v.caller) != nil {
-		return v.provePasscode()
+		return v.proveFirst("/passcode")
 	}
 	return c.showPasscode(v, passcodeData{Last: place.Last, Account: place.AccountID})
 }
@@ -51,7 +51,7 @@ func (c *Console) makePasscode(v *visit) error {
 	}
 	code, err := c.Issuer.ConsolePasscode(v.r.Context(), v.caller)
 	if identity.KindOf(err) == identity.KindExpiredIdentity {
-		return v.provePasscode()
+		return v.proveFirst("/passcode")
 	}
 	if err != nil {
 		return err
@@ -59,8 +59,9 @@ func (c *Console) makePasscode(v *visit) error {
 	return c.showPasscode(v, passcodeData{Code: &code, Account: place.AccountID})
 }
 
-func (v *visit) provePasscode() error {
-	return v.see("/again?" + url.Values{"next": {"/passcode"}}.Encode())
+// proveFirst asks for a proof, which leads on to a page of the console.
+func (v *visit) proveFirst(next string) error {
+	return v.see("/again?" + url.Values{"next": {next}}.Encode())
 }
 
 func (c *Console) showPasscode(v *visit, data passcodeData) error {

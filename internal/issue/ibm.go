@@ -14,6 +14,7 @@ const (
 	IBMGrantAPIKey   = "urn:ibm:params:oauth:grant-type:apikey"
 	IBMGrantPassword = "password"
 	IBMGrantRefresh  = "refresh_token"
+	IBMGrantCode     = "authorization_code"
 	IBMGrantPasscode = "urn:ibm:params:oauth:grant-type:passcode"
 )
 

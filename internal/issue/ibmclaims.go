@@ -64,10 +64,10 @@ const (
 )
 
 // amr are the methods of the log-in (RFC 8176); none for an API key. A
-// passcode says of the log-in at the console what that kept: a second factor.
+// one-time code says of the log-in at the console what that kept: a second factor.
 func (l *ibmLogin) amr() []string {
 	switch {
-	case l.grant == IBMGrantPasscode && l.mfaMS != 0:
+	case (l.grant == IBMGrantPasscode || l.grant == IBMGrantCode) && l.mfaMS != 0:
 		return []string{"mfa"}
 	case l.grant != IBMGrantPassword:
 		return nil

@@ -98,29 +98,36 @@ func (i *Issuer) ConsolePasscode(ctx context.Context, c *identity.Caller) (Passc
 }
 
 func (i *Issuer) consolePasscode(ctx context.Context, c *identity.Caller, ev *audit.Event) (Passcode, error) {
-	// 1 prove
-	if err := i.ready(); err != nil {
-		return Passcode{}, err
-	}
-	if err := i.fresh(c); err != nil {
-		return Passcode{}, err
-	}
 	text, hash, err := i.authn.NewPasscode()
 	if err != nil {
 		return Passcode{}, err
 	}
-	now := i.clock.Now().UTC()
-	// 3 bound, 4 mint
-	p := &store.Passcode{
-		UserID: c.PrincipalID, AccountID: c.AccountID, Hash: hash, Lineage: c.Lineage, Position: c.Position,
-		CreatedAt: now, ExpiresAt: now.Add(passcodeLife),
+	p := &store.Passcode{Hash: hash}
+	if err := i.keepCode(ctx, c, p, passcodeLife, ev); err != nil {
+		return Passcode{}, err
 	}
+	return Passcode{text, p.ExpiresAt}, nil
+}
+
+// keepCode completes a one-time code of the person who asks and stores it.
+func (i *Issuer) keepCode(ctx context.Context, c *identity.Caller, p *store.Passcode, life time.Duration, ev *audit.Event) error {
+	// 1 prove
+	if err := i.ready(); err != nil {
+		return err
+	}
+	if err := i.fresh(c); err != nil {
+		return err
+	}
+	// 3 bound, 4 mint
+	now := i.clock.Now().UTC()
+	p.UserID, p.AccountID, p.Lineage, p.Position = c.PrincipalID, c.AccountID, c.Lineage, c.Position
+	p.CreatedAt, p.ExpiresAt = now, now.Add(life)
 	if c.MFA {
 		p.MFAMS = c.MFATime.UnixMilli()
 	}
-	// No digest of the code is noted: it is short, and good for minutes.
+	// No digest of the code is noted: it may be short, and is good for minutes.
 	ev.ResponseElements = map[string]any{"expiration": p.ExpiresAt.Format(time.RFC3339)}
-	_, err = i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
+	_, err := i.audit.Commit(ctx, i.db, *ev, func(tx store.Tx) error {
 		if err := i.access.StillLive(tx, c); err != nil {
 			return err
 		}
@@ -139,10 +146,7 @@ func (i *Issuer) consolePasscode(ctx context.Context, c *identity.Caller, ev *au
 		// 5 record
 		return store.Passcodes.Put(tx, p)
 	})
-	if err != nil {
-		return Passcode{}, err
-	}
-	return Passcode{text, p.ExpiresAt}, nil
+	return err
 }
 
 // IBMPasscode logs the person in who got a passcode at the console (grant type
@@ -168,8 +172,13 @@ func (i *Issuer) ibmPasscode(ctx context.Context, passcode identity.Secret, acco
 	if err != nil {
 		return IBMTokens{}, err
 	}
+	return i.redeemCode(ctx, l, p, u, account, ev)
+}
+
+// redeemCode is what follows the proof of a log-in by a one-time code.
+func (i *Issuer) redeemCode(ctx context.Context, l *ibmLogin, p *store.Passcode, u *identity.User, account string, ev *audit.Event) (IBMTokens, error) {
 	l.user, l.from, l.mfa, l.mfaMS = u, p.Lineage, p.MFAMS != 0, p.MFAMS
-	l.use = func(tx store.Tx) error { return i.usePasscode(ctx, tx, p) }
+	l.use = func(tx store.Tx) error { return i.usePasscode(ctx, tx, p, l.sid) }
 	describeUser(ev, u)
 	// 2 permit
 	if permitPasscode(l.ibm, u) != nil {
@@ -183,10 +192,10 @@ func (i *Issuer) ibmPasscode(ctx context.Context, passcode identity.Secret, acco
 
 var errBadPasscode = &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.passcode"}
 
-// usePasscode uses a passcode up, and judges it and the log-in that it comes from
-// again, in the transaction that stores what it yields.
-func (i *Issuer) usePasscode(ctx context.Context, tx store.Tx, found *store.Passcode) error {
-	p, err := store.Passcodes.Get(tx, found.UserID)
+// usePasscode uses a one-time code up, and judges it and the log-in that it comes
+// from again, in the transaction that stores the session that it yields.
+func (i *Issuer) usePasscode(ctx context.Context, tx store.Tx, found *store.Passcode, sid string) error {
+	p, err := store.Passcodes.Get(tx, found.Key())
 	if err != nil {
 		return notFoundAs(err, identity.KindInvalidCredentials)
 	}
@@ -195,6 +204,6 @@ func (i *Issuer) usePasscode(ctx context.Context, tx store.Tx, found *store.Pass
 		return errBadPasscode
 	}
 	v, f := *p, identity.RequestOf(ctx)
-	v.UsedAt, v.SourceIP, v.UserAgent = now.UTC(), f.SourceIP, f.UserAgent
+	v.UsedAt, v.SessionID, v.SourceIP, v.UserAgent = now.UTC(), sid, f.SourceIP, f.UserAgent
 	return store.Passcodes.Put(tx, &v)
 }

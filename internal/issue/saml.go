@@ -257,7 +257,7 @@ func (i *Issuer) pruneProofs(ctx context.Context) error {
 		codes, err := store.Passcodes.List(tx, "expires", "", store.After{}, pruneBatch)
 		for _, p := range codes {
 			if err == nil && now.After(p.ExpiresAt.Add(passcodeKeeps)) {
-				err = store.Passcodes.Delete(tx, p.UserID)
+				err = store.Passcodes.Delete(tx, p.Key())
 			}
 		}
 		return err

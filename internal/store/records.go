@@ -128,7 +128,8 @@ type OneTimeLink struct {
 }
 
 // Passcode is the one-time code that a person got last at the console, for a log-in
-// elsewhere. A new one takes its place.
+// elsewhere: to type, or, where it is an authorization code, by way of the
+// browser. A new one takes its place.
 type Passcode struct {
 	UserID    string `json:"user_id"`
 	AccountID string `json:"account_id"`
@@ -140,10 +141,25 @@ type Passcode struct {
 	MFAMS     int64     `json:"mfa_ms,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
-	// UsedAt is zero while it is good; SourceIP and UserAgent are of who used it.
+	// ClientID, RedirectURI and Challenge (RFC 7636, S256) are what an authorization
+	// code is bound to; "" for codes to type.
+	ClientID    string `json:"client_id,omitempty"`
+	RedirectURI string `json:"redirect_uri,omitempty"`
+	Challenge   string `json:"challenge,omitempty"`
+	// UsedAt is zero while it is good; SourceIP and UserAgent are of who used it,
+	// and SessionID of the log-in that it gave.
 	UsedAt    time.Time `json:"used_at,omitzero"`
+	SessionID string    `json:"session_id,omitempty"`
 	SourceIP  string    `json:"source_ip,omitempty"`
 	UserAgent string    `json:"user_agent,omitempty"`
+}
+
+// Key is the user, with what kind of code it is.
+func (p *Passcode) Key() string {
+	if p.Challenge != "" {
+		return p.UserID + "/authorization"
+	}
+	return p.UserID
 }
 
 // Live reports whether it is good at a time.
@@ -482,8 +498,8 @@ var (
 			return []IndexEntry{many("user", Join(l.UserID, l.Hash)), many("expires", l.ExpiresAt.UTC().Format(time.RFC3339))}
 		})
 	// Passcodes are found by hash ("hash") and indexed by expiry ("expires"); a user
-	// has one at most.
-	Passcodes = newTable("passcodes", onDisk, func(p *Passcode) string { return p.UserID },
+	// has one of each kind at most.
+	Passcodes = newTable("passcodes", onDisk, (*Passcode).Key,
 		func(p *Passcode) []IndexEntry {
 			return []IndexEntry{unique("hash", p.Hash), many("expires", p.ExpiresAt.UTC().Format(time.RFC3339))}
 		})

@@ -2,8 +2,10 @@ package ibm
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"daypass/internal/identity"
@@ -14,6 +16,7 @@ import (
 // offers.
 type discoveryDocument struct {
 	Issuer            string   `json:"issuer"`
+	Authorization     string   `json:"authorization_endpoint"`
 	Token             string   `json:"token_endpoint"`
 	Passcode          string   `json:"passcode_endpoint"`
 	UserInfo          string   `json:"userinfo_endpoint"`
@@ -26,8 +29,12 @@ type discoveryDocument struct {
 	SigningAlgorithms []string `json:"id_token_signing_alg_values_supported"`
 	Scopes            []string `json:"scopes_supported"`
 	Claims            []string `json:"claims_supported"`
+	Challenges        []string `json:"code_challenge_methods_supported"`
+	NamesIssuer       bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 	Regions           []string `json:"regions_supported"`
 }
+
+const maxAuthorize = 4 << 10 // bytes of a query
 
 // claims are those of access tokens.
 var claims = []string{
@@ -47,10 +54,11 @@ func (h *Handler) discovery(c *call) error {
 	}
 	slices.Sort(kinds)
 	publish(c.w, facts.KeysMaxAge, encode(discoveryDocument{
-		Issuer: facts.Issuer, Token: base + "/token", Passcode: base + "/passcode", UserInfo: base + "/userinfo", Introspection: base + "/introspect", JWKS: base + "/keys",
-		ResponseTypes: []string{}, GrantTypes: kinds, SubjectTypes: []string{"public"},
-		TokenAuthMethods: []string{"client_secret_basic"}, SigningAlgorithms: []string{facts.Algorithm},
+		Issuer: facts.Issuer, Authorization: base + "/authorize", Token: base + "/token", Passcode: base + "/passcode", UserInfo: base + "/userinfo", Introspection: base + "/introspect", JWKS: base + "/keys",
+		ResponseTypes: []string{"code"}, GrantTypes: kinds, SubjectTypes: []string{"public"},
+		TokenAuthMethods: []string{"client_secret_basic", "none"}, SigningAlgorithms: []string{facts.Algorithm},
 		Scopes: []string{"ibm", "openid"}, Claims: claims,
+		Challenges: []string{"S256"}, NamesIssuer: true,
 		Regions: append([]string{}, facts.Regions...),
 	}))
 	return nil
@@ -67,11 +75,26 @@ func (h *Handler) keys(c *call) error {
 
 // passcode leads to the page that shows a one-time code after a log-in: pages
 // for people have a host name of their own.
-func (h *Handler) passcode(c *call) error {
-	if h.ConsoleURL == "" {
-		return identity.NewError(identity.KindNotFound, "ibm.passcode", "There are no pages for people here.")
+func (h *Handler) passcode(c *call) error { return h.toConsole(c, "passcode") }
+
+// authorize leads to the page that asks a person whether a program may log in,
+// which judges what was asked for.
+func (h *Handler) authorize(c *call) error {
+	_, query, _ := strings.Cut(c.r.RequestURI, "?")
+	if len(query) > maxAuthorize {
+		return badRequest("The query is too long.")
 	}
-	c.w.Header().Set("Location", h.ConsoleURL+"passcode")
+	if _, err := url.ParseQuery(query); err != nil {
+		return badRequest("The query cannot be read.")
+	}
+	return h.toConsole(c, "authorize?"+query)
+}
+
+func (h *Handler) toConsole(c *call, page string) error {
+	if h.ConsoleURL == "" {
+		return identity.NewError(identity.KindNotFound, "ibm.console", "There are no pages for people here.")
+	}
+	c.w.Header().Set("Location", h.ConsoleURL+page)
 	send(c.w, http.StatusSeeOther, nil)
 	return nil
 }

@@ -5,6 +5,7 @@
 //	GET  /identity/keys                              JWKS
 //	GET  /identity/.well-known/openid-configuration  discovery
 //	GET  /identity/passcode                          to the page for people
+//	GET  /identity/authorize                         to the page that asks for an authorization code
 //	POST /identity/introspect, /identity/userinfo    what a token says, while it lives
 //
 //	/v1/apikeys, /v1/serviceids                      and what is below them

@@ -65,6 +65,13 @@ func (issuer) IBMPasscode(_ context.Context, passcode identity.Secret, account s
 	return granted("passcode", passcode.Reveal(), account, client), nil
 }
 
+func (issuer) IBMCode(_ context.Context, g issue.IBMCodeGrant) (issue.IBMTokens, error) {
+	if err := wiretest.Fault(g.Code.Reveal()); err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return granted("code", g.Code.Reveal()+"/"+g.Verifier.Reveal()+"/"+g.RedirectURI+"/"+g.ClientID, g.Account, g.Client), nil
+}
+
 // IBMIntrospect knows one token.
 func (issuer) IBMIntrospect(_ context.Context, c *identity.Caller, token identity.Secret) (map[string]json.RawMessage, error) {
 	if err := wiretest.Fault(token.Reveal()); err != nil {

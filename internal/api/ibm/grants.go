@@ -59,3 +59,21 @@ func (h *Handler) byPasscode(c *call, f form, client issue.IBMClient) (issue.IBM
 	}
 	return h.Issuer.IBMPasscode(c.ctx, passcode, f["account"], client)
 }
+
+func (h *Handler) byCode(c *call, f form, client issue.IBMClient) (issue.IBMTokens, error) {
+	code, err := f.needSecret("code")
+	if err != nil {
+		return issue.IBMTokens{}, err
+	}
+	redirect, err := f.need("redirect_uri")
+	if err != nil {
+		return issue.IBMTokens{}, err
+	}
+	verifier, err := f.needSecret("code_verifier")
+	if err != nil {
+		return issue.IBMTokens{}, err
+	}
+	return h.Issuer.IBMCode(c.ctx, issue.IBMCodeGrant{
+		Code: code, Verifier: verifier, RedirectURI: redirect, ClientID: f["client_id"], Account: f["account"], Client: client,
+	})
+}

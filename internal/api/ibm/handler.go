@@ -38,6 +38,7 @@ type Issuer interface {
 	IBMPassword(ctx context.Context, g issue.IBMPasswordGrant) (issue.IBMTokens, error)
 	IBMRefresh(ctx context.Context, token identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
 	IBMPasscode(ctx context.Context, passcode identity.Secret, account string, client issue.IBMClient) (issue.IBMTokens, error)
+	IBMCode(ctx context.Context, g issue.IBMCodeGrant) (issue.IBMTokens, error)
 	IBMIntrospect(ctx context.Context, c *identity.Caller, token identity.Secret) (map[string]json.RawMessage, error)
 	IBMAssume(ctx context.Context, g issue.IBMAssumeGrant) (issue.IBMTokens, error)
 	IBMCRToken(ctx context.Context, g issue.IBMCRGrant) (issue.IBMTokens, error)

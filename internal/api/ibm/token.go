@@ -14,6 +14,7 @@ var tokenService = map[string]endpoint{
 	"/identity/keys":  {"Identity_Keys", map[string]operation{http.MethodGet: (*Handler).keys}},
 	"/identity/.well-known/openid-configuration": {"Identity_Configuration", map[string]operation{http.MethodGet: (*Handler).discovery}},
 	"/identity/passcode":                         {"Identity_Passcode", map[string]operation{http.MethodGet: (*Handler).passcode}},
+	"/identity/authorize":                        {"Identity_Authorize", map[string]operation{http.MethodGet: (*Handler).authorize}},
 	"/identity/introspect":                       {"Identity_Introspect", map[string]operation{http.MethodPost: signed(introspect)}},
 	"/identity/userinfo":                         {"Identity_UserInfo", map[string]operation{http.MethodGet: signed(userInfo), http.MethodPost: signed(userInfo)}},
 }
@@ -53,6 +54,7 @@ var grants = map[string]grant{
 	issue.IBMGrantAssume:   {(*Handler).byAssume, noProfileProof},
 	issue.IBMGrantCRToken:  {(*Handler).byCRToken, noProfileProof},
 	issue.IBMGrantRefresh:  {(*Handler).byRefresh, wrongProof{"BXNIM0407E", "Provided refresh token is invalid or expired."}},
+	issue.IBMGrantCode:     {(*Handler).byCode, wrongProof{"BXNIM0407E", "Provided authorization code is invalid or expired."}},
 	issue.IBMGrantPasscode: {(*Handler).byPasscode, wrongProof{"BXNIM0407E", "Provided passcode is invalid or expired."}},
 }
 
