@@ -50,6 +50,7 @@ type fake struct {
 	noHeaderTags, noMeta, noLock bool
 	losesRange, noCopy           bool
 	keepsBucket                  bool
+	overlooks                    string // METHOD and sub-resource that it takes no notice of
 
 	// failsFrom is the number of the request from which on it only fails; 0 for never.
 	failsFrom int
@@ -177,6 +178,9 @@ func (f *fake) route(w http.ResponseWriter, r *http.Request) {
 	if f.foldsCase {
 		key = strings.ToLower(key)
 	}
+	if method, sub, _ := strings.Cut(f.overlooks, " "); method == r.Method && r.URL.Query().Has(sub) {
+		r.URL.RawQuery = ""
+	}
 	b := f.buckets[bucket]
 	switch {
 	case bucket == "":
@@ -215,7 +219,7 @@ func (f *fake) makeBucket(w http.ResponseWriter, r *http.Request, name string) {
 
 func (f *fake) bucket(w http.ResponseWriter, r *http.Request, name string, b *fakeBucket) {
 	q := r.URL.Query()
-	for _, sub := range []string{"cors", "tagging", "lifecycle", "versioning", "object-lock"} {
+	for _, sub := range []string{"cors", "tagging", "lifecycle", "versioning", "object-lock", "encryption", "notification", "logging", "website", "replication"} {
 		if q.Has(sub) {
 			f.document(w, r, b, sub)
 			return
@@ -285,7 +289,7 @@ func (f *fake) list(w http.ResponseWriter, b *fakeBucket, q url.Values) {
 		most = 1000
 	}
 	after := cmp.Or(q.Get("marker"), q.Get("continuation-token"))
-	io.WriteString(w, "<R><EncodingType>"+q.Get("encoding-type")+"</EncodingType>")
+	io.WriteString(w, "<ListBucketResult><EncodingType>"+q.Get("encoding-type")+"</EncodingType>")
 	prefixes, n, last := map[string]bool{}, 0, ""
 	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
 		if b.newest(key) == nil || !strings.HasPrefix(key, q.Get("prefix")) || key <= after {
@@ -305,7 +309,7 @@ func (f *fake) list(w http.ResponseWriter, b *fakeBucket, q url.Values) {
 	for p := range prefixes {
 		fmt.Fprintf(w, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", encode(p))
 	}
-	io.WriteString(w, "</R>")
+	io.WriteString(w, "</ListBucketResult>")
 }
 
 func (f *fake) listVersions(w http.ResponseWriter, b *fakeBucket, prefix string) {

@@ -49,6 +49,8 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request, b *fakeBucket, key
 	switch {
 	case q.Has("tagging"):
 		f.tags(w, r, b.newest(key))
+	case q.Has("retention"), q.Has("legal-hold"):
+		refuse(w, 400, "InvalidRequest")
 	case q.Has("uploads"), q.Has("uploadId"):
 		f.parts(w, r, b, key, q)
 	case r.Method == "PUT":
@@ -118,8 +120,11 @@ func (f *fake) source(value string) *fakeObject {
 
 func (f *fake) get(w http.ResponseWriter, r *http.Request, b *fakeBucket, key, version string) {
 	o := b.newest(key)
+	if version != "" {
+		o = nil
+	}
 	for i := range b.objects[key] {
-		if version != "" && b.objects[key][i].version == version {
+		if b.objects[key][i].version == version && version != "" {
 			o = &b.objects[key][i]
 		}
 	}
@@ -160,6 +165,8 @@ func (f *fake) tags(w http.ResponseWriter, r *http.Request, o *fakeObject) {
 	switch {
 	case f.noTags:
 		refuse(w, 501, "NotImplemented")
+	case o == nil:
+		refuse(w, 404, "NoSuchKey")
 	case r.Method == "PUT":
 		text, _ := io.ReadAll(r.Body)
 		o.tags = string(text)

@@ -138,7 +138,7 @@ func Run(ctx context.Context, o Options) Report {
 			o.Found(f)
 		}
 	}
-	for _, table := range [][]trial{reachTrials, objectTrials, bodyTrials, partTrials, keyTrials, featureTrials} {
+	for _, table := range [][]trial{reachTrials, objectTrials, bodyTrials, partTrials, keyTrials, subresourceTrials, featureTrials} {
 		for i := range table {
 			add(r.try(&table[i]))
 		}

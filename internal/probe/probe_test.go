@@ -124,6 +124,12 @@ func TestDefects(t *testing.T) {
 			want: plus("versioning", Fails, "tagging", Fails, "bucket-tagging", Fails, "cors", Fails, "object-lock", Fails),
 		},
 		{name: "tags with an upload are ignored", store: &fake{noHeaderTags: true}, want: plus("tagging", Differs)},
+		{name: "overlooks what is known to few", store: &fake{overlooks: "DELETE encryption"}, want: plus("enable", Differs)},
+		{
+			name: "overlooks what is enabled", store: &fake{overlooks: "DELETE encryption"}, bad: true,
+			set:  func(u *upstream.S3) { u.Enable = []string{"GetBucketEncryption", "DeleteBucketEncryption"} },
+			want: plus("overlooked", Fails), advice: map[string]string{"enable": "without DeleteBucketEncryption, needed"},
+		},
 		{name: "the bucket stays", store: &fake{keepsBucket: true}, want: plus("clean", Fails)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -334,5 +340,30 @@ func TestTouchesNothingElse(t *testing.T) {
 		if method != "GET" && method != "HEAD" && !strings.HasPrefix(target, "/"+bucket) {
 			t.Errorf("%s is none of a check's business", line)
 		}
+	}
+}
+
+// TestOverlooked has a store overlook each of the sub-resources, one at a time.
+func TestOverlooked(t *testing.T) {
+	t.Parallel()
+	for _, s := range Subresources {
+		t.Run(s.Operation, func(t *testing.T) {
+			t.Parallel()
+			sub, _, _ := strings.Cut(s.Query, "=")
+			store := &fake{overlooks: s.Method + " " + sub, noVersions: sub == "versionId"}
+			r := check(t.Context(), store.serve(t))
+			id, result := "overlooked", Fails
+			if s.OptIn {
+				id, result = "enable", Differs
+			}
+			i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.ID == id })
+			if f := r.Findings[i]; f.Result != result || !slices.Contains(strings.FieldsFunc(f.Detail, func(c rune) bool { return c == ',' || c == ' ' }), strings.Fields(s.Operation)[0]) {
+				t.Errorf("%+v", f)
+			}
+			// Without some of them a bucket cannot be emptied.
+			if left := len(store.buckets) > 0; left != (len(r.Left) > 0) {
+				t.Errorf("left: %v, reported: %v", store.buckets, r.Left)
+			}
+		})
 	}
 }

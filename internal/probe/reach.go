@@ -213,11 +213,16 @@ func addressed(a answer) bool {
 }
 
 func (r *run) makeBucket(u *upstream.S3, name string, header http.Header) answer {
+	return r.doAs(u, bucketRequest(u, name, header))
+}
+
+// bucketRequest is the request that makes a bucket.
+func bucketRequest(u *upstream.S3, name string, header http.Header) *upstream.Request {
 	req := &upstream.Request{Method: http.MethodPut, Bucket: name, Header: header}
 	if u.Region != "us-east-1" {
 		withBody(req, []byte(`<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>`+u.Region+`</LocationConstraint></CreateBucketConfiguration>`))
 	}
-	return r.doAs(u, req)
+	return req
 }
 
 func tryAddressing(r *run) outcome {
