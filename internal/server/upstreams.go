@@ -162,24 +162,24 @@ func (u *upstreams) make(c UpstreamConfig) (*external, error) {
 			Name: c.Name, Endpoint: endpoint, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
 			VirtualHost: c.Addressing == addressingVirtual, KeySemantics: upstream.KeySemantics(c.KeySemantics), Mode: upstream.Mode(c.Mode),
 			Enable: c.Enable, Gate: upstream.NewGate(c.MaxRequests, storeQueue, storeWait),
-			Breaker: upstream.NewBreaker(u.tell(c)),
+			Breaker: upstream.NewBreaker(u.tell("the upstream", "requests for its buckets", c.Name, c.Endpoint)),
 		},
 		STS: &upstream.STS{
 			Name: c.Name, Endpoint: sts, Region: c.Region, Credentials: keys.credentials, Transport: transport, Clock: u.clock,
-			Gate: upstream.NewGate(stsCalls, stsCalls*8, stsWait),
+			Gate:    upstream.NewGate(stsCalls, stsCalls*8, stsWait),
+			Breaker: upstream.NewBreaker(u.tell("the upstream's STS", "calls of token services for its keys", c.Name, c.STS.Endpoint)),
 		},
 	}}, nil
 }
 
-// tell says that an upstream goes and comes.
-func (u *upstreams) tell(c UpstreamConfig) func(error) {
+// tell says that an upstream, or its STS, goes and comes.
+func (u *upstreams) tell(what, refused, name, endpoint string) func(error) {
 	return func(cause error) {
 		if cause == nil {
-			u.log.Info("the upstream is back", "upstream", c.Name, "endpoint", c.Endpoint)
+			u.log.Info(what+" is back", "upstream", name, "endpoint", endpoint)
 			return
 		}
-		u.log.Error("the upstream is away: requests for its buckets are refused at once until it is back",
-			"upstream", c.Name, "endpoint", c.Endpoint, "error", cause)
+		u.log.Error(what+" is away: "+refused+" are refused at once until it is back", "upstream", name, "endpoint", endpoint, "error", cause)
 	}
 }
 

@@ -32,6 +32,9 @@ type STS struct {
 	Clock       identity.Clock
 	// Gate bounds the calls under way, tries and pauses included; nil does not.
 	Gate *Gate
+	// Breaker keeps calls from a token service that is away; nil does not. What
+	// counts is a call, after all of its tries.
+	Breaker *Breaker
 
 	signers signers
 	state   stsState
@@ -113,7 +116,24 @@ func (s *STS) assume(ctx context.Context, r *RoleRequest, form url.Values, signe
 		}
 		defer s.Gate.Leave()
 	}
-	status, body, err := s.tryAll(all, form, signed)
+	var (
+		status int
+		body   []byte
+		err    error
+	)
+	away := s.Breaker.run(func() error {
+		began := time.Now()
+		var judged error
+		status, body, judged, err = s.tryAll(all, form, signed)
+		// A caller that went away says nothing, unless it waited as long as a try may.
+		if judged != nil && ctx.Err() != nil && time.Since(began) < tryTimeout {
+			return errBlameless
+		}
+		return judged
+	})
+	if away != nil {
+		return RoleKeys{}, unready(away)
+	}
 	// A caller that went away says nothing of the upstream, nor do too many calls.
 	if ctx.Err() == nil && status != http.StatusTooManyRequests {
 		s.state.note(s.Clock.Now(), status, err, signed)
@@ -137,23 +157,25 @@ func (s *STS) assume(ctx context.Context, r *RoleRequest, form url.Values, signe
 
 // tryAll sends the form until there is an answer that is not the upstream's own
 // fault. Nothing is lost by asking twice: keys that nobody got end by
-// themselves.
-func (s *STS) tryAll(ctx context.Context, form url.Values, signed bool) (status int, body []byte, err error) {
+// themselves. judged is what the end means for the Breaker.
+func (s *STS) tryAll(ctx context.Context, form url.Values, signed bool) (status int, body []byte, judged, err error) {
 	wait := firstPause
 	for try := 1; ; try++ {
 		status, body, err = s.try(ctx, form, signed)
 		var e *identity.Error
-		if errors.As(err, &e) {
-			return 0, nil, err // not for want of an answer
+		switch {
+		case errors.As(err, &e) && e.Kind == identity.KindUpstream:
+			return 0, nil, nil, err // it was an answer
+		case e != nil:
+			return 0, nil, errBlameless, err // nothing was sent
+		case err == nil && status < http.StatusInternalServerError && status != http.StatusTooManyRequests:
+			return status, body, nil, nil
 		}
-		if err == nil && status < http.StatusInternalServerError && status != http.StatusTooManyRequests {
-			return status, body, nil
-		}
-		if err == nil {
+		if judged = err; err == nil {
 			err = answeredError(status, body)
 		}
 		if try == maxTries || status == http.StatusTooManyRequests || s.rest(ctx, wait) != nil {
-			return status, nil, &identity.Error{Kind: identity.KindUnavailable, Op: opSTS, Err: err, RetryAfterSeconds: retryAfterSeconds}
+			return status, nil, judged, &identity.Error{Kind: identity.KindUnavailable, Op: opSTS, Err: err, RetryAfterSeconds: retryAfterSeconds}
 		}
 		wait *= 2
 	}
