@@ -55,7 +55,7 @@ func (i *Issuer) broker(ctx context.Context, b *brokering, life time.Duration, e
 	}
 	keys, cached := i.cachedKeys(ctx, b, key)
 	if !cached {
-		if keys, err = b.mint(ctx, ask); err != nil {
+		if keys, cached, err = i.mintOnce(ctx, b, key, ask); err != nil {
 			return out, notBrokered(b, ev, err)
 		}
 		// The upstream may take its time, and what was revoked meanwhile could not
@@ -137,6 +137,39 @@ func (b *brokering) mint(ctx context.Context, ask *upstream.RoleRequest) (upstre
 	return b.sts.AssumeRole(ctx, *ask)
 }
 
+// mintOnce asks the upstream, once for all calls of the same key that are under
+// way, and reports whether it was for another call. Keys that were minted for
+// another are subject to what holds for cached ones; who may not have them asks
+// alone. Whoever goes away ends nobody's question.
+func (i *Issuer) mintOnce(ctx context.Context, b *brokering, key [sha256.Size]byte, ask *upstream.RoleRequest) (upstream.RoleKeys, bool, error) {
+	mine := false
+	minted := i.minting.DoChan(string(key[:]), func() (any, error) {
+		mine = true
+		e := brokeredKeys{sts: b.sts, claims: b.claims}
+		var err error
+		e.keys, err = b.mint(context.WithoutCancel(ctx), ask)
+		return e, err
+	})
+	select {
+	case r := <-minted:
+		e := r.Val.(brokeredKeys)
+		if mine || r.Err != nil || e.sts == b.sts && i.stillPermitted(ctx, b, &e) {
+			return e.keys, !mine, r.Err
+		}
+	case <-ctx.Done():
+		return upstream.RoleKeys{}, false, unready("", ctx.Err())
+	}
+	keys, err := b.mint(ctx, ask)
+	return keys, false, err
+}
+
+// stillPermitted reports whether keys that were minted for an earlier call may be
+// given to this one.
+func (i *Issuer) stillPermitted(ctx context.Context, b *brokering, e *brokeredKeys) bool {
+	_, err := i.permitBroker(ctx, b.service, &e.claims)
+	return err == nil
+}
+
 // notBrokered tells the log and the event why the upstream gave no keys, and the
 // caller only that.
 func notBrokered(b *brokering, ev *audit.Event, err error) error {
@@ -166,10 +199,7 @@ type brokeredKeys struct {
 // holds for the session that they were minted for, not for a new one.
 func (i *Issuer) cachedKeys(ctx context.Context, b *brokering, key [sha256.Size]byte) (upstream.RoleKeys, bool) {
 	e, ok := i.brokered.get(key)
-	if !ok || e.sts != b.sts || !i.clock.Now().Before(e.until) {
-		return upstream.RoleKeys{}, false
-	}
-	if _, err := i.permitBroker(ctx, b.service, &e.claims); err != nil {
+	if !ok || e.sts != b.sts || !i.clock.Now().Before(e.until) || !i.stillPermitted(ctx, b, &e) {
 		return upstream.RoleKeys{}, false
 	}
 	return e.keys, true

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/authn"
@@ -71,6 +73,7 @@ type Issuer struct {
 	minted   func(store.SessionRecord)
 	brokers  func(upstream string) (*upstream.STS, bool)
 	brokered brokerCache
+	minting  singleflight.Group // by the key of the cache
 }
 
 // New makes an Issuer.
