@@ -98,15 +98,28 @@ func (r *badRoad) get(ctx context.Context, key string) ([]byte, error) {
 	return io.ReadAll(out.Body)
 }
 
-// getMany reads the large object n times at once.
-func (r *badRoad) getMany(ctx context.Context, n int) []error {
-	errs := make([]error, n)
+// crowd is how many requests are made at once.
+const crowd = 20
+
+// many makes a crowd of requests at once.
+func (r *badRoad) many(ask func() error) []error {
+	errs := make([]error, crowd)
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { _, errs[i] = r.get(ctx, "large") })
+		all.Go(func() { errs[i] = ask() })
 	}
 	all.Wait()
 	return errs
+}
+
+// getMany reads the large object, a crowd of times at once.
+func (r *badRoad) getMany(ctx context.Context) []error {
+	return r.many(func() error { _, err := r.get(ctx, "large"); return err })
+}
+
+// putMany writes a body, a crowd of times at once.
+func (r *badRoad) putMany(ctx context.Context, key string, body []byte) []error {
+	return r.many(func() error { return r.put(ctx, key, body) })
 }
 
 // wantSlowDown looks for a refusal that SDKs try again.
@@ -119,31 +132,66 @@ func wantSlowDown(t *testing.T, what string, err error) {
 	}
 }
 
-// recovers waits until the store is asked again.
+// recovers waits until the store is asked again without restraint.
 func (r *badRoad) recovers(t *testing.T, when string) {
 	t.Helper()
 	deadline := time.Now().Add(startTimeout)
-	for r.put(t.Context(), "back", []byte(when)) != nil {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: nothing is stored after %s", when, startTimeout)
+	for inRow := 0; inRow < 5; inRow++ {
+		for r.put(t.Context(), "back", []byte(when)) != nil {
+			if inRow = 0; time.Now().After(deadline) {
+				t.Fatalf("%s: nothing is stored after %s", when, startTimeout)
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// sockets counts what the server has open.
-func (r *badRoad) sockets(t *testing.T) int {
+// held is what the server holds: open files, and bytes of memory of its own.
+type held struct {
+	files  int
+	memory int64
+}
+
+// More than it held when all was calm, of each. The crowd's bodies, kept, would
+// be more after each kind of fault.
+const (
+	moreFiles  = 8
+	moreMemory = 32 << 20
+)
+
+func (r *badRoad) holds(t *testing.T) held {
 	t.Helper()
 	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(all)
+	return held{len(all), memoryOf(t, r.cmd.Process.Pid).own}
+}
+
+// letsGo waits until the server holds no more than when all was calm. Somebody
+// reads meanwhile, so that it has reason to look what it can do without.
+func (r *badRoad) letsGo(t *testing.T, when string, calm held) {
+	t.Helper()
+	first, now := r.holds(t), held{}
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(100 * time.Millisecond) {
+		if now = r.holds(t); now.files <= calm.files+moreFiles && now.memory <= calm.memory+moreMemory {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s it holds %d files and %d KiB; when all was calm, %d and %d", when, now.files, now.memory>>10, calm.files, calm.memory>>10)
+			return
+		}
+		if _, err := r.get(t.Context(), "large"); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	t.Logf("%s: %d files, %d KiB, then %d and %d; calm: %d and %d", when, first.files, first.memory>>10, now.files, now.memory>>10, calm.files, calm.memory>>10)
 }
 
 // TestCephFaults makes the road to Ceph slow, cuts it in the middle of bodies,
 // closes it and lets nothing through: no answer that is taken for whole is not,
-// nothing half is stored, and all is well again without a restart.
+// nothing half is stored, all is well again without a restart, and no memory or
+// file is kept.
 func TestCephFaults(t *testing.T) {
 	t.Parallel()
 	r := startBadRoad(t)
@@ -152,74 +200,92 @@ func TestCephFaults(t *testing.T) {
 	if err := r.put(ctx, "large", large); err != nil {
 		t.Fatal(err)
 	}
-
-	r.with(t, `{"type":"latency","stream":"downstream","attributes":{"latency":2000}}`, func() {
+	whole := func(when string) {
+		t.Helper()
 		if got, err := r.get(ctx, "large"); err != nil || !bytes.Equal(got, large) {
-			t.Errorf("slow: %d bytes, %v", len(got), err)
+			t.Errorf("%s: %d bytes, %v", when, len(got), err)
 		}
-		if err := r.put(ctx, "slow", []byte("slow")); err != nil {
-			t.Errorf("slow: %v", err)
-		}
-	})
-
+	}
 	// As many connections as there are at any time below, kept for later.
-	for _, err := range r.getMany(ctx, 20) {
+	for _, err := range append(r.getMany(ctx), r.putMany(ctx, "warm", large)...) {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	before := r.sockets(t)
-	for range 20 {
-		r.with(t, `{"type":"limit_data","stream":"downstream","attributes":{"bytes":300000}}`, func() {
-			if got, err := r.get(ctx, "large"); err == nil {
-				t.Errorf("%d of %d bytes were taken for the whole", len(got), len(large))
-			}
-		})
-		r.with(t, `{"type":"limit_data","stream":"upstream","attributes":{"bytes":300000}}`, func() {
-			wantSlowDown(t, "a put that was cut", r.put(ctx, "cut", large))
-		})
+	calm := r.holds(t)
+	r.with(t, `{"type":"latency","stream":"downstream","attributes":{"latency":2000}}`, func() {
+		whole("slow")
+		if err := r.put(ctx, "slow", []byte("slow")); err != nil {
+			t.Errorf("slow: %v", err)
+		}
+	})
+	for _, kind := range []struct {
+		name string
+		made func(*testing.T, *badRoad, []byte)
+	}{{"cuts", cut}, {"it was away", away}, {"nothing came back", silence}} {
+		for range 3 {
+			kind.made(t, r, large)
+			r.recovers(t, "after "+kind.name)
+		}
+		whole("after " + kind.name)
+		r.letsGo(t, "after "+kind.name, calm)
 	}
-	r.recovers(t, "after cuts")
 	if _, err := r.get(ctx, "cut"); apiCode(err) != "NoSuchKey" {
 		t.Errorf("what was cut is there: %v", err)
 	}
+}
 
+// cut ends downloads, and uploads, in the middle of their bodies.
+func cut(t *testing.T, r *badRoad, large []byte) {
+	r.with(t, `{"type":"limit_data","stream":"downstream","attributes":{"bytes":900000}}`, func() {
+		begun := 0 // until the circuit opens
+		for _, err := range r.getMany(t.Context()) {
+			if err == nil {
+				t.Error("an answer that was cut was taken for the whole")
+			} else if apiCode(err) == "" {
+				begun++
+			}
+		}
+		if begun == 0 {
+			t.Error("no answer was cut in the middle")
+		}
+	})
+	r.recovers(t, "after cuts of downloads")
+	r.with(t, `{"type":"limit_data","stream":"upstream","attributes":{"bytes":900000}}`, func() {
+		for _, err := range r.putMany(t.Context(), "cut", large) {
+			wantSlowDown(t, "a put that was cut", err)
+		}
+	})
+}
+
+// away closes the road.
+func away(t *testing.T, r *badRoad, large []byte) {
 	r.proxy.Stop()
-	for i := range 20 {
-		_, err := r.get(ctx, "large")
-		wantSlowDown(t, fmt.Sprintf("get %d while it is away", i), err)
+	for _, err := range append(r.getMany(t.Context()), r.putMany(t.Context(), "away", large)...) {
+		wantSlowDown(t, "while it is away", err)
 	}
-	wantSlowDown(t, "a put while it is away", r.put(ctx, "away", []byte("x")))
 	r.wantIdentity(t, "while the store is away")
 	if err := r.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r.recovers(t, "after it was away")
+}
 
+// silence lets no answer through.
+func silence(t *testing.T, r *badRoad, large []byte) {
 	r.with(t, `{"type":"timeout","stream":"downstream","attributes":{"timeout":0}}`, func() {
-		short, cancel := context.WithTimeout(ctx, 3*time.Second)
+		short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		gone := make(chan []error)
-		go func() { gone <- r.getMany(short, 20) }()
+		go func() { gone <- r.getMany(short) }()
+		go func() { gone <- r.putMany(short, "silence", large) }()
 		r.wantIdentity(t, "while nothing comes back")
 		r.wantSTS(t)
-		for _, err := range <-gone {
+		for _, err := range append(<-gone, <-gone...) {
 			if err == nil {
 				t.Error("an answer, though nothing comes back")
 			}
 		}
 	})
-	r.recovers(t, "after nothing came back")
-	if got, err := r.get(ctx, "large"); err != nil || !bytes.Equal(got, large) {
-		t.Errorf("at the end: %d bytes, %v", len(got), err)
-	}
-	deadline := time.Now().Add(startTimeout)
-	for r.sockets(t) > before+8 {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d files are open, %d were before the faults", r.sockets(t), before)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 }
 
 // wantIdentity asks STS, which has nothing to do with the store, and does not

@@ -70,8 +70,8 @@ func (p *patternCheck) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// memory of a process in bytes, now and at most.
-type memory struct{ now, most int64 }
+// memory of a process in bytes: now, at most, and now without files.
+type memory struct{ now, most, own int64 }
 
 func memoryOf(t testing.TB, pid int) memory {
 	t.Helper()
@@ -84,7 +84,7 @@ func memoryOf(t testing.TB, pid int) memory {
 		kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 		return kib << 10
 	}
-	return memory{field("VmRSS"), field("VmHWM")}
+	return memory{field("VmRSS"), field("VmHWM"), field("RssAnon")}
 }
 
 // watch samples the memory of the server and of its object store until stop is
