@@ -2,7 +2,6 @@ package directory
 
 import (
 	"cmp"
-	"context"
 	"slices"
 
 	"daypass/internal/identity"
@@ -260,36 +259,4 @@ func (d *Directory) ibmSets() ([]keyring.SetSpec, error) {
 		return nil, err
 	}
 	return []keyring.SetSpec{{Set: identity.IBMKeySet, Algorithm: s.Algorithm, MaxTokenLife: identity.IBMAccessTokenLife}}, nil
-}
-
-// ResourceGroups lists the resource groups of the caller's account. No more than
-// a site file names.
-func (d *Directory) ResourceGroups(_ context.Context, c *identity.Caller) ([]identity.ResourceGroup, error) {
-	s, err := d.ibmOf(c, "resource-group")
-	if s == nil {
-		return nil, err
-	}
-	return s.ResourceGroups, nil
-}
-
-// Instances lists the service instances of the caller's account.
-func (d *Directory) Instances(_ context.Context, c *identity.Caller) ([]identity.ServiceInstance, error) {
-	s, err := d.ibmOf(c, "instance")
-	if s == nil {
-		return nil, err
-	}
-	return s.Instances, nil
-}
-
-// ibmOf is the section where it is of the caller's account, else nil.
-func (d *Directory) ibmOf(c *identity.Caller, kind string) (*identity.IBMSite, error) {
-	resource := "crn:v1:bluemix:public:resource-controller::a/" + c.AccountID + "::" + kind + ":*"
-	if err := d.permit(c, "resource-controller:"+kind+".list", resource, c.AccountID); err != nil {
-		return nil, err
-	}
-	s, err := there(store.IBMSites.Get(d.db.Snapshot(), identity.IBMSiteName))
-	if s == nil || s.AccountID != c.AccountID {
-		return nil, err
-	}
-	return s, nil
 }

@@ -216,25 +216,31 @@ func TestIBMAlgorithmChanges(t *testing.T) {
 	}
 }
 
-// TestApplyLeavesIBMPolicies: a site that names inline policies takes those away
-// that it does not name, but not those that IBM's policy API made.
-func TestApplyLeavesIBMPolicies(t *testing.T) {
+// TestApplyLeavesAccessPolicies: a site that names inline policies takes those
+// away that it does not name, but not what IBM's policy API gave, whose names
+// it cannot use.
+func TestApplyLeavesAccessPolicies(t *testing.T) {
 	t.Parallel()
 	s, ctx := stacktest.New(t), t.Context()
+	a := root(t, s, stacktest.AccountA, "aws")
 	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"crn:v1:bluemix:public:kms:us-south:a/1:i:*"}]}`
 	u := *userNamed(t, s, stacktest.TestUser)
-	u.Inline = map[string]string{"ibm-" + someID: document, "other": document}
+	u.Inline = map[string]string{"other": document}
 	_, err := s.DB.Update(ctx, func(tx store.Tx) error { return store.Users.Put(tx, &u) })
 	must(t, err)
+	given := giveAccess(t, s, a, accessTo(u.IAMID(), "Viewer", "kms"))
 	spec := directory.SiteSpec{Users: []directory.UserSpec{{
 		AccountID: stacktest.AccountA, Name: stacktest.TestUser, Realm: "shasta", InlinePolicies: map[string]string{"mine": document},
 	}}}
 	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
 	must(t, err)
-	got := slices.Sorted(maps.Keys(userNamed(t, s, stacktest.TestUser).Inline))
-	if want := []string{"ibm-" + someID, "mine"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	after := userNamed(t, s, stacktest.TestUser)
+	if got := slices.Sorted(maps.Keys(after.Inline)); !slices.Equal(got, []string{"mine"}) || len(after.Access) != 1 || after.Access[0].ID != given.ID {
+		t.Errorf("got %v and %+v", got, after.Access)
 	}
+	spec.Users[0].InlinePolicies = map[string]string{given.InlineName(): document}
+	_, err = s.Directory.Apply(ctx, s.Operator(), spec, false)
+	expect(t, "an inline policy of such a name", err, identity.KindValidation, "")
 }
 
 // TestAPIKeysOutliveTheHashKey: keys that are kept by hashes under an older key

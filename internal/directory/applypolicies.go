@@ -3,7 +3,6 @@ package directory
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -36,11 +35,6 @@ func (a *applying) policies(o Owner, acc *identity.Account, set policySet, have 
 	}
 	if set.inline != nil {
 		want.Inline = maps.Clone(set.inline)
-		for name, document := range have.Inline {
-			if _, named := want.Inline[name]; !named && strings.HasPrefix(name, identity.IBMPolicyPrefix) {
-				want.Inline[name] = document // calls of IBM's dialect made it
-			}
-		}
 		for name, document := range want.Inline {
 			if err := checkInline(o, want, name, document, acc.Partition); err != nil {
 				return want, prefixed(what+", inline policy "+name, err)

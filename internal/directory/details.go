@@ -45,7 +45,9 @@ func (d *Directory) AuthorizationDetails(ctx context.Context, c *identity.Caller
 		out, err = pages(d, c, "details", p,
 			only(f.Users, tableSpan(r, store.Users, "path", prefix, func(u *identity.User) (row[Details], error) {
 				groups, err := groupNames(r, u.Groups)
-				return row[Details]{at: store.After{Value: store.Join(acc.ID, u.Path+u.Name), Key: u.ID}, skip: u.Root, item: Details{User: u, Groups: groups}}, err
+				shown := *u
+				shown.Inline = documents(&u.Policies, acc.ID, acc.Partition)
+				return row[Details]{at: store.After{Value: store.Join(acc.ID, u.Path+u.Name), Key: u.ID}, skip: u.Root, item: Details{User: &shown, Groups: groups}}, err
 			})),
 			only(f.Groups, tableSpan(r, store.Groups, "path", prefix, func(g *identity.Group) (row[Details], error) {
 				return row[Details]{at: store.After{Value: store.Join(acc.ID, g.Path+g.Name), Key: g.ID}, item: Details{Group: g}}, nil

@@ -65,7 +65,7 @@ func (d *Directory) GetInlinePolicy(ctx context.Context, c *identity.Caller, o O
 		if err != nil {
 			return err
 		}
-		document, ok := own.policies.Inline[name]
+		document, ok := documents(&own.policies, c.AccountID, c.Partition)[name]
 		if !ok {
 			return noInline(o, name)
 		}
@@ -89,10 +89,11 @@ func (d *Directory) DeleteInlinePolicy(ctx context.Context, c *identity.Caller, 
 		if err != nil {
 			return err
 		}
-		if _, ok := own.policies.Inline[name]; !ok {
+		if _, ok := documents(&own.policies, c.AccountID, c.Partition)[name]; !ok {
 			return noInline(o, name)
 		}
 		delete(own.policies.Inline, name)
+		own.policies.Access = slices.DeleteFunc(own.policies.Access, func(p identity.AccessPolicy) bool { return p.InlineName() == name })
 		return own.put(tx, own.policies)
 	})
 }
@@ -106,7 +107,7 @@ func (d *Directory) ListInlinePolicies(ctx context.Context, c *identity.Caller, 
 		if err != nil {
 			return err
 		}
-		names := slices.Collect(maps.Keys(own.policies.Inline))
+		names := slices.Collect(maps.Keys(documents(&own.policies, c.AccountID, c.Partition)))
 		out, err = pages(d, c, "inline/"+own.id, p, sliceSpan(names, func(s *string) string { return *s }))
 		return err
 	})

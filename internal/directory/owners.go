@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"maps"
 
 	"daypass/internal/access"
 	"daypass/internal/identity"
@@ -143,7 +144,7 @@ func checkDetached(p *identity.Policies) error {
 	switch {
 	case len(p.Managed) > 0:
 		return conflicting("Cannot delete entity, must detach all policies first.")
-	case len(p.Inline) > 0:
+	case len(p.Inline)+len(p.Access) > 0:
 		return conflicting("Cannot delete entity, must delete policies first.")
 	}
 	return nil
@@ -153,11 +154,30 @@ func conflicting(format string, args ...any) error {
 	return &identity.Error{Kind: identity.KindDeleteConflict, Op: "directory", Public: fmt.Sprintf(format, args...)}
 }
 
+// documents are the inline policies of an owner by name, with those that its
+// access policies stand for.
+func documents(p *identity.Policies, account, partition string) map[string]string {
+	if len(p.Access) == 0 {
+		return p.Inline
+	}
+	out := maps.Clone(p.Inline)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for i := range p.Access {
+		out[p.Access[i].InlineName()] = policy.Granted(&p.Access[i], account, partition)
+	}
+	return out
+}
+
 // checkInline judges an inline policy that an owner shall have, together with
 // those that it has.
 func checkInline(o Owner, have identity.Policies, name, document, partition string) error {
 	if err := checkName("policyName", name, maxPolicyName); err != nil {
 		return err
+	}
+	if identity.IsAccessPolicyName(name) {
+		return invalid("The name %s is of a policy that IBM's dialect makes.", name)
 	}
 	p, err := policy.Parse(policy.InlinePolicy, document, policy.Options{Partition: partition})
 	if err != nil {
