@@ -38,14 +38,22 @@ func (a *Authn) APIKey(ctx context.Context, text identity.Secret) (*identity.API
 	if err != nil || k != nil {
 		return k, u, err
 	}
-	// Nothing is gained by guessing at 264 bits, but whoever does is counted with
-	// all other guesses of the address.
-	try, err := a.guesses.begin(ctx, "apikey/"+a.APIKeyHash(text), identity.RequestOf(ctx).SourceIP)
-	if err != nil {
+	if err := a.MissedAPIKey(ctx, text); err != nil {
 		return nil, nil, err
 	}
-	try.end()
 	return nil, nil, &identity.Error{Kind: identity.KindInvalidCredentials, Op: "authn.apikey"}
+}
+
+// MissedAPIKey counts a text that was shown as an API key and is none that
+// counts. Nothing is gained by guessing at 264 bits, but whoever does is counted
+// with all other guesses of the address. KindThrottled.
+func (a *Authn) MissedAPIKey(ctx context.Context, text identity.Secret) error {
+	try, err := a.guesses.begin(ctx, "apikey/"+a.APIKeyHash(text), identity.RequestOf(ctx).SourceIP)
+	if err != nil {
+		return err
+	}
+	try.end()
+	return nil
 }
 
 // apiKey returns nil for a key that logs nobody in.

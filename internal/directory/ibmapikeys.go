@@ -91,7 +91,7 @@ func (d *Directory) IBMAPIKeyActivity(ctx context.Context, c *identity.Caller, i
 }
 
 // IBMAPIKeyDetails returns the API key with a text, whether it logs anybody in
-// or not (GET /v1/apikeys/details). KindNotFound.
+// or not (GET /v1/apikeys/details). KindNotFound, KindThrottled.
 func (d *Directory) IBMAPIKeyDetails(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error) {
 	var out identity.APIKey
 	k, err := d.authn.FindAPIKey(ctx, text)
@@ -105,7 +105,17 @@ func (d *Directory) IBMAPIKeyDetails(ctx context.Context, c *identity.Caller, te
 		}
 		return err
 	})
-	return out, err
+	return out, d.missedAPIKey(ctx, text, err)
+}
+
+// missedAPIKey counts a text with which nothing was found as a guess.
+func (d *Directory) missedAPIKey(ctx context.Context, text identity.Secret, err error) error {
+	if identity.KindOf(err) == identity.KindNotFound {
+		if limited := d.authn.MissedAPIKey(ctx, text); limited != nil {
+			return limited
+		}
+	}
+	return err
 }
 
 // IBMKeyChange is what UpdateIBMAPIKey changes; nil leaves things alone. A zero
@@ -284,7 +294,7 @@ func (d *Directory) dropAPIKeys(tx store.Tx, userID string) error {
 
 // ReportLeaked says that the text of an API key was seen where it should not
 // have been, and does with the key what it says for that case: nothing, disable
-// it, or delete it. KindNotFound for a text that is no key.
+// it, or delete it. KindNotFound for a text that is no key, KindThrottled.
 func (d *Directory) ReportLeaked(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error) {
 	var out identity.APIKey
 	found, err := d.authn.FindAPIKey(ctx, text)
@@ -317,7 +327,7 @@ func (d *Directory) ReportLeaked(ctx context.Context, c *identity.Caller, text i
 		}
 		return d.putAPIKey(tx, c, &out, done)
 	})
-	return out, err
+	return out, d.missedAPIKey(ctx, text, err)
 }
 
 // matches judges the If-Match of a change.

@@ -181,8 +181,11 @@ func (i *Issuer) ibmCRToken(ctx context.Context, g IBMCRGrant, ev *audit.Event) 
 	}
 	// 1 prove
 	w, err := i.authn.WebIdentity(ctx, l.ibm.AccountID, g.Token)
-	if err != nil {
-		return IBMTokens{}, err
+	if e := identity.AsError(err); e != nil {
+		// The sentences are STS's, and tell which issuers an account registered.
+		wordless := *e
+		wordless.Public = ""
+		return IBMTokens{}, &wordless
 	}
 	if w.Provider == nil { // what we sign ourselves is of no compute resource
 		return IBMTokens{}, identity.NewError(identity.KindInvalidIdentity, "issue.ibmprofile", "The token is not that of a compute resource.")

@@ -14,6 +14,8 @@ var apiKeys = map[string]endpoint{
 		http.MethodGet: signed((*Handler).listKeys), http.MethodPost: signed((*Handler).createKey),
 	}},
 	"/v1/apikeys/details": {"ApiKeys_Details", map[string]operation{http.MethodGet: signed((*Handler).keyDetails)}},
+	// IBM has no call for it: there, others search for keys.
+	"/v1/apikeys/leaked": {"ApiKeys_Leaked", map[string]operation{http.MethodPost: signed((*Handler).leakedKey)}},
 	"/v1/apikeys/*": {"ApiKey", map[string]operation{
 		http.MethodGet: signed((*Handler).readKey), http.MethodPut: signed((*Handler).updateKey), http.MethodDelete: signed((*Handler).deleteKey),
 	}},
@@ -130,12 +132,34 @@ func (h *Handler) keyDetails(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	text, err := c.shownKey()
+	if err != nil {
+		return answer{}, err
+	}
+	k, err := h.Directory.IBMAPIKeyDetails(c.ctx, c.caller, text)
+	return answer{status: http.StatusOK, body: showKey(&k, withHistory), tag: k.Tag.String()}, err
+}
+
+// shownKey is the text of the API key that a call is about.
+func (c *call) shownKey() (identity.Secret, error) {
 	values := c.r.Header.Values("IAM-ApiKey")
 	if len(values) != 1 || values[0] == "" {
-		return answer{}, need("IAM-ApiKey", "")
+		return "", need("IAM-ApiKey", "")
 	}
-	k, err := h.Directory.IBMAPIKeyDetails(c.ctx, c.caller, identity.Secret(values[0]))
-	return answer{status: http.StatusOK, body: showKey(&k, withHistory), tag: k.Tag.String()}, err
+	return identity.Secret(values[0]), nil
+}
+
+// leakedKey shows what was made of a key that was reported.
+func (h *Handler) leakedKey(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	text, err := c.shownKey()
+	if err != nil {
+		return answer{}, err
+	}
+	k, err := h.Directory.ReportLeaked(c.ctx, c.caller, text)
+	return answer{status: http.StatusOK, body: showKey(&k, false), tag: k.Tag.String()}, err
 }
 
 func (h *Handler) readKey(c *call) (answer, error) {

@@ -116,6 +116,12 @@ func (core) IBMAPIKeyDetails(_ context.Context, _ *identity.Caller, text identit
 	return key(keyID), known(text.Reveal(), apiKey)
 }
 
+func (core) ReportLeaked(_ context.Context, _ *identity.Caller, text identity.Secret) (identity.APIKey, error) {
+	k := key(keyID)
+	k.Disabled = true
+	return k, known(text.Reveal(), apiKey)
+}
+
 func (core) UpdateIBMAPIKey(_ context.Context, _ *identity.Caller, id, ifMatch string, in directory.IBMKeyChange) (identity.APIKey, error) {
 	k := key(id)
 	if ifMatch != "*" && ifMatch != k.Tag.String() {

@@ -58,6 +58,7 @@ type Directory interface {
 	DeleteIBMAPIKey(ctx context.Context, c *identity.Caller, id string) error
 	LockIBMAPIKey(ctx context.Context, c *identity.Caller, id string, locked bool) error
 	DisableIBMAPIKey(ctx context.Context, c *identity.Caller, id string, disabled bool) error
+	ReportLeaked(ctx context.Context, c *identity.Caller, text identity.Secret) (identity.APIKey, error)
 
 	ServiceIDs(ctx context.Context, c *identity.Caller, f directory.ServiceIDFilter, p directory.Page) (directory.Listing[identity.User], error)
 	ServiceID(ctx context.Context, c *identity.Caller, id string) (identity.User, error)
