@@ -129,3 +129,38 @@ func TestIBMCommandLineBySSO(t *testing.T) {
 		t.Errorf("the code, used twice: %d, %s", again.Code, again.Stderr)
 	}
 }
+
+// TestIBMCommandLineByComputeToken becomes a trusted profile by the token of the
+// machine, which the environment holds.
+func TestIBMCommandLineByComputeToken(t *testing.T) {
+	t.Parallel()
+	issuer := startIssuer(t)
+	s := StartWith(t, []string{"DAYPASS_EGRESS_EXEMPT=" + issuer.Host()})
+	c := newPerson(t, s)
+	s.Apply(t, strings.NewReplacer("ACCOUNT", s.AccountID, "ISSUER", issuer.URL, "CA", c.Write("ca.pem", issuer.CA)).Replace(`providers:
+  - {account: "ACCOUNT", url: "ISSUER", client_ids: [machines], ca_bundle: {file: "CA"}}
+ibm:
+  account: "ACCOUNT"
+  realm: shasta
+  regions: [eu-de]
+  profiles:
+    - name: deployer
+      rules: [{realm_name: "ISSUER", cr_type: VSI, conditions: [{claim: sub, operator: EQUALS, value: build-7}]}]
+`))
+	c.Set("IBMCLOUD_CR_TOKEN", issuer.Token(map[string]any{"aud": "machines", "sub": "build-7"}))
+	c.Set("IBMCLOUD_CR_PROFILE", "deployer")
+	if got := c.OK(s.binary, "login", "-a", s.URL); !strings.Contains(got, "\nUser:              Profile-") {
+		t.Errorf("the log-in says:\n%s", got)
+	}
+	bearer := strings.TrimPrefix(strings.TrimSpace(c.OK(s.binary, "iam", "oauth-tokens")), "IAM token:  Bearer ")
+	if claims := claimsOf(t, bearer); claims.Name != "deployer" || !strings.HasSuffix(claims.GrantType, ":cr-token") {
+		t.Errorf("the token says %+v", claims)
+	}
+	if who := c.OK(s.binary, "exec", "--", s.binary, "whoami"); !strings.Contains(who, "Profile-") {
+		t.Errorf("whoami: %s", who)
+	}
+	c.Set("IBMCLOUD_CR_PROFILE", "another")
+	if r := c.Run(s.binary, "login", "-a", s.URL); r.Code != 4 || !strings.HasPrefix(r.Stderr, "FAILED\n") {
+		t.Errorf("another profile: %d, %s", r.Code, r.Stderr)
+	}
+}
