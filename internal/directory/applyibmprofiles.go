@@ -28,7 +28,7 @@ func checkProfileSpecs(s *IBMSpec, serviceIDs map[string]bool) error {
 	for _, v := range s.Profiles {
 		what := "ibm: trusted profile " + v.Name
 		p := identity.TrustedProfile{Name: v.Name, Description: v.Description, Email: v.Email, Rules: v.Rules, Links: v.Links}
-		if err := p.Check(s.AccountID); err != nil {
+		if err := checkProfile(&p, s.AccountID); err != nil {
 			return prefixed(what, err)
 		}
 		if seen[store.Fold(v.Name)] {
@@ -71,7 +71,7 @@ func (a *applying) profile(acc *identity.Account, s TrustedProfileSpec, serviceI
 	if err := a.profileTrust(u.Profile, acc, s, serviceIDs); err != nil {
 		return err
 	}
-	if err := u.Profile.Check(acc.ID); err != nil {
+	if err := checkProfile(u.Profile, acc.ID); err != nil {
 		return prefixed("ibm: trusted profile "+s.Name, err)
 	}
 	set := policySet{managed: s.ManagedPolicies, inline: s.InlinePolicies}
@@ -85,6 +85,9 @@ func (a *applying) profile(acc *identity.Account, s TrustedProfileSpec, serviceI
 	if diff := fieldDiff("trusted profile", s.Name, have, &u); len(diff) > 0 {
 		a.changes = append(a.changes, diff...)
 		if u.Profile.Tag, err = u.Profile.Tag.Next(a.d.random); err != nil {
+			return err
+		}
+		if err := a.d.trustsLess(a.tx, &u, have.Profile); err != nil {
 			return err
 		}
 		done := identity.Changed{Action: "UPDATE", Message: "The trusted profile was changed by the site file."}

@@ -9,6 +9,7 @@ import (
 	"daypass/internal/access"
 	"daypass/internal/audit"
 	"daypass/internal/identity"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -207,12 +208,40 @@ func (d *Directory) changeProfile(ctx context.Context, c *identity.Caller, event
 		if err != nil {
 			return err
 		}
-		if err := p.Check(u.AccountID); err != nil {
+		if err := checkProfile(&p, u.AccountID); err != nil {
+			return err
+		}
+		if err := d.trustsLess(tx, &out, u.Profile); err != nil {
 			return err
 		}
 		return putProfile(tx, c, &out, done, d.clock.Now().UTC())
 	})
 	return out, err
+}
+
+// trustsLess ends what was obtained by a profile that does not trust all any more
+// whom it trusted before. What remains trusted obtains it anew.
+func (d *Directory) trustsLess(tx store.Tx, u *identity.User, before *identity.TrustedProfile) error {
+	if !u.Profile.TrustsLess(before) {
+		return nil
+	}
+	return d.access.Revoke(tx, identity.Revocation{Kind: identity.LineagePrincipal, ID: u.ID, Reason: "trusted profile trusts less"})
+}
+
+// checkProfile judges what people write into a profile, and that its rules name
+// somebody where an issuer signs tokens for everyone.
+func checkProfile(p *identity.TrustedProfile, account string) error {
+	if err := p.Check(account); err != nil {
+		return err
+	}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		claims := policy.CustomerClaims(identity.TrimScheme(r.RealmName))
+		if r.Type == identity.RuleCompute && claims != nil && !r.Names(claims) {
+			return invalid("The property conditions must name somebody by EQUALS, EQUALS_IGNORE_CASE or IN on the claim %s: %s signs tokens for everyone.", claims[0], clip(r.RealmName))
+		}
+	}
+	return nil
 }
 
 func putProfile(tx store.Tx, c *identity.Caller, u *identity.User, done identity.Changed, now time.Time) error {

@@ -60,8 +60,8 @@ func (d *Directory) UpdateProfileRule(ctx context.Context, c *identity.Caller, i
 	return rule, err
 }
 
-// DeleteProfileRule removes a rule. Tokens that were given by it live on to their
-// end. KindNotFound.
+// DeleteProfileRule removes a rule, and ends what was obtained by the profile.
+// KindNotFound.
 func (d *Directory) DeleteProfileRule(ctx context.Context, c *identity.Caller, id, ruleID string) error {
 	_, err := d.changeProfile(ctx, c, "DeleteProfileRule", trustOp, id, func(_ store.Tx, p *identity.TrustedProfile) (identity.Changed, error) {
 		done := identity.Changed{Action: "UPDATE", Params: []string{"rules"}, Message: "A rule was removed."}
@@ -99,8 +99,8 @@ func (d *Directory) CreateProfileLink(ctx context.Context, c *identity.Caller, i
 	return link, err
 }
 
-// DeleteProfileLink removes a link. Tokens that were given by it live on to their
-// end. KindNotFound.
+// DeleteProfileLink removes a link, and ends what was obtained by the profile.
+// KindNotFound.
 func (d *Directory) DeleteProfileLink(ctx context.Context, c *identity.Caller, id, linkID string) error {
 	_, err := d.changeProfile(ctx, c, "DeleteProfileLink", trustOp, id, func(_ store.Tx, p *identity.TrustedProfile) (identity.Changed, error) {
 		done := identity.Changed{Action: "UPDATE", Params: []string{"links"}, Message: "A link was removed."}
@@ -145,8 +145,8 @@ func (d *Directory) AddProfileIdentity(ctx context.Context, c *identity.Caller, 
 }
 
 // DeleteProfileIdentity ends that somebody may become a trusted profile (DELETE
-// /v1/profiles/{id}/identities/{type}/{identifier}). Tokens that were given live
-// on to their end. KindNotFound.
+// /v1/profiles/{id}/identities/{type}/{identifier}), and ends what was obtained by
+// the profile. KindNotFound.
 func (d *Directory) DeleteProfileIdentity(ctx context.Context, c *identity.Caller, id, kind, identifier string) error {
 	_, err := d.changeIdentities(ctx, c, "DeleteProfileIdentity", id, "An identity was removed.", func(p *identity.TrustedProfile) error {
 		if p.Identity(kind, identifier) == nil {

@@ -160,6 +160,36 @@ func (p *TrustedProfile) Identity(kind, identifier string) *ProfileIdentity {
 	return found(p.Identities, func(i *ProfileIdentity) bool { return i.Is(kind, identifier) })
 }
 
+// TrustsLess reports whether any by whom the profile could be become before may
+// not any more, or not in the same way.
+func (p *TrustedProfile) TrustsLess(before *TrustedProfile) bool {
+	return slices.ContainsFunc(before.Rules, func(r ProfileRule) bool {
+		now := p.Rule(r.ID)
+		if now == nil {
+			return true
+		}
+		r.Name = now.Name
+		return !now.Same(r)
+	}) || slices.ContainsFunc(before.Links, func(l ProfileLink) bool {
+		return !slices.ContainsFunc(p.Links, l.Same)
+	}) || slices.ContainsFunc(before.Identities, func(i ProfileIdentity) bool {
+		return p.Identity(i.Type, i.Identifier) == nil
+	})
+}
+
+// Names reports whether one of the rule's conditions can only be met by tokens
+// that have a given text in one of some claims. In rules for service accounts
+// their namespace counts as one.
+func (r *ProfileRule) Names(claims []string) bool {
+	return slices.ContainsFunc(r.Conditions, func(c ProfileCondition) bool {
+		switch c.Operator {
+		case "EQUALS", "EQUALS_IGNORE_CASE", "IN":
+			return slices.Contains(claims, c.Claim) || IsServiceAccount(r.CRType) && c.Claim == "namespace"
+		}
+		return false
+	})
+}
+
 func found[T any](list []T, is func(*T) bool) *T {
 	for i := range list {
 		if is(&list[i]) {

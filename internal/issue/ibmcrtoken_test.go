@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -175,9 +176,16 @@ func TestIBMCRTokenEnds(t *testing.T) {
 		"profile deleted": func(p *profiles) {
 			p.check(p.Directory.DeleteTrustedProfile(p.t.Context(), p.root, p.profile.Name))
 		},
+		"rule deleted": func(p *profiles) {
+			p.check(p.Directory.DeleteProfileRule(p.t.Context(), p.root, p.profile.Name, p.made.ID))
+		},
+		"rule for another": func(p *profiles) {
+			_, err := p.Directory.UpdateProfileRule(p.t.Context(), p.root, p.profile.Name, p.made.ID, "*", crRule("sub", "EQUALS", `"bob"`))
+			p.check(err)
+		},
 	} {
 		p := newProfiles(t)
-		p.rule(crRule("sub", "EQUALS", `"alice"`))
+		p.made = p.rule(crRule("sub", "EQUALS", `"alice"`))
 		token := p.f.token(stacktest.ForeignIssuer)
 		got, err := p.cr(token, p.byID())
 		p.check(err)
@@ -190,6 +198,44 @@ func TestIBMCRTokenEnds(t *testing.T) {
 			t.Errorf("%s: the profile is still given", name)
 		}
 	}
+}
+
+// TestIBMCRRuleThatTrustsMore ends nothing.
+func TestIBMCRRuleThatTrustsMore(t *testing.T) {
+	t.Parallel()
+	p := newProfiles(t)
+	p.rule(crRule("sub", "EQUALS", `"alice"`))
+	got, err := p.cr(p.f.token(stacktest.ForeignIssuer), p.byID())
+	p.check(err)
+	p.rule(crRule("sub", "EQUALS", `"bob"`))
+	p.link(saLink("issuer.example.com", "ci", "runner"))
+	if !p.accepted(got) {
+		t.Error("a rule more ended the token")
+	}
+}
+
+// TestIBMCRRulesOfSharedIssuers must name somebody, when they are written and
+// when a token comes.
+func TestIBMCRRulesOfSharedIssuers(t *testing.T) {
+	t.Parallel()
+	p := newProfiles(t)
+	in := func(claim, operator, value string) identity.ProfileRule {
+		return withRealm(crRule(claim, operator, value), gitHub)
+	}
+	for _, r := range []identity.ProfileRule{
+		in("iss", "EQUALS", `"`+gitHub+`"`), in("aud", "EQUALS", `"app"`), in("sub", "NOT_EQUALS", `"mallory"`), in("sub", "CONTAINS", `"repo:octo/app:x"`),
+		in("ref", "EQUALS", `"refs/heads/main"`),
+	} {
+		_, err := p.Directory.CreateProfileRule(t.Context(), p.root, p.profile.Name, r)
+		wantKind(t, fmt.Sprint(r.Conditions), err, identity.KindValidation)
+		p.change(p.profile.ID, func(u *identity.User) { u.Profile.Rules = []identity.ProfileRule{r} })
+		_, err = p.cr(p.f.token(gitHub, "sub", "repo:octo/app:x", "ref", "refs/heads/main"), p.byID())
+		wantKind(t, fmt.Sprint(r.Conditions, " at use"), err, identity.KindInvalidCredentials)
+	}
+	p.change(p.profile.ID, func(u *identity.User) { u.Profile.Rules = nil })
+	p.rule(withBoth(in("sub", "EQUALS", `"repo:octo/app:x"`), in("ref", "EQUALS", `"refs/heads/main"`)))
+	_, err := p.cr(p.f.token(gitHub, "sub", "repo:octo/app:x", "ref", "refs/heads/main"), p.byID())
+	wantKind(t, "names the repository", err, "")
 }
 
 func (p *profiles) cr(token identity.Secret, which issue.IBMProfileName) (issue.IBMTokens, error) {

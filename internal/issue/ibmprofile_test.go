@@ -21,6 +21,7 @@ type profiles struct {
 	*cloud
 	f       *foreign
 	profile identity.User
+	made    identity.ProfileRule // in tests that end it
 }
 
 func newProfiles(t testing.TB, opts ...stacktest.Option) *profiles {
@@ -199,6 +200,13 @@ func TestIBMAssumedEnds(t *testing.T) {
 		},
 		"profile disabled": func(p *profiles, _ issue.CreatedIBMKey, _ issue.IBMTokens) {
 			p.change(p.profile.ID, func(u *identity.User) { u.Disabled = true })
+		},
+		"identity removed": func(p *profiles, k issue.CreatedIBMKey, _ issue.IBMTokens) {
+			p.check(p.Directory.DeleteProfileIdentity(p.t.Context(), p.root, p.profile.Name, "serviceid", k.UserID))
+		},
+		"identities replaced": func(p *profiles, _ issue.CreatedIBMKey, _ issue.IBMTokens) {
+			_, err := p.Directory.SetProfileIdentities(p.t.Context(), p.root, p.profile.Name, "*", nil)
+			p.check(err)
 		},
 		"log-in ended": func(p *profiles, _ issue.CreatedIBMKey, shown issue.IBMTokens) {
 			_, err := p.Directory.RevokeSessions(p.t.Context(), p.Operator(), directory.RevokeSpec{Scope: directory.ScopeLogin, ID: shown.SessionID})

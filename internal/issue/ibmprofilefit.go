@@ -8,6 +8,7 @@ import (
 
 	"daypass/internal/authn"
 	"daypass/internal/identity"
+	"daypass/internal/policy"
 	"daypass/internal/store"
 )
 
@@ -81,6 +82,9 @@ func fits(u *identity.User, w *authn.WebIdentity) *fit {
 		r := &p.Rules[i]
 		if r.Type != identity.RuleCompute || r.RealmName != w.Issuer || !allHold(r, w.Claims, account) {
 			continue
+		}
+		if claims := policy.CustomerClaims(issuer); claims != nil && !r.Names(claims) {
+			continue // the issuer signs for everyone
 		}
 		if best == nil || best.seconds != 0 && (r.Expiration == 0 || r.Expiration > best.seconds) {
 			best = &fit{u, identity.ClusterCRN(u.AccountID, issuer), r.Expiration}

@@ -67,6 +67,20 @@ func AnyAudience(host string) bool {
 	return shared != nil && !shared.signIn
 }
 
+// CustomerClaims are the claims that say whom a token speaks of, for an issuer
+// (without scheme) that signs tokens for everyone; nil for other issuers.
+func CustomerClaims(host string) []string {
+	shared := findShared(host)
+	if shared == nil {
+		return nil
+	}
+	var out []string
+	for _, c := range shared.subjects {
+		out = append(out, c.name)
+	}
+	return out
+}
+
 func findShared(host string) *sharedIssuer {
 	host = lowered(host)
 	for i := range sharedIssuers {
