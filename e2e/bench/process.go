@@ -154,6 +154,10 @@ type readyFile struct {
 		AccessKey string `json:"access_key"`
 		SecretKey string `json:"secret_key"`
 	} `json:"stax"`
+	IBM struct {
+		APIKey    string `json:"api_key"`
+		StorageID string `json:"storage_id"`
+	} `json:"ibm"`
 }
 
 // startServer starts a daypass on the data directory of that name. Its log goes
