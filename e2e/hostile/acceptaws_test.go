@@ -69,6 +69,7 @@ api-secret          it      it        it      ig      ig        off     off     
 identity-token      it      it        it      ig      ig        off     off       AD      AD         AD       IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
 pool-session        it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
 classic-session     it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
+ibm-session         it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    ok  ok   ok  AD  ok    IS    ig      ig        UA UA     UA     BR   BR
 ibm-access          it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   ok    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
 *                   it      it        it      ig      ig        off     off       IIT     IIT        IIT      IIT      AD   AD    IS    IS    IA    IT  IT   ICT ICT ICT   IS    ig      ig        UA UA     UA     BR   BR
 `

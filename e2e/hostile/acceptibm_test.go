@@ -21,7 +21,7 @@ var ibmRefused = map[string][]string{
 	"v1": {"401 BXNIM0407E"}, "v1-basic": {"401 BXNIM0308E"}, "v1-s": {"400 BXNIM0106E"}, "v1-ck": {"401 BXNIM0308E"},
 	"ak": {"400 BXNIM0415E", "429 BXNIM0429E"},
 	"rf": {"400 BXNIM0407E", "400 BXNIM0408E"}, "rf-other": {"400 BXNIM0407E", "400 BXNIM0408E"},
-	"det": {"404 BXNIM0102E"}, "v2": {"401 BXNIM0407E"}, "ui-ibm": {"401 BXNIM0407E"}, "in-ibm": {"200 off"},
+	"det": {"404 BXNIM0102E", "429 BXNIM0429E"}, "v2": {"401 BXNIM0407E"}, "ui-ibm": {"401 BXNIM0407E"}, "in-ibm": {"200 off"},
 }
 
 // ibmAccepted is all that is accepted there.

@@ -24,21 +24,26 @@ import (
 // with a bearer token; op the operator's calls at the API, adm at the listener
 // for probes, both with a bearer token; as the access token and cr the token of a
 // compute resource for a trusted profile, which trusts testuser and alice of the
-// foreign issuer.
+// foreign issuer; sk session keys for a bearer token, ex the end of a session by
+// one.
 var otherRefused = map[string][]string{
 	"pc":     {"400 BXNIM0407E", "400 BXNIM0106E", "429 BXNIM0429E"},
 	"pw-ibm": {"400 BXNIM0602E", "400 BXNIM0106E", "429 BXNIM0429E"},
 	"ln":     {"404 ", "410 ", "400 "}, "saml": {"400 InvalidIdentityToken"},
 	"s3-form": {"400 InvalidRequest"}, "op": {"404 BXNIM0102E"}, "adm": {"404 "}, // nothing is there, for nobody
+	"sk": {"401 BXNIM0407E"}, "ex": {"401 BXNIM0407E"},
 	"as": {"401 BXNIM0407E", "400 BXNIM0513E"}, "cr": {"400 BXNIM0407E", "400 BXNIM0513E"},
 }
 
 // otherAccepted is all that is accepted there.
 var otherAccepted = map[string]map[string]string{
-	"passcode":   {"pc": "200 "},
-	"link":       {"ln": "200 "},
-	"ibm-access": {"as": "200 "},
-	"foreign-id": {"cr": "200 "},
+	"passcode": {"pc": "200 "},
+	"link":     {"ln": "200 "},
+	// The other session is not the one of the token.
+	"ibm-access":         {"as": "200 ", "sk": "201 ", "ex": "404 BXNIM0102E"},
+	"ibm-service-access": {"sk": "201 ", "ex": "404 BXNIM0102E"},
+	"ibm-profile-access": {"sk": "201 ", "ex": "404 BXNIM0102E"},
+	"foreign-id":         {"cr": "200 "},
 }
 
 func (p *poolRig) otherDoors() doors {
@@ -55,6 +60,10 @@ func (p *poolRig) atOthers(door string, c credential) answer {
 	switch door {
 	case "pc":
 		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:passcode", "passcode", c.text))
+	case "sk":
+		return p.do(call{method: "POST", target: "/v1/session_keys", body: "{}", header: [][2]string{bearer}})
+	case "ex":
+		return p.do(call{method: "DELETE", target: "/v1/sessions/00000000-1111-4222-8333-444444444444", header: [][2]string{bearer}})
 	case "as":
 		return p.do(ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:assume", "access_token", c.text, "profile_id", p.profile))
 	case "cr":
@@ -168,4 +177,15 @@ func (p *poolRig) otherCredentials(out map[string]credential) {
 		t.Fatal(err)
 	}
 	out["ibm-profile-access"] = bearer(profile.Access)
+
+	var signing struct {
+		ID     string `json:"access_key_id"`
+		Secret string `json:"secret_access_key"`
+		Token  string `json:"session_token"`
+	}
+	given := r.must(call{method: "POST", target: "/v1/session_keys", body: "{}", header: [][2]string{{"Authorization", "Bearer " + access}}})
+	if err := json.Unmarshal(given.body, &signing); err != nil {
+		t.Fatal(err)
+	}
+	out["ibm-session"] = signedBy(keys{AccessKeyID: signing.ID, SecretAccessKey: signing.Secret, SessionToken: signing.Token})
 }

@@ -56,6 +56,7 @@ var poolAccepted = map[string]map[string]string{
 	"foreign-root-claims": {"gi-foreign": "200 "},
 	"pool-session":        {"s": "200 ", "s-idp": "400 AccessDeniedException"},
 	"classic-session":     {"s": "403 AccessDeniedException", "s-idp": "400 AccessDeniedException"},
+	"ibm-session":         {"s": "403 AccessDeniedException", "s-idp": "400 AccessDeniedException"},
 	"role-session":        {"s": "403 AccessDeniedException", "s-idp": "400 AccessDeniedException"},
 	"foreign-session":     {"s": "403 AccessDeniedException", "s-idp": "400 AccessDeniedException"},
 	"root-session":        {"s": "200 ", "s-idp": "200 "},
