@@ -97,7 +97,7 @@ func TestProfileCheck(t *testing.T) {
 		"SAML with cr_type":   {func(p *identity.TrustedProfile) { p.Rules[0].Type = identity.RuleSAML }, "cr_type"},
 		"SAML of no realm":    {func(p *identity.TrustedProfile) { p.Rules[0].Type, p.Rules[0].RealmName = identity.RuleSAML, "" }, "realm_name"},
 		"another cr_type":     {func(p *identity.TrustedProfile) { p.Rules[0].CRType = "POD" }, "cr_type"},
-		"a short time":        {func(p *identity.TrustedProfile) { p.Rules[0].Expiration = 59 }, "expiration"},
+		"a short time":        {func(p *identity.TrustedProfile) { p.Rules[0].Expiration = 9 }, "expiration"},
 		"a negative time":     {func(p *identity.TrustedProfile) { p.Rules[0].Expiration = -900 }, "expiration"},
 		"no condition":        {func(p *identity.TrustedProfile) { p.Rules[0].Conditions = nil }, "conditions"},
 		"eleven conditions":   {func(p *identity.TrustedProfile) { p.Rules[0].Conditions = make([]identity.ProfileCondition, 11) }, "conditions"},

@@ -277,7 +277,7 @@ func unfit(property, why string) error {
 
 // Bounds of the lifetime that a rule may give, in seconds.
 const (
-	minExpiration = 60
+	minExpiration = 10
 	maxExpiration = 86400
 )
 
