@@ -196,8 +196,16 @@ func (v *ibmVerb) showAPIKey(key *client.IBMAPIKey) error {
 		return v.json(key)
 	}
 	v.ok()
-	rows := []row{{"ID", key.ID}, {"Name", key.Name}, {"Description", key.Description}, {"Created At", key.CreatedAt}, {"Locked", yesNo(key.Locked)},
-		{"Disabled", yesNo(key.Disabled)}, {"Owner", key.IAMID}, {"Version", key.EntityTag}}
+	rows := []row{
+		{"ID", key.ID},
+		{"Name", key.Name},
+		{"Description", key.Description},
+		{"Created At", key.CreatedAt},
+		{"Locked", yesNo(key.Locked)},
+		{"Disabled", yesNo(key.Disabled)},
+		{"Owner", key.IAMID},
+		{"Version", key.EntityTag},
+	}
 	if key.ExpiresAt != "" {
 		rows = append(rows, row{"Expires At", key.ExpiresAt})
 	}

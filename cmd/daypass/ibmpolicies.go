@@ -95,8 +95,12 @@ func (f *policyFlags) policy(v *ibmVerb, account string) (p client.IBMPolicy, er
 	}
 	resource := client.IBMAttributes{List: []client.IBMAttribute{{Name: "accountId", Value: account}}}
 	for _, a := range [][2]string{
-		{"serviceName", f.service}, {"serviceInstance", f.instance}, {"region", f.where},
-		{"resourceType", f.kind}, {"resource", f.name}, {"resourceGroupId", f.ofGroup},
+		{"serviceName", f.service},
+		{"serviceInstance", f.instance},
+		{"region", f.where},
+		{"resourceType", f.kind},
+		{"resource", f.name},
+		{"resourceGroupId", f.ofGroup},
 	} {
 		if a[1] != "" {
 			resource.List = append(resource.List, client.IBMAttribute{Name: a[0], Value: a[1]})

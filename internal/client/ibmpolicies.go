@@ -110,7 +110,7 @@ func (k *Keeper) IBMRoles(ctx context.Context, service string) ([]IBMRole, error
 	_, err := k.ibm(ctx, ibmCall{doing: "listing roles", method: http.MethodGet, path: "/v2/roles", query: q}, &out)
 	var roles []IBMRole
 	for _, r := range append(out.System, out.Service...) {
-		roles = append(roles, IBMRole{r.CRN, r.Name, r.Description})
+		roles = append(roles, IBMRole(r))
 	}
 	return roles, err
 }
