@@ -82,7 +82,8 @@ var noCaller = map[string]string{
 // forEveryone are the methods that no policy can keep a user from, each with
 // its reason.
 var forEveryone = map[string]string{
-	"SessionToken": "as in AWS: it proves a second factor, and its session has no rights that the user has not",
+	"IBMIntrospect": "as in RFC 7662: whoever shows a token could read as much, and nobody learns of another account's",
+	"SessionToken":  "as in AWS: it proves a second factor, and its session has no rights that the user has not",
 }
 
 // TestEveryMethodAsks calls each exported method of the core with a caller
