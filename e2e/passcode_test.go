@@ -66,7 +66,7 @@ func TestPasscode(t *testing.T) {
 		v.pressNamed("Make a one-time code")
 		v.at("/passcode", "Give it to nobody")
 		v.copies("passcode")
-		s.usesCode(t, v, "bob", nil)
+		s.usesCode(t, v, "bob", []string{"pwd"})
 	})
 	t.Run("by password and authenticator", func(t *testing.T) {
 		v := s.visitor(t)
@@ -83,7 +83,7 @@ func TestPasscode(t *testing.T) {
 		v.pressNamed("Log in")
 		v.at("/passcode")
 		v.pressNamed("Make a one-time code")
-		s.usesCode(t, v, "owing", []string{"mfa"})
+		s.usesCode(t, v, "owing", []string{"pwd", "totp", "otp", "mfa"})
 	})
 	t.Run("without scripts", func(t *testing.T) {
 		v := s.visitor(t)
@@ -91,7 +91,7 @@ func TestPasscode(t *testing.T) {
 		v.logIn("shasta", "erin", consolePassword)
 		v.pressNamed("One-time code")
 		v.pressNamed("Make a one-time code")
-		s.usesCode(t, v, "erin", nil)
+		s.usesCode(t, v, "erin", []string{"pwd"})
 	})
 	t.Run("by an authorization code", s.authorizes)
 	t.Run("root", func(t *testing.T) {

@@ -35,5 +35,10 @@ func (a *Access) Cookie(ctx context.Context, text identity.Secret) (*identity.Ca
 	if claims.MFAMS != 0 {
 		l.mfa = time.UnixMilli(claims.MFAMS)
 	}
-	return a.person(ctx, l)
+	c, err := a.person(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	c.Methods = claims.Methods
+	return c, nil
 }

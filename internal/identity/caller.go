@@ -44,6 +44,8 @@ type Caller struct {
 	// Console is set for one who acts at the console: nobody else gets keys for
 	// a log-in alone.
 	Console bool
+	// Methods are how a person proved to be one at the console (RFC 8176).
+	Methods []string
 	// APIToken is set for an API token that acts by an access token of its user
 	// pool: a machine, which manages nothing of its own.
 	APIToken       bool

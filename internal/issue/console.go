@@ -71,6 +71,26 @@ type person struct {
 	// use uses up what was shown besides, or judges it again, in the transaction
 	// that yields a session.
 	use []func(store.Tx) error
+	// passkey is set where that was the proof.
+	passkey bool
+}
+
+// methods are those of the proof (RFC 8176); none for that of another issuer.
+func (p *person) methods() []string {
+	var out []string
+	if !p.passwordSince.IsZero() {
+		out = append(out, "pwd")
+	}
+	if p.code != nil {
+		out = append(out, "totp", "otp")
+	}
+	if p.passkey {
+		out = append(out, "pop", "user")
+	}
+	if p.mfa {
+		out = append(out, "mfa")
+	}
+	return out
 }
 
 // provePerson is step 1 of a log-in with a password, and with a code where one
@@ -113,7 +133,7 @@ func (i *Issuer) openConsole(ctx context.Context, p *person, ev *audit.Event) (C
 	}, p.lineage...)
 	claims := &token.CookieClaims{
 		AccountID: p.user.AccountID, UserID: p.user.ID, Lineage: p.lineage, Position: p.pos,
-		ProvedMS: ms, ExpiresMS: p.at.Add(consoleLife).UnixMilli(),
+		ProvedMS: ms, ExpiresMS: p.at.Add(consoleLife).UnixMilli(), Methods: p.methods(),
 	}
 	if p.mfa {
 		claims.MFAMS = ms

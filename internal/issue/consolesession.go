@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"slices"
 
 	"daypass/internal/audit"
 	"daypass/internal/identity"
@@ -21,7 +22,7 @@ func atConsole(c *identity.Caller) error {
 func cookieOf(c *identity.Caller) *token.CookieClaims {
 	claims := &token.CookieClaims{
 		AccountID: c.AccountID, UserID: c.PrincipalID, Lineage: c.Lineage, Position: c.Position,
-		ProvedMS: c.IssuedAt.UnixMilli(), ExpiresMS: c.ExpiresAt.UnixMilli(),
+		ProvedMS: c.IssuedAt.UnixMilli(), ExpiresMS: c.ExpiresAt.UnixMilli(), Methods: c.Methods,
 	}
 	if c.MFA {
 		claims.MFAMS = c.MFATime.UnixMilli()
@@ -79,6 +80,11 @@ func (i *Issuer) provedAgain(ctx context.Context, c *identity.Caller, p *person,
 	}
 	claims := cookieOf(c)
 	claims.ProvedMS = p.at.UnixMilli()
+	for _, m := range p.methods() {
+		if !slices.Contains(claims.Methods, m) {
+			claims.Methods = append(slices.Clip(claims.Methods), m)
+		}
+	}
 	if p.mfa {
 		claims.MFAMS = claims.ProvedMS
 	}

@@ -52,7 +52,9 @@ type ibmLogin struct {
 	// from is what the proof descends from, and use uses it up in the transaction
 	// that stores the log-in; empty for proofs without either.
 	from identity.Lineage
-	use  func(store.Tx) error
+	// methods are those of the log-in that a one-time code comes from (RFC 8176).
+	methods []string
+	use     func(store.Tx) error
 	// authn is who proved the log-in, where that is not who logs in; end is when
 	// what was shown ends, zero when it does not.
 	authn *ibmAuthn

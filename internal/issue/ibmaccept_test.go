@@ -21,6 +21,9 @@ func TestIBMTokensStayAtTheirDoors(t *testing.T) {
 	byUserKey := c.mustLogIn(c.userKey(stacktest.TestUser).Text)
 	byPassword, err := c.password(stacktest.TestUser, stacktest.TestPassword, "")
 	c.check(err)
+	person := c.tester()
+	byCode, err := c.useCode(c.passcode(person))
+	c.check(err)
 	realm := shastaLogin(t, c.Stack)
 	pool, err := poolPassword(t, c.Stack, stacktest.TestUser, stacktest.TestPassword)
 	c.check(err)
@@ -28,6 +31,7 @@ func TestIBMTokensStayAtTheirDoors(t *testing.T) {
 	for name, token := range map[string]identity.Secret{
 		"key's token": byKey.Access, "user key's token": byUserKey.Access, "password's token": byPassword.Access,
 		"sealed refresh token": byKey.Refresh, "stored refresh token": byPassword.Refresh,
+		"passcode's token": byCode.Access, "passcode": c.passcode(person), "authorization code": c.code(person).Code,
 	} {
 		for door, call := range map[string]func() error{
 			"userinfo":         func() error { _, err := c.Issuer.UserInfo(ctx, "shasta", token); return err },

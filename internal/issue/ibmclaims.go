@@ -63,12 +63,12 @@ const (
 	ibmNoClient = "default"
 )
 
-// amr are the methods of the log-in (RFC 8176); none for an API key. A
-// one-time code says of the log-in at the console what that kept: a second factor.
+// amr are the methods of the log-in (RFC 8176): none for an API key, those of the
+// log-in at the console for a one-time code.
 func (l *ibmLogin) amr() []string {
 	switch {
-	case (l.grant == IBMGrantPasscode || l.grant == IBMGrantCode) && l.mfaMS != 0:
-		return []string{"mfa"}
+	case l.grant == IBMGrantPasscode || l.grant == IBMGrantCode:
+		return l.methods
 	case l.grant != IBMGrantPassword:
 		return nil
 	case l.mfaMS != 0:

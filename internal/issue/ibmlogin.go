@@ -158,6 +158,6 @@ func (i *Issuer) ibmFamily(ctx context.Context, l *ibmLogin, ev *audit.Event) (I
 // ibmFamilyRecord is the record of a log-in session.
 func (l *ibmLogin) ibmFamilyRecord(ctx context.Context, expires time.Time) *store.RefreshFamily {
 	f := l.family(ctx, ibmDialect, ibmDialect, l.bound, expires)
-	f.Scope, f.Grant, f.MFAMS = l.scope, l.grant, l.mfaMS
+	f.Scope, f.Grant, f.MFAMS, f.Methods = l.scope, l.grant, l.mfaMS, l.methods
 	return f
 }

@@ -233,7 +233,7 @@ func (i *Issuer) permitIBMRefresh(tx store.Tx, l *ibmLogin, family *store.Refres
 		return notFoundAs(err, identity.KindExpiredToken)
 	}
 	l.sid, l.scope, l.at, l.lineage, l.pos = family.ID, family.Scope, family.LoginAt, family.Lineage, family.Position
-	l.grant, l.mfa, l.mfaMS = family.Grant, family.MFAMS != 0, family.MFAMS
+	l.grant, l.mfa, l.mfaMS, l.methods = family.Grant, family.MFAMS != 0, family.MFAMS, family.Methods
 	if err := i.permitIBM(l, tx, account); identity.KindOf(err) == identity.KindAccessDenied {
 		return err
 	} else if err != nil {

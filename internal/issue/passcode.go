@@ -121,7 +121,7 @@ func (i *Issuer) keepCode(ctx context.Context, c *identity.Caller, p *store.Pass
 	// 3 bound, 4 mint
 	now := i.clock.Now().UTC()
 	p.UserID, p.AccountID, p.Lineage, p.Position = c.PrincipalID, c.AccountID, c.Lineage, c.Position
-	p.CreatedAt, p.ExpiresAt = now, now.Add(life)
+	p.Methods, p.CreatedAt, p.ExpiresAt = c.Methods, now, now.Add(life)
 	if c.MFA {
 		p.MFAMS = c.MFATime.UnixMilli()
 	}
@@ -178,6 +178,7 @@ func (i *Issuer) ibmPasscode(ctx context.Context, passcode identity.Secret, acco
 // redeemCode is what follows the proof of a log-in by a one-time code.
 func (i *Issuer) redeemCode(ctx context.Context, l *ibmLogin, p *store.Passcode, u *identity.User, account string, ev *audit.Event) (IBMTokens, error) {
 	l.user, l.from, l.mfa, l.mfaMS = u, p.Lineage, p.MFAMS != 0, p.MFAMS
+	l.methods = p.Methods
 	l.use = func(tx store.Tx) error { return i.usePasscode(ctx, tx, p, l.sid) }
 	describeUser(ev, u)
 	// 2 permit

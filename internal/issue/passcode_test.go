@@ -58,7 +58,7 @@ func TestPasscode(t *testing.T) {
 	c.check(err)
 	v := claimsOf(t, tokens.Access)
 	user := c.user(stacktest.TestUser)
-	if v["iam_id"] != user.IAMID() || v["grant_type"] != issue.IBMGrantPasscode || v["amr"] != nil || v["session_id"] != tokens.SessionID {
+	if v["iam_id"] != user.IAMID() || v["grant_type"] != issue.IBMGrantPasscode || fmt.Sprint(v["amr"]) != "[pwd]" || v["session_id"] != tokens.SessionID {
 		t.Errorf("%v", v)
 	}
 	caller, err := c.Access.IBMToken(t.Context(), tokens.Access)
@@ -93,13 +93,17 @@ func TestPasscodeSaysWhatWasProved(t *testing.T) {
 	who := c.person("shasta", stacktest.TestUser, stacktest.TestPassword, code())
 	proved := c.Clock.Now()
 	c.Clock.Advance(time.Minute)
+	s, err := c.Issuer.ConsoleSeen(t.Context(), who) // as each page does
+	c.check(err)
+	who, err = c.Access.Cookie(t.Context(), s.Cookie)
+	c.check(err)
 	tokens, err := c.useCode(c.passcode(who))
 	c.check(err)
 	next, err := c.refresh(tokens.Refresh)
 	c.check(err)
 	for name, k := range map[string]issue.IBMTokens{"first": tokens, "refreshed": next} {
 		caller, err := c.Access.IBMToken(t.Context(), k.Access)
-		if amr := claimsOf(t, k.Access)["amr"]; err != nil || fmt.Sprint(amr) != "[mfa]" || !caller.MFA || !caller.MFATime.Equal(proved) {
+		if amr := claimsOf(t, k.Access)["amr"]; err != nil || fmt.Sprint(amr) != "[pwd totp otp mfa]" || !caller.MFA || !caller.MFATime.Equal(proved) {
 			t.Errorf("%s: %v, %v, %+v", name, err, amr, caller)
 		}
 	}
@@ -371,4 +375,20 @@ func FuzzPasscode(f *testing.F) {
 			t.Errorf("%q: %v", text, got)
 		}
 	})
+}
+
+// TestPasscodeByPasskey: a passkey at the console is both factors of what its code
+// gives.
+func TestPasscodeByPasskey(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	who, err := passkeyLogin(t, c.Stack, withPasskey(t, c.Stack, stacktest.AccountA, stacktest.TestUser))
+	c.check(err)
+	tokens, err := c.useCode(c.passcode(who))
+	c.check(err)
+	tokens, err = c.refresh(tokens.Refresh)
+	c.check(err)
+	if amr := claimsOf(t, tokens.Access)["amr"]; fmt.Sprint(amr) != "[pop user mfa]" || !c.accepted(tokens) {
+		t.Errorf("by passkey: %v", amr)
+	}
 }

@@ -60,7 +60,7 @@ func (i *Issuer) provePasskey(ctx context.Context, state identity.Secret, answer
 	if err := i.ready(); err != nil {
 		return nil, err
 	}
-	p := &person{login: login{at: i.clock.Now(), pos: i.db.Snapshot().Position(), mfa: true}}
+	p := &person{login: login{at: i.clock.Now(), pos: i.db.Snapshot().Position(), mfa: true}, passkey: true}
 	proof, err := i.authn.Passkey(ctx, state, answer)
 	if proof != nil {
 		describeUser(ev, proof.User)

@@ -58,6 +58,9 @@ type RefreshFamily struct {
 	Ended     bool              `json:"ended,omitempty"`
 	// MFAMS is when a second factor was shown (Unix ms), 0 without one.
 	MFAMS int64 `json:"mfa_ms,omitempty"`
+	// Methods are those of the proofs (RFC 8176), where tokens name other ones
+	// than their grant says.
+	Methods []string `json:"methods,omitempty"`
 	// SourceIP and UserAgent are those of the log-in, where they are known.
 	SourceIP  string `json:"source_ip,omitempty"`
 	UserAgent string `json:"user_agent,omitempty"`
@@ -137,8 +140,10 @@ type Passcode struct {
 	// Lineage and Position are those of the log-in at the console.
 	Lineage  identity.Lineage  `json:"lineage"`
 	Position identity.Position `json:"position"`
-	// MFAMS is when a second factor was shown there (Unix ms), 0 without one.
+	// MFAMS is when a second factor was shown there (Unix ms), 0 without one, and
+	// Methods are those of the proofs (RFC 8176).
 	MFAMS     int64     `json:"mfa_ms,omitempty"`
+	Methods   []string  `json:"methods,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	// ClientID, RedirectURI and Challenge (RFC 7636, S256) are what an authorization

@@ -29,6 +29,8 @@ type CookieClaims struct {
 	ExpiresMS int64 `json:"e"`
 	// MFAMS is when the second factor was shown, 0 without one.
 	MFAMS int64 `json:"m,omitempty"`
+	// Methods are those of the proofs (RFC 8176).
+	Methods []string `json:"r,omitempty"`
 }
 
 // Cookies seal and open the session cookies of the console.
