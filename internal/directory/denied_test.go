@@ -74,6 +74,7 @@ var noCaller = map[string]string{
 	"IBMPassword":         "the caller is who proves it",
 	"IBMRefresh":          "the caller is who holds the token",
 	"IBMPasscode":         "the caller is who holds the code",
+	"IBMCode":             "the caller is who holds the code",
 	"IBMAssume":           "the caller is who holds the token",
 	"IBMCRToken":          "the caller is who holds the token",
 	"Pool":                "public: discovery and key set of a user pool",

@@ -57,7 +57,7 @@ var ibmRoles = map[string]roleTable{
 		}},
 		"Administrator": {"Editor", []permission{
 			{"", false, "iam-identity:account.update iam-identity:apikey.delete iam-identity:apikey.disable iam-identity:apikey.lock " +
-				"iam-identity:apikey.reportleaked iam-identity:apikey.update iam-identity:profile.update"},
+				"iam-identity:apikey.reportleaked iam-identity:apikey.update iam-identity:profile.trust iam-identity:profile.update"},
 			{kindServiceID, false, "iam-identity:apikey.create"}, // people make their own
 		}},
 	},

@@ -153,6 +153,7 @@ func TestPlatformRoles(t *testing.T) {
 		{"iam-identity:serviceid.delete", id("serviceid", "ServiceId-"+other), nil, "Editor"},
 		{"iam-identity:profile.create", id("profile", "*"), nil, "Editor"},
 		{"iam-identity:profile.update", id("profile", "Profile-"+other), nil, "Administrator"},
+		{"iam-identity:profile.trust", id("profile", "Profile-"+other), nil, "Administrator"},
 		{"iam-identity:apikey.update", id("apikey", "ApiKey-"+other), programs, "Editor"},
 		{"iam-identity:apikey.delete", id("apikey", "ApiKey-"+other), people, "Administrator"},
 		{"iam-identity:apikey.create", id("serviceid", "ServiceId-"+other), nil, "Administrator"},
