@@ -81,6 +81,9 @@ func (i *Issuer) ConsoleAuthorize(ctx context.Context, c *identity.Caller, a IBM
 }
 
 func (i *Issuer) consoleAuthorize(ctx context.Context, c *identity.Caller, a IBMAuthorization, ev *audit.Event) (identity.Secret, error) {
+	if err := i.fresh(c); err != nil { // before anything is said of the programs
+		return "", err
+	}
 	if err := a.Check(); err != nil {
 		return "", err
 	}
