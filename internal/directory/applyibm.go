@@ -71,8 +71,13 @@ func (a *applying) ibm(s *IBMSpec) error {
 	if have != nil && have.AccountID != s.AccountID {
 		return invalid("ibm: the section is of the account %s and cannot move to another", have.AccountID)
 	}
-	if have != nil {
+	if have != nil { // what the API changed and made is left alone
 		want.Settings = have.Settings
+		for _, i := range have.Instances {
+			if i.CreatedBy != "" && !slices.ContainsFunc(want.Instances, func(v identity.ServiceInstance) bool { return v.ID == i.ID }) {
+				want.Instances = append(want.Instances, i)
+			}
+		}
 	}
 	if err := upsert(a, store.IBMSites, "ibm", s.AccountID, have, want); err != nil {
 		return err

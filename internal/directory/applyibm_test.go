@@ -153,7 +153,7 @@ func TestApplyIBMComplaints(t *testing.T) {
 		"cannot move":                  func(i *directory.IBMSpec) { i.AccountID, i.Realm = stacktest.AccountB, "b" },
 		"RS256 or ES256":               func(i *directory.IBMSpec) { i.Algorithm = "none" },
 		"regions are":                  func(i *directory.IBMSpec) { i.Regions = nil },
-		"none of the regions":          func(i *directory.IBMSpec) { i.Instances[0].Region = "jp-tok" },
+		"one of the regions":           func(i *directory.IBMSpec) { i.Instances[0].Region = "jp-tok" },
 		"is a UUID":                    func(i *directory.IBMSpec) { i.Instances[0].ID = "x" },
 		"stands once":                  func(i *directory.IBMSpec) { i.Instances[1].ID = i.Instances[0].ID },
 		"there is no resource group":   func(i *directory.IBMSpec) { i.Instances[0].ResourceGroup = "x" },

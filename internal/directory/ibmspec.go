@@ -48,8 +48,7 @@ type APIKeySpec struct {
 }
 
 var (
-	uuidRE       = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	ibmServiceRE = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+	uuidRE = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
 // maxIBMThings bounds the lists of the section.
@@ -89,12 +88,11 @@ func checkIBMThings(s *IBMSpec, groups map[string]bool) error {
 		switch {
 		case !uuidRE.MatchString(i.ID) || ids[i.ID]:
 			return invalid("ibm: the ID %q of an instance is a UUID in lower case, and stands once", i.ID)
-		case i.Name == "" || len(i.Name) > 180 || !ibmServiceRE.MatchString(i.Service):
-			return invalid("ibm: instance %s: give a name of up to 180 characters and a service such as kms", i.ID)
-		case !slices.Contains(s.Regions, i.Region) && (i.Service != identity.ObjectStorage || i.Region != identity.GlobalRegion):
-			return invalid("ibm: instance %s: %q is none of the regions", i.ID, i.Region)
 		case i.ResourceGroup != "" && !groups[i.ResourceGroup]:
 			return invalid("ibm: instance %s: there is no resource group %q", i.ID, i.ResourceGroup)
+		}
+		if err := (&identity.ServiceInstance{Name: i.Name, Service: i.Service, Region: i.Region}).Check(s.Regions); err != nil {
+			return prefixed("ibm: instance "+i.ID, err)
 		}
 		ids[i.ID] = true
 	}

@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // IBMSiteName is the key of the one IBMSite.
@@ -101,6 +104,9 @@ const (
 	GlobalRegion  = "global"
 )
 
+// InstancesPerAccount is how many service instances the API may make.
+const InstancesPerAccount = 200
+
 // ServiceInstance is an instance of a service, such as key management ("kms").
 type ServiceInstance struct {
 	ID              string `json:"id"` // a UUID
@@ -108,7 +114,33 @@ type ServiceInstance struct {
 	Service         string `json:"service"`
 	Region          string `json:"region"`
 	ResourceGroupID string `json:"resource_group_id"`
+	// Plan is what the API was asked for; nothing depends on it.
+	Plan string `json:"plan,omitempty"`
+	// CreatedBy is the IAM ID of who made it by the API; "" for the site file.
+	CreatedBy string    `json:"created_by,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }
+
+// Check judges what people write into an instance, and whether it can be in its
+// region, which is one of the site's. KindValidation.
+func (i *ServiceInstance) Check(regions []string) error {
+	switch {
+	case strings.TrimSpace(i.Name) == "" || utf8.RuneCountInString(i.Name) > maxInstanceName || !printable(i.Name):
+		return NewError(KindValidation, "ibm", fmt.Sprintf("The property name must have 1 to %d printable characters.", maxInstanceName))
+	case !serviceRE.MatchString(i.Service):
+		return NewError(KindValidation, "ibm", "The property resource_plan_id is a service, such as kms, alone or with a colon and a plan.")
+	case len(i.Plan) > maxInstanceName || !printable(i.Plan):
+		return NewError(KindValidation, "ibm", "The property resource_plan_id is not valid.")
+	case !slices.Contains(regions, i.Region) && (i.Service != ObjectStorage || i.Region != GlobalRegion):
+		return NewError(KindValidation, "ibm", "The property target is one of the regions: "+strings.Join(regions, ", ")+
+			"; "+GlobalRegion+" for "+ObjectStorage+".")
+	}
+	return nil
+}
+
+const maxInstanceName = 180
+
+var serviceRE = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
 // CRN names an instance of an account (IBM Cloud, CRN: ten segments).
 func (i *ServiceInstance) CRN(account string) string {

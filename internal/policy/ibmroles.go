@@ -37,7 +37,10 @@ const (
 	kindServiceID = "serviceid"
 )
 
-const seesInstance = "resource-controller:instance.get"
+const (
+	seesInstance  = "resource-controller:instance.get"
+	makesInstance = "resource-controller:instance.create resource-controller:instance.delete"
+)
 
 // ibmRoles is the one table of what roles mean, by service. The rows of kms are
 // those of IBM's documents. Who may give somebody else a way to act as another,
@@ -79,7 +82,7 @@ var ibmRoles = map[string]roleTable{
 	identity.KeyManagement: {
 		"Viewer":        {"", []permission{{kindInstance, false, seesInstance}}},
 		"Operator":      {"Viewer", nil},
-		"Editor":        {"Operator", nil},
+		"Editor":        {"Operator", []permission{{kindInstance, false, makesInstance}}},
 		"Administrator": {"Editor", nil},
 		"Reader": {"", []permission{{"", false, "kms:keyrings.list kms:registrations.list kms:secrets.head kms:secrets.list kms:secrets.listkeyversions " +
 			"kms:secrets.readmetadata kms:secrets.rewrap kms:secrets.unwrap kms:secrets.wrap"}}},
@@ -93,7 +96,7 @@ var ibmRoles = map[string]roleTable{
 	identity.ObjectStorage: {
 		"Viewer":        {"", []permission{{kindInstance, false, seesInstance}}},
 		"Operator":      {"Viewer", nil},
-		"Editor":        {"Operator", nil},
+		"Editor":        {"Operator", []permission{{kindInstance, false, makesInstance}}},
 		"Administrator": {"Editor", nil},
 		"Reader":        {"", []permission{{"", false, "s3:Get* s3:List*"}}},
 		"Writer": {"Reader", []permission{{"", false, "s3:AbortMultipartUpload s3:DeleteObject s3:DeleteObjectTagging s3:DeleteObjectVersion " +

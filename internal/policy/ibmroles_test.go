@@ -175,6 +175,17 @@ func TestPlatformRoles(t *testing.T) {
 			}
 		}
 	}
+	at := func(region string) string {
+		return "crn:v1:bluemix:public:kms:" + region + ":a/" + grantee + ":" + instance + "::"
+	}
+	for i, role := range roles {
+		p := accessPolicy(role, "serviceName=kms", "region=us-south")
+		editor := i >= slices.Index(roles, "Editor")
+		if may(t, p, "resource-controller:instance.create", at("us-south"), nil) != editor || may(t, p, "resource-controller:instance.delete", at("us-south"), nil) != editor ||
+			may(t, p, "resource-controller:instance.create", at("eu-de"), nil) {
+			t.Errorf("%s: instances of kms", role)
+		}
+	}
 	one := accessPolicy("Administrator", "serviceName=iam-identity", "resourceType=serviceid", "resource=ServiceId-"+other)
 	if !may(t, one, "iam-identity:apikey.create", id("serviceid", "ServiceId-"+other), nil) || may(t, one, "iam-identity:apikey.create", id("serviceid", "ServiceId-"+instance), nil) ||
 		may(t, accessPolicy("Administrator", "serviceName=iam-identity", "resourceType=apikey"), "iam-identity:apikey.create", id("serviceid", "ServiceId-"+other), nil) {

@@ -217,6 +217,18 @@ func (core) Instances(context.Context, *identity.Caller) ([]identity.ServiceInst
 	}, nil
 }
 
+func (core) CreateInstance(_ context.Context, _ *identity.Caller, in directory.NewInstance) (identity.ServiceInstance, error) {
+	i := identity.ServiceInstance{
+		ID: "22222222-1111-4222-8333-444444444444", Name: in.Name, Service: in.Service, Plan: in.Plan, Region: in.Region, ResourceGroupID: in.ResourceGroupID,
+		CreatedBy: "IBMid-AIDAEXAMPLE", CreatedAt: key(keyID).CreatedAt,
+	}
+	return i, i.Check([]string{"us-south", "eu-de"})
+}
+
+func (core) DeleteInstance(_ context.Context, _ *identity.Caller, id string) error {
+	return known(id, instanceID)
+}
+
 func (core) IBMAccountSettings(_ context.Context, _ *identity.Caller, id string) (identity.IBMSettings, error) {
 	return identity.IBMSettings{RefreshTokenSeconds: 86400, History: key(keyID).History}, known(id, account)
 }

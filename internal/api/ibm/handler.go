@@ -91,6 +91,8 @@ type Directory interface {
 
 	ResourceGroups(ctx context.Context, c *identity.Caller) ([]identity.ResourceGroup, error)
 	Instances(ctx context.Context, c *identity.Caller) ([]identity.ServiceInstance, error)
+	CreateInstance(ctx context.Context, c *identity.Caller, in directory.NewInstance) (identity.ServiceInstance, error)
+	DeleteInstance(ctx context.Context, c *identity.Caller, id string) error
 }
 
 var (

@@ -3,17 +3,23 @@ package ibm
 import (
 	"net/http"
 	"slices"
+	"strings"
 
+	"daypass/internal/directory"
 	"daypass/internal/identity"
 )
 
-// resources are the reads of the resource manager and the resource controller
-// that clients make to find what a site names.
+// resources are the calls of the resource manager and the resource controller
+// that clients make to find groups and service instances, and to make these.
 var resources = map[string]endpoint{
-	"/v2/resource_groups":      {"ResourceGroups", map[string]operation{http.MethodGet: signed((*Handler).listGroups)}},
-	"/v2/resource_groups/*":    {"ResourceGroup", map[string]operation{http.MethodGet: signed((*Handler).readGroup)}},
-	"/v2/resource_instances":   {"ResourceInstances", map[string]operation{http.MethodGet: signed((*Handler).listInstances)}},
-	"/v2/resource_instances/*": {"ResourceInstance", map[string]operation{http.MethodGet: signed((*Handler).readInstance)}},
+	"/v2/resource_groups":   {"ResourceGroups", map[string]operation{http.MethodGet: signed((*Handler).listGroups)}},
+	"/v2/resource_groups/*": {"ResourceGroup", map[string]operation{http.MethodGet: signed((*Handler).readGroup)}},
+	"/v2/resource_instances": {"ResourceInstances", map[string]operation{
+		http.MethodGet: signed((*Handler).listInstances), http.MethodPost: signed((*Handler).createInstance),
+	}},
+	"/v2/resource_instances/*": {"ResourceInstance", map[string]operation{
+		http.MethodGet: signed((*Handler).readInstance), http.MethodDelete: signed((*Handler).deleteInstance),
+	}},
 }
 
 // resourceGroup is a group of service instances.
@@ -96,19 +102,26 @@ type instance struct {
 	ResourceGroupID  string `json:"resource_group_id"`
 	ResourceGroupCRN string `json:"resource_group_crn"`
 	ResourceID       string `json:"resource_id"` // the service
+	ResourcePlanID   string `json:"resource_plan_id,omitempty"`
 	Type             string `json:"type"`
 	State            string `json:"state"`
+	CreatedAt        string `json:"created_at,omitempty"` // of what the API made, as the rest
+	CreatedBy        string `json:"created_by,omitempty"`
 }
 
 const instanceType, instanceState = "service_instance", "active"
 
 func showInstance(account string, i *identity.ServiceInstance) instance {
 	crn := i.CRN(account)
-	return instance{
+	out := instance{
 		ID: crn, GUID: i.ID, URL: "/v2/resource_instances/" + i.ID, CRN: crn, AccountID: account, Name: i.Name, RegionID: i.Region,
 		ResourceGroupID: i.ResourceGroupID, ResourceGroupCRN: groupCRN(account, i.ResourceGroupID), ResourceID: i.Service,
 		Type: instanceType, State: instanceState,
 	}
+	if i.CreatedBy != "" {
+		out.ResourcePlanID, out.CreatedAt, out.CreatedBy = i.Service+":"+i.Plan, timeText(i.CreatedAt), i.CreatedBy
+	}
+	return out
 }
 
 // instanceList is all there is: a site names few.
@@ -160,4 +173,35 @@ func (h *Handler) readInstance(c *call) (answer, error) {
 		}
 	}
 	return answer{}, identity.NewError(identity.KindNotFound, "ibm.instance", "")
+}
+
+// createInstance takes as resource_plan_id, which in the original is an ID from a
+// catalogue, the name of a service, alone or with a colon and a plan.
+func (h *Handler) createInstance(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	if locked, err := c.switchHeader("Entity-Lock"); err != nil {
+		return answer{}, err
+	} else if locked {
+		return answer{}, identity.NewError(identity.KindNotImplemented, "ibm.instance", "Locks of service instances are not served.")
+	}
+	var in directory.NewInstance
+	plan := ""
+	if err := c.decode(members{"name": &in.Name, "target": &in.Region, "resource_group": &in.ResourceGroupID, "resource_plan_id": &plan}); err != nil {
+		return answer{}, err
+	}
+	in.Service, in.Plan, _ = strings.Cut(plan, ":")
+	made, err := h.Directory.CreateInstance(c.ctx, c.caller, in)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusCreated, body: showInstance(c.caller.AccountID, &made)}, nil
+}
+
+func (h *Handler) deleteInstance(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	return noContent, h.Directory.DeleteInstance(c.ctx, c.caller, c.names[0])
 }
