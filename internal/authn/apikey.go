@@ -56,6 +56,22 @@ func (a *Authn) MissedAPIKey(ctx context.Context, text identity.Secret) error {
 	return nil
 }
 
+// ProfileTry charges a look for the trusted profile that a token of a compute
+// resource fits, as a guess of its subject and of the caller's address; done says
+// whether there was one, and gives the charge back then. KindThrottled.
+func (a *Authn) ProfileTry(ctx context.Context, w *WebIdentity) (done func(found bool), err error) {
+	try, err := a.guesses.begin(ctx, "profile/"+identity.WebIdentityID(w.Issuer, w.Claims.Subject), identity.RequestOf(ctx).SourceIP)
+	if err != nil {
+		return nil, err
+	}
+	return func(found bool) {
+		if found {
+			try.giveBack(ctx)
+		}
+		try.end()
+	}, nil
+}
+
 // apiKey returns nil for a key that logs nobody in.
 func (a *Authn) apiKey(ctx context.Context, text identity.Secret) (*identity.APIKey, *identity.User, error) {
 	k, err := a.FindAPIKey(ctx, text)

@@ -200,13 +200,14 @@ func (a *applying) apiKey(owner *identity.User, s APIKeySpec, made preparedAPIKe
 		return a.keyText(k, made.hashes)
 	}
 	have := list[i]
-	k := *have
-	k.Description, k.Disabled = s.Description, s.Disabled
-	diff := fieldDiff("API key", label, have, &k)
 	another, err := a.anotherText(have, made.hashes)
 	if err != nil {
 		return err
 	}
+	k := *have
+	k.Leaked = have.Leaked && !another
+	k.Description, k.Disabled = s.Description, s.Disabled || k.Leaked
+	diff := fieldDiff("API key", label, have, &k)
 	if another {
 		diff = append(diff, Change{Kind: "API key", Name: label, Field: "secret", To: "(secret)"})
 	}
@@ -248,7 +249,7 @@ func (a *applying) keyText(k *identity.APIKey, hashes []string) error {
 			return err
 		}
 		if h != nil && h.KeyID != k.ID {
-			return invalid("ibm: API key %s: another API key has this text", k.Name)
+			return invalid("ibm: API key %s: another API key has this text, or one that was leaked had it", k.Name)
 		}
 	}
 	if err := dropHashes(a.tx, k.ID); err != nil {

@@ -150,6 +150,8 @@ func (d *Directory) UpdateIBMAPIKey(ctx context.Context, c *identity.Caller, id,
 				if err := d.keyEnded(tx, k.ID, "API key ends earlier"); err != nil {
 					return done, err
 				}
+			} else if err := d.permitReviving(c, k); err != nil {
+				return done, err
 			}
 			k.ExpiresAt, done.Params = in.ExpiresAt.UTC(), append(done.Params, "expires_at")
 		}
@@ -187,8 +189,9 @@ func (d *Directory) LockIBMAPIKey(ctx context.Context, c *identity.Caller, id st
 }
 
 // DisableIBMAPIKey switches an API key off, and ends what was obtained with it,
-// or on again (POST, DELETE /v1/apikeys/{id}/disable). KindConflict when a
-// locked key is to be switched on, KindNotFound.
+// or on again (POST, DELETE /v1/apikeys/{id}/disable), which asks for the right to
+// make one too. KindConflict when a locked key or a leaked one is to be switched
+// on, KindNotFound.
 func (d *Directory) DisableIBMAPIKey(ctx context.Context, c *identity.Caller, id string, disable bool) error {
 	name, done := "DisableApiKey", identity.Changed{Action: "DISABLE", Message: "The API key was disabled."}
 	if !disable {
@@ -200,6 +203,12 @@ func (d *Directory) DisableIBMAPIKey(ctx context.Context, c *identity.Caller, id
 			return identity.Changed{}, nil
 		case !disable && k.Locked:
 			return done, locked("API key")
+		case !disable && k.Leaked:
+			return done, identity.NewError(identity.KindConflict, "directory.apikey", "The API key was reported as leaked: make another.")
+		case !disable:
+			if err := d.permitReviving(c, k); err != nil {
+				return done, err
+			}
 		case disable:
 			if err := d.keyEnded(tx, k.ID, "API key disabled"); err != nil {
 				return done, err
@@ -318,16 +327,44 @@ func (d *Directory) ReportLeaked(ctx context.Context, c *identity.Caller, text i
 		done := identity.Changed{Action: "LEAKED", Params: []string{k.WhenLeaked}, Message: "The API key was reported as leaked."}
 		switch k.WhenLeaked {
 		case identity.LeakedDelete:
-			return d.dropAPIKey(tx, k, "API key leaked")
+			return d.dropLeaked(tx, k)
 		case identity.LeakedDisable:
 			if err := d.keyEnded(tx, k.ID, "API key leaked"); err != nil {
 				return err
 			}
-			out.Disabled = true
+			out.Disabled, out.Leaked = true, true
 		}
 		return d.putAPIKey(tx, c, &out, done)
 	})
 	return out, d.missedAPIKey(ctx, text, err)
+}
+
+// dropLeaked deletes a key whose text others may have. Its hashes stay, so that
+// the text is nobody's key again.
+func (d *Directory) dropLeaked(tx store.Tx, k *identity.APIKey) error {
+	hashes, err := store.APIKeyHashes.List(tx, "key", k.ID, store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	if err := d.dropAPIKey(tx, k, "API key leaked"); err != nil {
+		return err
+	}
+	for _, h := range hashes {
+		if err := store.APIKeyHashes.Insert(tx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// permitReviving asks for the right to make a key of the owner: whoever brings
+// one back gives its text, which others may have, the owner's rights.
+func (d *Directory) permitReviving(c *identity.Caller, k *identity.APIKey) error {
+	decide := d.access.Authorize
+	if k.UserID == c.PrincipalID {
+		decide = d.access.AuthorizeOwn
+	}
+	return decide(c, identity.IAMIdentity+":apikey.create", access.Resource{ARN: identity.OwnerCRN(k.AccountID, k.UserID), AccountID: k.AccountID}).Err
 }
 
 // matches judges the If-Match of a change.

@@ -67,6 +67,8 @@ type APIKey struct {
 	// Locked keys cannot be changed or deleted; Disabled ones log nobody in.
 	Locked   bool `json:"locked,omitempty"`
 	Disabled bool `json:"disabled,omitempty"`
+	// Leaked keys were reported, and are not enabled again.
+	Leaked bool `json:"leaked,omitempty"`
 	// WhenLeaked is what happens when the key is reported as leaked: none,
 	// disable or delete.
 	WhenLeaked      string    `json:"when_leaked"`

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"time"
 )
 
@@ -71,6 +72,17 @@ next:
 // Get returns the ID of the first entry of a kind, or "".
 func (l Lineage) Get(kind LineageKind) string {
 	for _, a := range l {
+		if a.Kind == kind {
+			return a.ID
+		}
+	}
+	return ""
+}
+
+// Last returns the ID of the last entry of a kind, or "": of the log-in sessions
+// that a token descends from, its own.
+func (l Lineage) Last(kind LineageKind) string {
+	for _, a := range slices.Backward(l) {
 		if a.Kind == kind {
 			return a.ID
 		}

@@ -2,6 +2,7 @@ package issue
 
 import (
 	"encoding/base64"
+	"regexp"
 	"time"
 
 	"daypass/internal/audit"
@@ -72,7 +73,7 @@ func (i *Issuer) beginIBM(grant string, client IBMClient) (*ibmLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ibmLogin{ibm: site, grant: grant, client: bounded(client.ID), bound: i.ibmClientKey(client)}
+	l := &ibmLogin{ibm: site, grant: grant, client: clientName(client), bound: i.ibmClientKey(client)}
 	if l.client == "" {
 		l.client = ibmNoClient
 	}
@@ -80,11 +81,22 @@ func (i *Issuer) beginIBM(grant string, client IBMClient) (*ibmLogin, error) {
 	return l, nil
 }
 
+var clientRE = regexp.MustCompile(`^[A-Za-z0-9._-]{0,32}$`)
+
+// clientName is a client's ID as it may be kept and shown. Whatever is longer than
+// a name is "other": people show their API keys where a client's ID belongs.
+func clientName(c IBMClient) string {
+	if clientRE.MatchString(c.ID) {
+		return c.ID
+	}
+	return "other"
+}
+
 // ibmClientKey is how a client is kept with what is bound to it: its ID, for
 // people, and a keyed hash of ID and secret.
 func (i *Issuer) ibmClientKey(c IBMClient) string {
 	hash := i.keys.Enumeration("ibm-client", []byte(c.ID+"\x00"+c.Secret.Reveal()))
-	return bounded(c.ID) + " " + base64.RawURLEncoding.EncodeToString(hash[:18])
+	return clientName(c) + " " + base64.RawURLEncoding.EncodeToString(hash[:18])
 }
 
 // permitIBM is step 2: the rules of the principal and its account. account is
@@ -92,6 +104,11 @@ func (i *Issuer) ibmClientKey(c IBMClient) string {
 func (i *Issuer) permitIBM(l *ibmLogin, r store.Reader, account string) error {
 	if err := permitUser(l.user, l.mfa); err != nil {
 		return err
+	}
+	if l.user.Root {
+		if realm, err := store.Realms.Get(r, identity.RootRealm); err != nil || realm.RootLoginDisabled {
+			return &identity.Error{Kind: identity.KindInvalidCredentials, Op: "issue.ibm", Err: err}
+		}
 	}
 	acc, err := store.Accounts.Get(r, l.user.AccountID)
 	if err != nil || acc.Disabled || l.user.Token != nil || acc.ID != l.ibm.AccountID {
@@ -134,7 +151,7 @@ func (l *ibmLogin) until(now time.Time, life time.Duration) time.Time {
 }
 
 func ibmEvent(name string, client IBMClient) audit.Event {
-	return audit.Event{Source: ibmDialect, Name: name, RequestParameters: map[string]any{"clientId": bounded(client.ID)}}
+	return audit.Event{Source: ibmDialect, Name: name, RequestParameters: map[string]any{"clientId": clientName(client)}}
 }
 
 // IBMFacts are what the token service says of itself in discovery, with its key

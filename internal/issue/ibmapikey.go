@@ -129,6 +129,11 @@ func (i *Issuer) apiKeyOwner(r store.Reader, c *identity.Caller, in NewIBMKey) (
 	case u.AccountID != account || u.Token != nil || u.Profile != nil || u.Root && !own && c.Kind != identity.Operator:
 		return nil, absent
 	}
+	// Whoever forbids long-lived secrets in IAM's words means these, too.
+	iam := access.Resource{ARN: u.ARN(c.Partition), AccountID: account, Unrecorded: true}
+	if d := i.access.Authorize(c, "iam:CreateAccessKey", iam); d.Effect == access.ExplicitDeny {
+		return nil, d.Err
+	}
 	return u, nil
 }
 

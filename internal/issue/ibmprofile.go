@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"errors"
 
 	"daypass/internal/audit"
 	"daypass/internal/authn"
@@ -199,7 +200,12 @@ func (i *Issuer) ibmCRToken(ctx context.Context, g IBMCRGrant, ev *audit.Event) 
 	if _, err := i.livingToken(ctx, i.db.Snapshot(), w, acc); err != nil {
 		return IBMTokens{}, err
 	}
+	done, err := i.authn.ProfileTry(ctx, w)
+	if err != nil {
+		return IBMTokens{}, err
+	}
 	by, err := i.fittingProfile(ctx, l, g.Profile, w)
+	done(!errors.Is(err, errNoProfile))
 	if err != nil {
 		return IBMTokens{}, err
 	}

@@ -86,7 +86,7 @@ func (i *Issuer) boundIBMKeys(c *identity.Caller, seconds int) (time.Duration, e
 // made stay. KindNotFound for another session's ID, KindAccessDenied for callers by
 // other credentials.
 func (i *Issuer) IBMLogout(ctx context.Context, c *identity.Caller, id string) error {
-	own := c.Lineage.Get(identity.LineageLogin)
+	own := c.Lineage.Last(identity.LineageLogin)
 	if !byIBMToken(c) {
 		return errNoIBMToken
 	}

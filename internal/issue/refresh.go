@@ -154,12 +154,15 @@ func (i *Issuer) rotate(tx store.Tx, tok *store.RefreshToken, family *store.Refr
 	if err := store.RefreshTokens.Put(tx, &used); err != nil {
 		return err
 	}
+	// A family stays as long as any of its tokens: a used one must be known for used.
 	f := *family
-	f.ExpiresAt = expires.UTC()
+	if expires = expires.UTC(); expires.After(f.ExpiresAt) {
+		f.ExpiresAt = expires
+	}
 	if err := store.RefreshFamilies.Put(tx, &f); err != nil {
 		return err
 	}
-	return store.RefreshTokens.Insert(tx, &store.RefreshToken{Hash: hash, Family: f.ID, ExpiresAt: f.ExpiresAt})
+	return store.RefreshTokens.Insert(tx, &store.RefreshToken{Hash: hash, Family: f.ID, ExpiresAt: expires})
 }
 
 // openSuccessor returns the token that replaced a used one, and whether that is
