@@ -82,14 +82,15 @@ func (b *bench) ibm() error {
 	for i, l := range []struct {
 		name, beside string
 		bare         time.Duration
+		limit        float64
 	}{
-		{"API key to tokens", "one RSA-2048 signing", sign},
-		{"refresh token, first use (two rows)", "one RSA-2048 signing", sign},
-		{"introspection", "two RSA-2048 verifications", 2 * verify},
-		{"ListBuckets, bearer token", "one RSA-2048 verification", verify},
+		{"API key to tokens", "one RSA-2048 signing", sign, 1.1},
+		{"refresh token, first use (two rows)", "one RSA-2048 signing", sign, 0},
+		{"introspection", "two RSA-2048 verifications", 2 * verify, 0},
+		{"ListBuckets, bearer token", "one RSA-2048 verification", verify, 0},
 	} {
 		cost := all.median(1+i, cpuFirst)
-		b.report.most(l.name, duration(cost), l.bare, l.beside, cost/float64(l.bare), 0)
+		b.report.most(l.name, duration(cost), l.bare, l.beside, cost/float64(l.bare), l.limit)
 		b.report.cpu("  the same", all, 1+i, 0, "hello", 0)
 	}
 	return nil
