@@ -146,8 +146,11 @@ func TestIBMPolicyIsExplained(t *testing.T) {
 		APIKey struct{ APIKey string }
 	}](t, s, token, "/v1/serviceids/", map[string]any{"account_id": s.AccountID, "name": "reader", "apikey": map[string]string{"name": "k"}})
 	attributes := []map[string]string{
-		{"name": "accountId", "value": s.AccountID}, {"name": "serviceName", "value": "cloud-object-storage"},
-		{"name": "serviceInstance", "value": s.IBM.StorageID}, {"name": "resourceType", "value": "bucket"}, {"name": "resource", "value": "granted"},
+		{"name": "accountId", "value": s.AccountID},
+		{"name": "serviceName", "value": "cloud-object-storage"},
+		{"name": "serviceInstance", "value": s.IBM.StorageID},
+		{"name": "resourceType", "value": "bucket"},
+		{"name": "resource", "value": "granted"},
 	}
 	given := ibmCall[ibmPolicy](t, s, token, "/v1/policies", map[string]any{
 		"type": "access", "subjects": []any{map[string]any{"attributes": []any{map[string]string{"name": "iam_id", "value": made.IAMID}}}},

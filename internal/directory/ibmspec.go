@@ -47,9 +47,7 @@ type APIKeySpec struct {
 	Secret                             *identity.Secret
 }
 
-var (
-	uuidRE = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-)
+var uuidRE = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // maxIBMThings bounds the lists of the section.
 const maxIBMThings = 1000
