@@ -101,6 +101,8 @@ func storeColumns() []Column {
 		SealedColumn(store.PoolClientSecrets, "secrets", func(r *store.PoolClientSecret) string { return r.ClientID }, func(r *store.PoolClientSecret) *[]byte { return &r.Sealed }),
 		SealedColumn(store.Passwords, "srp", func(r *store.Password) string { return r.UserID }, func(r *store.Password) *[]byte { return &r.SRP }),
 		SealedColumn(store.LoginSecrets, "secret", func(r *store.LoginSecret) string { return r.Login }, func(r *store.LoginSecret) *[]byte { return &r.Sealed }),
+		SealedColumn(store.KMSSlots, "slot", func(r *store.KMSSlot) string { return r.KeyID }, func(r *store.KMSSlot) *[]byte { return &r.Sealed }),
+		SealedColumn(store.KMSImportTokens, "key", func(r *store.KMSImportToken) string { return r.Instance }, func(r *store.KMSImportToken) *[]byte { return &r.Sealed }),
 		SealedColumn(store.MFASeeds, "seed", func(r *store.MFASeed) string { return r.Serial }, func(r *store.MFASeed) *[]byte { return &r.Sealed }),
 		SealedColumn(store.RefreshTokens, "successor", func(r *store.RefreshToken) string { return r.Hash }, func(r *store.RefreshToken) *[]byte { return &r.Successor }),
 	}

@@ -1,0 +1,54 @@
+package kms
+
+import "daypass/internal/identity"
+
+// Reason is why a call was refused, finer than the error's kind. The closed list
+// is what the dialect's table turns into its codes.
+type Reason string
+
+// Reasons.
+const (
+	ReasonNotFound            Reason = "not-found"              // no such key, ring, alias, …
+	ReasonDeleted             Reason = "deleted"                // the key was deleted
+	ReasonState               Reason = "state"                  // not in this state
+	ReasonExpired             Reason = "expired"                // the key's time is over
+	ReasonNotRoot             Reason = "not-root"               // a root key is needed
+	ReasonNotImported         Reason = "not-imported"           // an imported key is needed
+	ReasonPayloadNeeded       Reason = "payload-needed"         // material must be given
+	ReasonCiphertext          Reason = "ciphertext"             // does not open
+	ReasonNonce               Reason = "nonce"                  // of an import: wrong
+	ReasonNonceIV             Reason = "nonce-iv"               // likewise
+	ReasonImportTokenExpired  Reason = "import-token-expired"   // or used up
+	ReasonRestoreExpired      Reason = "restore-expired"        // past the time for it
+	ReasonProtected           Reason = "protected"              // registrations prevent deletion
+	ReasonDualAuth            Reason = "dual-auth"              // two principals must agree
+	ReasonNotDualAuth         Reason = "not-dual-auth"          // nothing for two to agree on
+	ReasonTooEarly            Reason = "too-early"              // before a set time has passed
+	ReasonRotationTooEarly    Reason = "rotation-not-permitted" // likewise
+	ReasonCreationNotAllowed  Reason = "creation-not-allowed"   // by keyCreateImportAccess
+	ReasonNotAllowedFrom      Reason = "not-allowed-from"       // allowedIP, allowedNetwork
+	ReasonServiceOnly         Reason = "service-only"           // for service IDs
+	ReasonExists              Reason = "exists"                 // alias or ring is taken
+	ReasonInUse               Reason = "in-use"                 // a ring with keys
+	ReasonLimit               Reason = "limit"                  // too many
+	ReasonBadField            Reason = "bad-field"              // a value out of its bounds
+	ReasonPolicyConflict      Reason = "policy-conflict"        // policies that contradict each other
+	ReasonPreviousKeyDeletion Reason = "previous-key-deletion"  // the ID was used before
+)
+
+const detailReason = "Reason"
+
+// refuse makes a refusal; public is for the caller.
+func refuse(kind identity.Kind, reason Reason, public string) error {
+	return &identity.Error{Kind: kind, Op: "kms", Public: public, Detail: []identity.Detail{{Name: detailReason, Value: string(reason)}}}
+}
+
+// ReasonOf is the reason of a refusal of this package, "" for other errors.
+func ReasonOf(err error) Reason {
+	for _, d := range identity.AsError(err).Detail {
+		if d.Name == detailReason {
+			return Reason(d.Value)
+		}
+	}
+	return ""
+}
