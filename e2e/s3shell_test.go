@@ -80,7 +80,7 @@ func awsCLI(f *s3Fixture, t *testing.T, path, bucket string) s3Client {
 			api(tr, "put-bucket-versioning", v, "--versioning-configuration", "Status=Enabled")
 			first := versionPut(tr, api(tr, "put-object", v, "--key", "k", "--body", file))
 			versionPut(tr, api(tr, "put-object", v, "--key", "k", "--body", c.Write("other", "other")))
-			api(tr, "get-object", v, "--key", "k", "--version-id", first, "old")
+			api(tr, "get-object", v, "--key", "k", "--version-id="+first, "old")
 			tr.same("version", c.Read("old"), smallText)
 			tr.same("versions", strings.TrimSpace(api(tr, "list-object-versions", v, "--query", "length(Versions)", "--output", "text")), "2")
 		},
@@ -88,7 +88,7 @@ func awsCLI(f *s3Fixture, t *testing.T, path, bucket string) s3Client {
 			l := bucket + "-l"
 			api(tr, "create-bucket", l, "--object-lock-enabled-for-bucket")
 			first := versionPut(tr, api(tr, "put-object", l, "--key", "k", "--body", file))
-			held := []string{"--key", "k", "--version-id", first}
+			held := []string{"--key", "k", "--version-id=" + first} // Ceph's may begin with "-"
 			api(tr, "put-object-retention", l, append(held, "--retention", "Mode=GOVERNANCE,RetainUntilDate=2099-01-01T00:00:00Z")...)
 			tr.refused(c, "AccessDenied", path, append([]string{"--endpoint-url", f.s.TLSURL, "s3api", "delete-object", "--bucket", l}, held...)...)
 			api(tr, "put-object-legal-hold", l, append(held, "--legal-hold", "Status=ON")...)
