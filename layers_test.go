@@ -53,11 +53,12 @@ var layers = map[string]int{
 	"internal/client":           8,
 	"cmd/daypass":               9,
 	"internal/wiretest":         1, // for tests only
+	"internal/passkeytest":      1, // for tests only
 	"internal/stacktest":        7, // for tests only: the core wired up
 }
 
 // testOnly packages are imported by tests and by each other, never by the product.
-var testOnly = []string{"internal/wiretest", "internal/stacktest", "internal/store/storetest"}
+var testOnly = []string{"internal/wiretest", "internal/passkeytest", "internal/stacktest", "internal/store/storetest"}
 
 // doors are what dialects, gateway, console and site may see.
 var doors = []string{

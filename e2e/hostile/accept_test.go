@@ -33,7 +33,7 @@ func closedDoors(refused map[string][]string, accepted map[string]map[string]str
 }
 
 // TestAcceptance shows all kinds of credentials at all endpoints. The tables are
-// in acceptaws_test.go, acceptpools_test.go and acceptibm_test.go.
+// in the files accept*_test.go.
 func TestAcceptance(t *testing.T) {
 	t.Parallel()
 	foreign := startIssuer(t)
@@ -43,9 +43,10 @@ func TestAcceptance(t *testing.T) {
 	p.poolCredentials(kinds)
 	r.ibmCredentials(kinds)
 	p.otherCredentials(kinds)
-	all := []doors{r.awsDoors(), p.poolDoors(), r.ibmDoors(), p.otherDoors()}
+	p.proofCredentials(kinds)
+	all := []doors{r.awsDoors(), p.poolDoors(), r.ibmDoors(), p.otherDoors(), p.proofDoors()}
 	// What is right goes first where wrong ones are counted.
-	first := []string{"api-secret", "api-key", "passcode"}
+	first := []string{"api-secret", "api-key", "passcode", "authorization-code", "foreign-id"}
 	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(kinds)), func(kind string) bool { return slices.Contains(first, kind) })
 	count := 0
 	for _, kind := range append(first, rest...) {

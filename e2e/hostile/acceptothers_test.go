@@ -1,38 +1,29 @@
 package hostile
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"net/url"
 	"os/exec"
 	"regexp"
 	"strings"
-	"testing"
-	"time"
 )
 
 // otherRefused are endpoints beside those of one dialect.
 //
 // pc the passcode of IBM's token service, pw-ibm its grant password, for an API
-// token; ln the one-time link of a new user; saml the assertion of
-// AssumeRoleWithSAML; s3-form the upload by a form
-// with a bearer token; op the operator's calls at the API, adm at the listener
+// token; ln the one-time link of a new user; s3-form the upload by a form with a bearer token; op the operator's calls at the API, adm at the listener
 // for probes, both with a bearer token; as the access token and cr the token of a
 // compute resource for a trusted profile, which trusts testuser and alice of the
 // foreign issuer; sk session keys for a bearer token, ex the end of a session by
 // one.
 var otherRefused = map[string][]string{
-	"pc":     {"400 BXNIM0407E", "400 BXNIM0106E", "429 BXNIM0429E"},
-	"pw-ibm": {"400 BXNIM0602E", "400 BXNIM0106E", "429 BXNIM0429E"},
-	"ln":     {"404 ", "410 ", "400 "}, "saml": {"400 InvalidIdentityToken"},
+	"pc":      {"400 BXNIM0407E", "400 BXNIM0106E", "429 BXNIM0429E"},
+	"pw-ibm":  {"400 BXNIM0602E", "400 BXNIM0106E", "429 BXNIM0429E"},
+	"ln":      {"404 ", "410 ", "400 "},
 	"s3-form": {"400 InvalidRequest"}, "op": {"404 BXNIM0102E"}, "adm": {"404 "}, // nothing is there, for nobody
 	"sk": {"401 BXNIM0407E"}, "ex": {"401 BXNIM0407E"},
-	"as": {"401 BXNIM0407E", "400 BXNIM0513E"}, "cr": {"400 BXNIM0407E", "400 BXNIM0513E"},
+	"as": {"401 BXNIM0407E", "400 BXNIM0513E"}, "cr": {"400 BXNIM0407E", "400 BXNIM0513E", "429 BXNIM0429E"},
 }
 
 // otherAccepted is all that is accepted there.
@@ -72,9 +63,6 @@ func (p *poolRig) atOthers(door string, c credential) answer {
 		return p.do(ibmGrant("bx:bx", "password", "username", f.Stax.AccessKey, "password", c.text))
 	case "ln":
 		return p.console("GET", "/welcome?t="+url.QueryEscape(c.text), "", "")
-	case "saml":
-		return p.do(query("sts", keys{}, "Action", "AssumeRoleWithSAML", "RoleArn", roleARN(f.AccountID, "shasta-admin"),
-			"PrincipalArn", "arn:aws:iam::"+f.AccountID+":saml-provider/partner", "SAMLAssertion", base64.StdEncoding.EncodeToString([]byte(c.text))))
 	case "s3-form":
 		return p.do(call{method: "POST", target: "/photos", body: "x", header: [][2]string{
 			bearer, {"Content-Type", "multipart/form-data; boundary=b"}, {"ibm-service-instance-id", f.IBM.StorageID},
@@ -108,25 +96,6 @@ func (r *rig) atAdmin(path string, header [2]string) answer {
 	return a
 }
 
-// samlMetadata describes a provider whose key nobody here has.
-func samlMetadata(t testing.TB) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="partner">
-<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing">
-<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(cert) + `</X509Certificate></X509Data></KeyInfo>
-</KeyDescriptor></IDPSSODescriptor></EntityDescriptor>`
-}
-
 var shownCode = regexp.MustCompile(`<code id="passcode"[^>]*>([^<]*)</code>`)
 
 // otherCredentials makes one of each kind: a token for others, a passcode, a
@@ -136,7 +105,6 @@ func (p *poolRig) otherCredentials(out map[string]credential) {
 	t.Helper()
 	user := r.facts().Realms["shasta"]
 	root := r.rootKeys()
-	r.apply(fmt.Sprintf("saml_providers:\n  - {account: %q, name: partner, metadata: %q}\n", r.facts().AccountID, samlMetadata(t)))
 	r.must(query("iam", root, "Action", "EnableOutboundWebIdentityFederation"))
 	r.must(query("iam", root, "Action", "PutRolePolicy", "RoleName", "shasta-admin", "PolicyName", "outbound", "PolicyDocument",
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:GetWebIdentityToken","Resource":"*"}]}`))

@@ -117,6 +117,9 @@ type poolRig struct {
 	far           string // provider name of the pool of another account
 	tokenIdentity string // of the API token, in the demo's pool
 	profile       string // of IBM's dialect
+	// passkeyState is of the ceremony whose answer is a kind, passkeyCookie of who
+	// has that passkey.
+	passkeyState, passkeyCookie string
 }
 
 // poolCredentials makes one of each kind.

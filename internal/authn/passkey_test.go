@@ -10,6 +10,7 @@ import (
 
 	"daypass/internal/authn"
 	"daypass/internal/identity"
+	"daypass/internal/passkeytest"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
 )
@@ -29,7 +30,7 @@ func use(s *stacktest.Stack, fn func(store.Tx) error) error {
 }
 
 // register gives a user the passkey of an authenticator.
-func register(t testing.TB, s *stacktest.Stack, u *identity.User, a *stacktest.Authenticator) *identity.Passkey {
+func register(t testing.TB, s *stacktest.Stack, u *identity.User, a *passkeytest.Authenticator) *identity.Passkey {
 	t.Helper()
 	c, err := s.Authn.RegisterPasskey(u, nil)
 	if err != nil {
@@ -63,7 +64,7 @@ func TestPasskeyRegistration(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	u := testUser(t, s, stacktest.TestUser)
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	c, err := s.Authn.RegisterPasskey(u, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -89,25 +90,25 @@ func TestPasskeyRegistration(t *testing.T) {
 
 	for _, c := range []struct {
 		name string
-		bend func(*stacktest.Authenticator)
+		bend func(*passkeytest.Authenticator)
 		wait time.Duration
 		by   string // another user
 		want identity.Kind
 	}{
-		{"wrong origin", func(a *stacktest.Authenticator) { a.Origin = "https://console.example.com.evil.example" }, 0, "", identity.KindInvalidInput},
-		{"origin with a path", func(a *stacktest.Authenticator) { a.Origin += "/" }, 0, "", identity.KindInvalidInput},
-		{"plain http", func(a *stacktest.Authenticator) { a.Origin = "http://console.example.com" }, 0, "", identity.KindInvalidInput},
-		{"wrong relying party", func(a *stacktest.Authenticator) { a.RPID = "example.com" }, 0, "", identity.KindInvalidInput},
-		{"person not verified", func(a *stacktest.Authenticator) { a.Unverified = true }, 0, "", identity.KindInvalidInput},
-		{"answer to a log-in", func(a *stacktest.Authenticator) { a.Type = "webauthn.get" }, 0, "", identity.KindInvalidInput},
-		{"late", func(*stacktest.Authenticator) {}, 5 * time.Minute, "", identity.KindInvalidGrant},
-		{"another user", func(*stacktest.Authenticator) {}, 0, "stale", identity.KindInvalidInput},
+		{"wrong origin", func(a *passkeytest.Authenticator) { a.Origin = "https://console.example.com.evil.example" }, 0, "", identity.KindInvalidInput},
+		{"origin with a path", func(a *passkeytest.Authenticator) { a.Origin += "/" }, 0, "", identity.KindInvalidInput},
+		{"plain http", func(a *passkeytest.Authenticator) { a.Origin = "http://console.example.com" }, 0, "", identity.KindInvalidInput},
+		{"wrong relying party", func(a *passkeytest.Authenticator) { a.RPID = "example.com" }, 0, "", identity.KindInvalidInput},
+		{"person not verified", func(a *passkeytest.Authenticator) { a.Unverified = true }, 0, "", identity.KindInvalidInput},
+		{"answer to a log-in", func(a *passkeytest.Authenticator) { a.Type = "webauthn.get" }, 0, "", identity.KindInvalidInput},
+		{"late", func(*passkeytest.Authenticator) {}, 5 * time.Minute, "", identity.KindInvalidGrant},
+		{"another user", func(*passkeytest.Authenticator) {}, 0, "stale", identity.KindInvalidInput},
 	} {
 		ceremony, err := s.Authn.RegisterPasskey(u, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+		a := passkeytest.New(t, stacktest.ConsoleURL)
 		c.bend(a)
 		answer := a.Create(t, ceremony.Options)
 		s.Clock.Advance(c.wait)
@@ -128,9 +129,9 @@ func TestPasskeyLogin(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
 	u := testUser(t, s, stacktest.TestUser)
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	p := register(t, s, u, a)
-	other := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	other := passkeytest.New(t, stacktest.ConsoleURL)
 	register(t, s, testUser(t, s, "stale"), other)
 
 	s.Clock.Advance(time.Hour)
@@ -155,23 +156,23 @@ func TestPasskeyLogin(t *testing.T) {
 	good := *a
 	for _, c := range []struct {
 		name string
-		bend func(*stacktest.Authenticator)
+		bend func(*passkeytest.Authenticator)
 		wait time.Duration
 		want identity.Kind
 	}{
-		{"wrong origin", func(a *stacktest.Authenticator) { a.Origin = "https://daypass.example.com" }, 0, identity.KindInvalidCredentials},
-		{"other port", func(a *stacktest.Authenticator) { a.Origin += ":8443" }, 0, identity.KindInvalidCredentials},
-		{"wrong relying party", func(a *stacktest.Authenticator) { a.RPID = "daypass.example.com" }, 0, identity.KindInvalidCredentials},
-		{"person not verified", func(a *stacktest.Authenticator) { a.Unverified = true }, 0, identity.KindInvalidCredentials},
-		{"answer to a registration", func(a *stacktest.Authenticator) { a.Type = "webauthn.create" }, 0, identity.KindInvalidCredentials},
-		{"count went back", func(a *stacktest.Authenticator) { a.Count = 0 }, 0, identity.KindInvalidCredentials},
-		{"count stood still", func(a *stacktest.Authenticator) { a.Count, a.Still = 2, true }, 0, identity.KindInvalidCredentials},
-		{"another user's handle", func(a *stacktest.Authenticator) { a.SetUser(testUser(t, s, "stale").ID) }, 0, identity.KindInvalidCredentials},
-		{"unknown credential", func(a *stacktest.Authenticator) {
-			*a = *stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+		{"wrong origin", func(a *passkeytest.Authenticator) { a.Origin = "https://daypass.example.com" }, 0, identity.KindInvalidCredentials},
+		{"other port", func(a *passkeytest.Authenticator) { a.Origin += ":8443" }, 0, identity.KindInvalidCredentials},
+		{"wrong relying party", func(a *passkeytest.Authenticator) { a.RPID = "daypass.example.com" }, 0, identity.KindInvalidCredentials},
+		{"person not verified", func(a *passkeytest.Authenticator) { a.Unverified = true }, 0, identity.KindInvalidCredentials},
+		{"answer to a registration", func(a *passkeytest.Authenticator) { a.Type = "webauthn.create" }, 0, identity.KindInvalidCredentials},
+		{"count went back", func(a *passkeytest.Authenticator) { a.Count = 0 }, 0, identity.KindInvalidCredentials},
+		{"count stood still", func(a *passkeytest.Authenticator) { a.Count, a.Still = 2, true }, 0, identity.KindInvalidCredentials},
+		{"another user's handle", func(a *passkeytest.Authenticator) { a.SetUser(testUser(t, s, "stale").ID) }, 0, identity.KindInvalidCredentials},
+		{"unknown credential", func(a *passkeytest.Authenticator) {
+			*a = *passkeytest.New(t, stacktest.ConsoleURL)
 			a.SetUser(u.ID)
 		}, 0, identity.KindInvalidCredentials},
-		{"late", func(*stacktest.Authenticator) {}, 5 * time.Minute, identity.KindInvalidGrant},
+		{"late", func(*passkeytest.Authenticator) {}, 5 * time.Minute, identity.KindInvalidGrant},
 	} {
 		bent, begun := good, begin(t, s)
 		c.bend(&bent)
@@ -204,9 +205,9 @@ func TestPasskeyLogin(t *testing.T) {
 func TestPasskeyRace(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	register(t, s, testUser(t, s, stacktest.TestUser), a)
-	proof := func(a *stacktest.Authenticator) *authn.PasskeyProof {
+	proof := func(a *passkeytest.Authenticator) *authn.PasskeyProof {
 		c := begin(t, s)
 		p, err := s.Authn.Passkey(t.Context(), c.State, a.Get(t, c.Options))
 		if err != nil {
@@ -263,7 +264,7 @@ func TestPasskeysNeedAName(t *testing.T) {
 func FuzzPasskeyAnswers(f *testing.F) {
 	s := stacktest.New(f)
 	u := testUser(f, s, stacktest.TestUser)
-	a := stacktest.NewAuthenticator(f, stacktest.ConsoleURL)
+	a := passkeytest.New(f, stacktest.ConsoleURL)
 	c, err := s.Authn.RegisterPasskey(u, nil)
 	if err != nil {
 		f.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"daypass/internal/directory"
 	"daypass/internal/identity"
+	"daypass/internal/passkeytest"
 	"daypass/internal/stacktest"
 )
 
@@ -80,12 +81,12 @@ func TestPasskeyPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	token := tokenOf(s.invite(t, "alice"))
-	key := stacktest.NewAuthenticator(t, origin)
+	key := passkeytest.New(t, origin)
 	b := s.browser(t)
 	options, state := b.ceremony("/welcome/passkey/begin", "t", token)
 	b.wantSent(b.post("/welcome/passkey", "t", token, "state", state, "answer", string(key.Create(t, options)), "name", "laptop"), "/login?done=welcome&realm=shasta&user=alice")
 
-	logIn := func(b *browser, key *stacktest.Authenticator) answer {
+	logIn := func(b *browser, key *passkeytest.Authenticator) answer {
 		options, state := b.ceremony("/login/passkey/begin")
 		return b.post("/login/passkey", "state", state, "answer", string(key.Get(t, options)), "next", "/security")
 	}
@@ -101,7 +102,7 @@ func TestPasskeyPages(t *testing.T) {
 	b.want(b.get("/security"), http.StatusOK, "<old> laptop")
 	b.want(b.post("/security/passkeys/remove", "id", id[1]), http.StatusConflict, "last way to log in")
 
-	second := stacktest.NewAuthenticator(t, origin)
+	second := passkeytest.New(t, origin)
 	options, state = b.ceremony("/security/passkeys/begin")
 	b.wantSent(b.post("/security/passkeys", "state", state, "answer", string(second.Create(t, options))), "/login?done=passkey-added")
 	if b.cookie != "" {

@@ -12,6 +12,7 @@ import (
 	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
+	"daypass/internal/passkeytest"
 	"daypass/internal/stacktest"
 	"daypass/internal/store"
 )
@@ -219,7 +220,7 @@ func TestReset(t *testing.T) {
 }
 
 // redeemPasskey uses a link up with an authenticator.
-func redeemPasskey(t testing.TB, s *stacktest.Stack, token identity.Secret, a *stacktest.Authenticator) error {
+func redeemPasskey(t testing.TB, s *stacktest.Stack, token identity.Secret, a *passkeytest.Authenticator) error {
 	t.Helper()
 	c, err := s.Directory.RegisterLinkPasskey(t.Context(), token)
 	if err != nil {
@@ -233,7 +234,7 @@ func TestLinkPasskey(t *testing.T) {
 	s := stacktest.New(t)
 	ctx := t.Context()
 	token := tokenOf(t, invite(t, s, "alice"))
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	a.Unverified = true
 	wantKind(t, "a passkey that verifies nobody", redeemPasskey(t, s, token, a), identity.KindInvalidInput)
 	a.Unverified = false
@@ -248,9 +249,9 @@ func TestLinkPasskey(t *testing.T) {
 	if v, err := s.Directory.OneTimeLink(ctx, token); err != nil || !v.PasswordOnly {
 		t.Errorf("%+v, %v", v, err)
 	}
-	wantKind(t, "another passkey by a reset", redeemPasskey(t, s, token, stacktest.NewAuthenticator(t, stacktest.ConsoleURL)), identity.KindAccessDenied)
+	wantKind(t, "another passkey by a reset", redeemPasskey(t, s, token, passkeytest.New(t, stacktest.ConsoleURL)), identity.KindAccessDenied)
 	token = tokenOf(t, reset(t, s, "alice", true))
-	wantKind(t, "another passkey by a reset with MFA", redeemPasskey(t, s, token, stacktest.NewAuthenticator(t, stacktest.ConsoleURL)), "")
+	wantKind(t, "another passkey by a reset with MFA", redeemPasskey(t, s, token, passkeytest.New(t, stacktest.ConsoleURL)), "")
 	states, err := s.Directory.LoginStates(ctx, s.Operator(), stacktest.AccountA, "shasta")
 	if err != nil {
 		t.Fatal(err)
@@ -262,14 +263,14 @@ func TestLinkPasskey(t *testing.T) {
 
 	// Who is reset and chooses a passkey loses the password.
 	token = tokenOf(t, reset(t, s, stacktest.TestUser, false))
-	wantKind(t, "a passkey by a reset", redeemPasskey(t, s, token, stacktest.NewAuthenticator(t, stacktest.ConsoleURL)), "")
+	wantKind(t, "a passkey by a reset", redeemPasskey(t, s, token, passkeytest.New(t, stacktest.ConsoleURL)), "")
 	wantKind(t, "the old password", passwordGrant(t, s, stacktest.TestUser, stacktest.TestPassword), identity.KindInvalidCredentials)
 }
 
 func TestDeletedUserLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t)
-	if err := redeemPasskey(t, s, tokenOf(t, invite(t, s, "alice")), stacktest.NewAuthenticator(t, stacktest.ConsoleURL)); err != nil {
+	if err := redeemPasskey(t, s, tokenOf(t, invite(t, s, "alice")), passkeytest.New(t, stacktest.ConsoleURL)); err != nil {
 		t.Fatal(err)
 	}
 	reset(t, s, "alice", false)

@@ -12,13 +12,14 @@ import (
 	"daypass/internal/directory"
 	"daypass/internal/identity"
 	"daypass/internal/issue"
+	"daypass/internal/passkeytest"
 	"daypass/internal/stacktest"
 )
 
 // withPasskey gives a user a passkey by a one-time link.
-func withPasskey(t testing.TB, s *stacktest.Stack, account, name string) *stacktest.Authenticator {
+func withPasskey(t testing.TB, s *stacktest.Stack, account, name string) *passkeytest.Authenticator {
 	t.Helper()
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	l, err := s.Directory.ResetUser(t.Context(), s.Operator(), directory.UserReset{UserName: directory.UserName{AccountID: account, Name: name}, RemoveMFA: true})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func begunPasskey(t testing.TB, s *stacktest.Stack) authn.Ceremony {
 	return c
 }
 
-func passkeyLogin(t testing.TB, s *stacktest.Stack, a *stacktest.Authenticator) (*identity.Caller, error) {
+func passkeyLogin(t testing.TB, s *stacktest.Stack, a *passkeytest.Authenticator) (*identity.Caller, error) {
 	t.Helper()
 	c := begunPasskey(t, s)
 	session, err := s.Issuer.ConsolePasskey(t.Context(), c.State, a.Get(t, c.Options))
@@ -157,7 +158,7 @@ func TestOwnPasskeys(t *testing.T) {
 		return c
 	}
 	// add registers a passkey, which ends the session, and logs in again.
-	add := func(c *identity.Caller, a *stacktest.Authenticator, name string) (*identity.Caller, error) {
+	add := func(c *identity.Caller, a *passkeytest.Authenticator, name string) (*identity.Caller, error) {
 		t.Helper()
 		begun, err := s.Directory.RegisterPasskey(ctx, c)
 		if err == nil {
@@ -170,7 +171,7 @@ func TestOwnPasskeys(t *testing.T) {
 	}
 	elsewhere := login()
 	c := login()
-	a := stacktest.NewAuthenticator(t, stacktest.ConsoleURL)
+	a := passkeytest.New(t, stacktest.ConsoleURL)
 	c, err := add(c, a, "  laptop ")
 	if err != nil {
 		t.Fatal(err)
@@ -184,15 +185,15 @@ func TestOwnPasskeys(t *testing.T) {
 	if _, err := add(c, a, ""); identity.KindOf(err) != identity.KindAlreadyExists {
 		t.Errorf("the same passkey again: %v", err)
 	}
-	if _, err := add(c, stacktest.NewAuthenticator(t, stacktest.ConsoleURL), "tab\there"); identity.KindOf(err) != identity.KindValidation {
+	if _, err := add(c, passkeytest.New(t, stacktest.ConsoleURL), "tab\there"); identity.KindOf(err) != identity.KindValidation {
 		t.Errorf("a name with a tab: %v", err)
 	}
 	for range 9 {
-		if c, err = add(c, stacktest.NewAuthenticator(t, stacktest.ConsoleURL), ""); err != nil {
+		if c, err = add(c, passkeytest.New(t, stacktest.ConsoleURL), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := add(c, stacktest.NewAuthenticator(t, stacktest.ConsoleURL), ""); identity.KindOf(err) != identity.KindLimitExceeded {
+	if _, err := add(c, passkeytest.New(t, stacktest.ConsoleURL), ""); identity.KindOf(err) != identity.KindLimitExceeded {
 		t.Errorf("an eleventh passkey: %v", err)
 	}
 	list, err := s.Directory.ListPasskeys(ctx, c)

@@ -175,7 +175,7 @@ func (i *Issuer) sign(claims map[string]any) string {
 		panic(err)
 	}
 	if i.Algorithm == "none" {
-		return encoded([]byte(`{"alg":"none"}`)) + "." + encoded(payload) + "."
+		return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "."
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: i.key, KeyID: "k1"}}, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
-package stacktest
+package passkeytest
 
 import (
 	"crypto/ecdsa"
@@ -31,8 +31,8 @@ type Authenticator struct {
 	id, user []byte
 }
 
-// NewAuthenticator makes an authenticator in a browser that is at a URL.
-func NewAuthenticator(t testing.TB, at string) *Authenticator {
+// New makes an authenticator in a browser that is at a URL.
+func New(t testing.TB, at string) *Authenticator {
 	t.Helper()
 	u, err := url.Parse(at)
 	if err != nil {
