@@ -39,6 +39,9 @@ type Options struct {
 	// HashWorkers is how many argon2 hashes run at once (GOMAXPROCS when 0) and
 	// HashQueue how many may wait (64 per worker when 0).
 	HashWorkers, HashQueue int
+	// HashMemory of new passwords, in KiB; 19 MiB when 0. Only tests, which hash
+	// thousands, set it.
+	HashMemory uint32
 }
 
 // Authn checks proofs.
@@ -69,7 +72,7 @@ func New(o Options) (*Authn, error) {
 	}
 	a := &Authn{
 		db: o.DB, keys: o.Keyring, issuers: o.Issuers, clock: o.Clock, log: o.Log, random: o.Random,
-		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue), powers: newHashing(o.HashWorkers, o.HashQueue), seen: newTokenCache(4096),
+		external: o.ExternalURL, guesses: g, hashing: newHashing(o.HashWorkers, o.HashQueue, o.HashMemory), powers: newHashing(o.HashWorkers, o.HashQueue, 0), seen: newTokenCache(4096),
 		passkeys: newRelyingParty(o.ConsoleURL), foreign: newForeignIssuers(o.Web, o.ConsoleURL, o.Clock),
 	}
 	return a, nil

@@ -14,7 +14,7 @@ import (
 // nobody up who shows a password.
 func TestPowersStarveNoHash(t *testing.T) {
 	t.Parallel()
-	a := &Authn{hashing: newHashing(1, 1), powers: newHashing(1, 1), random: zeroes{}}
+	a := &Authn{hashing: newHashing(1, 1, 0), powers: newHashing(1, 1, 0), random: zeroes{}}
 	busy, end := make(chan struct{}), make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() { _ = a.powers.run(t.Context(), func() { close(busy); <-end }) })
@@ -32,7 +32,7 @@ func TestPowersStarveNoHash(t *testing.T) {
 
 func TestPHC(t *testing.T) {
 	t.Parallel()
-	a := &Authn{hashing: newHashing(1, 1), random: zeroes{}}
+	a := &Authn{hashing: newHashing(1, 1, 0), random: zeroes{}}
 	phc, err := a.HashPassword(t.Context(), "p")
 	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%v, %s", err, phc)
@@ -61,7 +61,7 @@ func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 // TestHashQueue fills the one worker and the one place in the queue.
 func TestHashQueue(t *testing.T) {
 	t.Parallel()
-	h := newHashing(1, 1)
+	h := newHashing(1, 1, 0)
 	running, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = h.do(context.Background(), func() { close(running); <-release }) })

@@ -34,21 +34,25 @@ const MaxPassword = 256
 // wait, so that log-ins never take the processors away from checks, and
 // collects what hashes leave behind.
 type hashing struct {
-	slots chan struct{}
-	queue chan struct{}
+	slots  chan struct{}
+	queue  chan struct{}
+	memory uint32 // KiB of a new hash
 
 	mu      sync.Mutex
 	garbage int64 // bytes left behind since the last collection
 }
 
-func newHashing(workers, queue int) *hashing {
+func newHashing(workers, queue int, memory uint32) *hashing {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	if queue <= 0 {
 		queue = 64 * workers
 	}
-	return &hashing{slots: make(chan struct{}, workers), queue: make(chan struct{}, workers+queue)}
+	if memory == 0 {
+		memory = argonMemory
+	}
+	return &hashing{slots: make(chan struct{}, workers), queue: make(chan struct{}, workers+queue), memory: memory}
 }
 
 // do runs a hash.
@@ -85,7 +89,7 @@ const liveMetric = "/gc/heap/live:bytes"
 // log-ins would fill several times the memory it needs. It runs before the slot
 // is given back, so that hashing waits for it.
 func (h *hashing) collect() {
-	const each = argonMemory << 10
+	each := int64(h.memory) << 10
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.garbage += each
@@ -115,8 +119,8 @@ func (a *Authn) HashPassword(ctx context.Context, password identity.Secret) (str
 	}
 	var phc string
 	err := a.hashing.do(ctx, func() {
-		key := argon2.IDKey([]byte(password.Reveal()), salt, argonTime, argonMemory, argonLanes, argonKey)
-		phc = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonLanes,
+		key := argon2.IDKey([]byte(password.Reveal()), salt, argonTime, a.hashing.memory, argonLanes, argonKey)
+		phc = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.hashing.memory, argonTime, argonLanes,
 			base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 	})
 	return phc, err
@@ -169,6 +173,6 @@ func (a *Authn) verifyPHC(ctx context.Context, stored string, password identity.
 // is always the same for the same name, and a key that nothing hashes to.
 func (a *Authn) fakePHC(realm, name string) string {
 	salt := a.keys.Enumeration("password-salt", []byte(realm+"\x00"+name))
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonLanes,
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.hashing.memory, argonTime, argonLanes,
 		base64.RawStdEncoding.EncodeToString(salt[:argonSalt]), base64.RawStdEncoding.EncodeToString(make([]byte, argonKey)))
 }

@@ -240,6 +240,9 @@ func New(t testing.TB, opts ...Option) *Stack {
 	proofs := authn.Options{
 		DB: s.DB, Keyring: s.Keyring, Issuers: s.Foreign, Clock: s.Clock, Log: log, ExternalURL: ExternalURL, ConsoleURL: ConsoleURL, Limits: set.limits,
 	}
+	if _, measured := t.(*testing.B); !measured {
+		proofs.HashMemory = 64
+	}
 	if set.web != nil {
 		issuers := egress.NewIssuers(egress.IssuersConfig{Client: set.web, Clock: s.Clock})
 		t.Cleanup(issuers.Close)
