@@ -51,6 +51,14 @@ type KMSKey struct {
 	Doomed *KMSConsent `json:"doomed,omitempty"`
 }
 
+// StateAt is the key's state at a time: an expired one is deactivated.
+func (k *KMSKey) StateAt(now time.Time) KeyState {
+	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) && k.State != KeyDestroyed {
+		return KeyDeactivated
+	}
+	return k.State
+}
+
 // KMSVersionID names a version of a key. That of the first is the key's own ID.
 type KMSVersionID struct {
 	ID        string    `json:"id"`

@@ -46,11 +46,18 @@ type KMSImportToken struct {
 
 // Indexes of the tables of key management. Values begin with the instance.
 const (
-	IndexKMSCreated  = "created"  // instance/creation time in ns/ID
+	IndexKMSCreated  = "created"  // instance/KMSLiving or KMSDestroyed/creation time in ns
 	IndexKMSAlias    = "alias"    // unique: instance/alias
-	IndexKMSRing     = "ring"     // instance/ring/ID
+	IndexKMSRing     = "ring"     // instance/ring/KMSLiving or KMSDestroyed/creation time in ns
 	IndexKMSRotation = "rotation" // of living keys with a rotation policy: ""
 	IndexKMSInstance = "instance" // instance/…
+)
+
+// What stands before the time in indexes of keys: lists leave the destroyed ones
+// out.
+const (
+	KMSLiving    = "living"
+	KMSDestroyed = "past"
 )
 
 // Tables of key management.
@@ -58,9 +65,14 @@ var (
 	// KMSKeys is on the path of every wrap and unwrap.
 	KMSKeys = newTable("kms_keys", resident, func(k *identity.KMSKey) string { return k.ID },
 		func(k *identity.KMSKey) []IndexEntry {
+			state := KMSLiving
+			if k.State == identity.KeyDestroyed {
+				state = KMSDestroyed
+			}
+			place := fmt.Sprintf("/%s/%020d", state, k.CreatedAt.UnixNano())
 			out := []IndexEntry{
-				{Name: IndexKMSCreated, Value: fmt.Sprintf("%s/%020d", k.Instance, k.CreatedAt.UnixNano())},
-				{Name: IndexKMSRing, Value: k.Instance + "/" + k.Ring},
+				{Name: IndexKMSCreated, Value: k.Instance + place},
+				{Name: IndexKMSRing, Value: k.Instance + "/" + k.Ring + place},
 			}
 			for _, a := range k.Aliases {
 				out = append(out, IndexEntry{Name: IndexKMSAlias, Value: k.Instance + "/" + a.Name, Unique: true})

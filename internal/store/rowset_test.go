@@ -69,6 +69,7 @@ func TestRowset(t *testing.T) {
 					t.Fatalf("state %d, index %q: %d rows, want %d; in order: %v", i, index, len(got), len(want), inOrder(v.rows, index))
 				}
 			}
+			checkPlaces(t, v.rows)
 			if n := len(v.want); n > 0 && v.rows["t"].byKey.n != n {
 				t.Fatalf("state %d counts %d rows, has %d", i, v.rows["t"].byKey.n, n)
 			}
@@ -87,6 +88,35 @@ func inOrder(s rowset, index string) bool {
 		last = After{e.value, e.row.Key}
 	})
 	return ok
+}
+
+// checkPlaces compares what is counted and skipped with a walk.
+func checkPlaces(t *rapid.T, s rowset) {
+	x := (*tree)(nil)
+	if s["t"] != nil {
+		x = s["t"].indexes["two"]
+	}
+	for _, prefix := range []string{"", "k1", "zk", "absent"} {
+		var all []string
+		s.scan("t", "two", prefix, After{}, 0, func(e *treeEntry) { all = append(all, e.value) })
+		before, n := x.span(prefix)
+		if n != len(all) {
+			t.Fatalf("prefix %q: counted %d, have %d", prefix, n, len(all))
+		}
+		for skip := 0; skip < n; skip += 1 + n/7 {
+			at := skip
+			x.root.from(before+skip, func(e *treeEntry) bool {
+				if e.value != all[at] {
+					t.Fatalf("prefix %q, without %d, row %d: got %s, want %s", prefix, skip, at, e.value, all[at])
+				}
+				at++
+				return at < n && at < skip+100
+			})
+			if at != min(n, skip+100) {
+				t.Fatalf("prefix %q, without %d: ended at %d of %d", prefix, skip, at, n)
+			}
+		}
+	}
 }
 
 // TestTrieBelowTheHash puts rows whose hashes are all the same.

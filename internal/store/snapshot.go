@@ -39,6 +39,37 @@ func (s *Snapshot) Rows(table, index, prefix string, after After, limit int) ([]
 	return out, nil
 }
 
+// Count is how many rows there are under an index whose values begin with a
+// prefix. It takes no longer for many than for few.
+func (s *Snapshot) Count(table, index, prefix string) (int, error) {
+	t := s.rows[table]
+	if t == nil {
+		return 0, s.absent(table)
+	}
+	_, n := t.indexes[index].span(prefix)
+	return n, nil
+}
+
+// Page is Rows without the first so many, and takes no longer for many of those
+// than for few.
+func (s *Snapshot) Page(table, index, prefix string, skip, limit int) ([]Row, error) {
+	t := s.rows[table]
+	if t == nil {
+		return nil, s.absent(table)
+	}
+	x := t.indexes[index]
+	before, n := x.span(prefix)
+	if limit = min(limit, n-skip); limit <= 0 {
+		return nil, nil
+	}
+	out := make([]Row, 0, limit)
+	x.root.from(before+skip, func(e *treeEntry) bool {
+		out = append(out, *e.row)
+		return len(out) < limit
+	})
+	return out, nil
+}
+
 func (s *Snapshot) exact(table, index, value string) (Row, error) {
 	if row := s.rows.exact(table, index, value); row != nil {
 		return *row, nil

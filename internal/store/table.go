@@ -119,13 +119,31 @@ func (t *Table[T]) List(r Reader, index, prefix string, after After, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*T, len(rows))
+	return t.records(rows)
+}
+
+func (t *Table[T]) records(rows []Row) (out []*T, err error) {
+	out = make([]*T, len(rows))
 	for i, row := range rows {
 		if out[i], err = t.typed(row); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// Count is Snapshot.Count of a resident table.
+func (t *Table[T]) Count(s *Snapshot, index, prefix string) (int, error) {
+	return s.Count(t.name, index, prefix)
+}
+
+// Page is Snapshot.Page of a resident table.
+func (t *Table[T]) Page(s *Snapshot, index, prefix string, skip, limit int) ([]*T, error) {
+	rows, err := s.Page(t.name, index, prefix, skip, limit)
+	if err != nil {
+		return nil, err
+	}
+	return t.records(rows)
 }
 
 // Put writes a record, new or not.

@@ -15,6 +15,7 @@ type treeNode struct {
 	owner   *edit
 	entries []treeEntry
 	kids    []*treeNode
+	n       int // entries under it
 	// low[i] is not above anything under kids[i] and above everything under
 	// kids[i-1]; low[0] means nothing.
 	low []After
@@ -118,6 +119,61 @@ func (n *treeNode) ascend(at After, fn func(*treeEntry) bool) bool {
 	return true
 }
 
+// rank is how many entries there are up to a position, that itself included.
+func (n *treeNode) rank(at After) int {
+	before := 0
+	for n != nil {
+		if n.kids == nil {
+			i, _ := n.behind(at)
+			return before + i
+		}
+		k := n.kid(at)
+		for _, kid := range n.kids[:k] {
+			before += kid.n
+		}
+		n = n.kids[k]
+	}
+	return before
+}
+
+// from calls fn for the entries that have at least skip before them until it
+// returns false.
+func (n *treeNode) from(skip int, fn func(*treeEntry) bool) bool {
+	if n == nil || skip >= n.n {
+		return true
+	}
+	for i := skip; n.kids == nil && i < len(n.entries); i++ {
+		if !fn(&n.entries[i]) {
+			return false
+		}
+	}
+	for _, kid := range n.kids {
+		if skip >= kid.n {
+			skip -= kid.n
+			continue
+		}
+		if !kid.from(skip, fn) {
+			return false
+		}
+		skip = 0
+	}
+	return true
+}
+
+// span is where the entries whose values begin with a prefix are: how many are
+// before them and how many they are.
+func (t *tree) span(prefix string) (before, n int) {
+	if t == nil {
+		return 0, 0
+	}
+	before = t.root.rank(After{Value: prefix}) // no key is empty
+	return before, t.root.rank(After{Value: behindPrefix(prefix)}) - before
+}
+
+// behindPrefix sorts behind everything that begins with a prefix: no value holds
+// a byte 0xff, being text.
+func behindPrefix(prefix string) string { return prefix + "\xff" }
+
 // scan is State.Scan on one index.
 func (t *tree) scan(prefix string, after After, limit int, fn func(*treeEntry)) {
 	if after.compare(prefix, "") < 0 {
@@ -137,7 +193,7 @@ func (t *tree) scan(prefix string, after After, limit int, fn func(*treeEntry)) 
 func (t *tree) put(own *edit, value string, row *Row) {
 	root, right := t.root.put(own, treeEntry{value, row})
 	if right != nil {
-		root = &treeNode{owner: own, kids: []*treeNode{root, right}, low: []After{{}, right.first()}}
+		root = &treeNode{owner: own, kids: []*treeNode{root, right}, low: []After{{}, right.first()}, n: root.n + right.n}
 	}
 	t.root = root
 }
@@ -166,7 +222,7 @@ func (n *treeNode) mine(own *edit) *treeNode {
 	if n.owner == own {
 		return n
 	}
-	return &treeNode{owner: own, entries: slices.Clone(n.entries), kids: slices.Clone(n.kids), low: slices.Clone(n.low)}
+	return &treeNode{owner: own, entries: slices.Clone(n.entries), kids: slices.Clone(n.kids), low: slices.Clone(n.low), n: n.n}
 }
 
 // put returns the node, and its new right sibling when it had to be split.
@@ -180,6 +236,7 @@ func (n *treeNode) put(own *edit, e treeEntry) (self, right *treeNode) {
 			return n, nil
 		}
 		n.entries = slices.Insert(n.entries, i, e)
+		n.n++
 		if len(n.entries) <= treeWidth {
 			return n, nil
 		}
@@ -190,13 +247,18 @@ func (n *treeNode) put(own *edit, e treeEntry) (self, right *treeNode) {
 		right = &treeNode{owner: own, entries: slices.Clone(n.entries[cut:])}
 		clear(n.entries[cut:])
 		n.entries = n.entries[:cut]
+		n.n, right.n = len(n.entries), len(right.entries)
 		return n, right
 	}
 	i := n.kid(at)
 	var split *treeNode
-	if n.kids[i], split = n.kids[i].put(own, e); split == nil {
+	had := n.kids[i].n
+	n.kids[i], split = n.kids[i].put(own, e)
+	n.n += n.kids[i].n - had
+	if split == nil {
 		return n, nil
 	}
+	n.n += split.n
 	n.kids = slices.Insert(n.kids, i+1, split)
 	n.low = slices.Insert(n.low, i+1, split.first())
 	if len(n.kids) <= treeWidth {
@@ -207,6 +269,10 @@ func (n *treeNode) put(own *edit, e treeEntry) (self, right *treeNode) {
 	clear(n.kids[cut:])
 	clear(n.low[cut:])
 	n.kids, n.low = n.kids[:cut], n.low[:cut]
+	for _, kid := range right.kids {
+		right.n += kid.n
+	}
+	n.n -= right.n
 	return n, right
 }
 
@@ -220,6 +286,7 @@ func (n *treeNode) delete(own *edit, at After) *treeNode {
 		}
 		n = n.mine(own)
 		n.entries = slices.Delete(n.entries, i-1, i)
+		n.n--
 		if len(n.entries) == 0 {
 			return nil
 		}
@@ -227,9 +294,12 @@ func (n *treeNode) delete(own *edit, at After) *treeNode {
 	}
 	n = n.mine(own)
 	i := n.kid(at)
+	n.n -= n.kids[i].n
 	if n.kids[i] = n.kids[i].delete(own, at); n.kids[i] == nil {
 		n.kids = slices.Delete(n.kids, i, i+1)
 		n.low = slices.Delete(n.low, i, i+1)
+	} else {
+		n.n += n.kids[i].n
 	}
 	if len(n.kids) == 0 {
 		return nil
