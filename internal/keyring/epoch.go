@@ -189,7 +189,7 @@ func (k *Keyring) openEpoch(row *store.Epoch) (*Epoch, error) {
 	if err != nil {
 		return e, internal("keyring.epoch", err)
 	}
-	if e.aead, err = newXAES(sealKey); err != nil {
+	if e.aead, err = NewXAES(sealKey); err != nil {
 		return e, err
 	}
 	// The first Reset of an HMAC keeps its pad state for the later ones.

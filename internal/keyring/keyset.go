@@ -122,8 +122,8 @@ func openKeySet(root tink.AEAD, row *store.KeySet) (set string, v *version, err 
 	return set, v, nil
 }
 
-// newXAES returns XAES-256-GCM (192-bit random nonces) under 32 bytes.
-func newXAES(key []byte) (tink.AEAD, error) {
+// NewXAES returns XAES-256-GCM (192-bit random nonces) under 32 bytes.
+func NewXAES(key []byte) (tink.AEAD, error) {
 	params, err := xaesgcm.NewParameters(xaesgcm.VariantNoPrefix, 12)
 	if err != nil {
 		return nil, internal("keyring.xaes", err)

@@ -35,7 +35,7 @@ func (r *secretRoot) AEAD(_ context.Context, salt []byte) (tink.AEAD, error) {
 	if err != nil {
 		return nil, internal("keyring.root", err)
 	}
-	return newXAES(key)
+	return NewXAES(key)
 }
 
 // NewRootKey makes a root key of 32 secret bytes.

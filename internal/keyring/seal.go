@@ -215,7 +215,7 @@ func boxCache(v *version) func(string) (*aeadKey, error) {
 		if err != nil {
 			return nil, internal("keyring.box", err)
 		}
-		a, err := newXAES(key)
+		a, err := NewXAES(key)
 		if err != nil {
 			return nil, err
 		}

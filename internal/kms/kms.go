@@ -9,11 +9,13 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
-	"slices"
+	"strings"
+	"time"
 
 	"daypass/internal/access"
 	"daypass/internal/audit"
@@ -31,6 +33,11 @@ type Options struct {
 	Clock   identity.Clock
 	Log     *slog.Logger
 	Random  io.Reader // crypto/rand when nil
+	// CachedVersions bounds the versions whose material stays opened in memory
+	// (16,384 when 0).
+	CachedVersions int
+	// PurgeAfter is how long a deleted key cannot be purged (4 h when 0).
+	PurgeAfter time.Duration
 }
 
 // KMS manages keys.
@@ -42,16 +49,25 @@ type KMS struct {
 	clock  identity.Clock
 	log    *slog.Logger
 	random io.Reader
+	opened *opened
+
+	purgeAfter time.Duration
 }
 
 // New makes a KMS.
 func New(o Options) *KMS {
-	k := &KMS{db: o.DB, keys: o.Keyring, access: o.Access, audit: o.Audit, clock: o.Clock, log: o.Log, random: o.Random}
+	k := &KMS{
+		db: o.DB, keys: o.Keyring, access: o.Access, audit: o.Audit, clock: o.Clock, log: o.Log, random: o.Random,
+		opened:     newOpened(cmp.Or(o.CachedVersions, 16384)),
+		purgeAfter: cmp.Or(o.PurgeAfter, 4*time.Hour),
+	}
 	if k.random == nil {
 		k.random = rand.Reader
 	}
 	return k
 }
+
+func (k *KMS) now() time.Time { return k.clock.Now().UTC().Round(0) }
 
 // At is where a call goes: the instance that the request named and, where it did
 // (x-kms-key-ring), the only key ring that it wants to see.
@@ -62,7 +78,7 @@ const source = identity.KeyManagement
 
 // place is an instance that the caller's account has.
 type place struct {
-	identity.ServiceInstance
+	*identity.ServiceInstance
 	account string
 }
 
@@ -75,35 +91,47 @@ func (k *KMS) instance(r store.Reader, c *identity.Caller, at At, action string)
 		return place{}, err
 	}
 	if site != nil && site.AccountID == c.AccountID {
-		i := slices.IndexFunc(site.Instances, func(i identity.ServiceInstance) bool {
-			return i.ID == at.Instance && i.Service == identity.KeyManagement
-		})
-		if i >= 0 {
-			return place{site.Instances[i], c.AccountID}, nil
+		for i := range site.Instances {
+			if in := &site.Instances[i]; in.ID == at.Instance && in.Service == identity.KeyManagement {
+				return place{in, site.AccountID}, nil
+			}
 		}
 	}
-	return place{}, k.access.Authorize(c, action, access.Resource{ARN: "crn:v1:bluemix:public:kms:::::", AccountID: "absent"}).Err
+	nowhere := place{&identity.ServiceInstance{ID: clip(at.Instance)}, "absent"}
+	return place{}, k.permit(c, &nowhere, action, "", "", "", "")
 }
 
 // crn of a resource of the instance; kind and id are "" for the instance itself.
 func (p *place) crn(kind, id string) string {
-	return "crn:v1:bluemix:public:" + identity.KeyManagement + ":" + p.Region + ":a/" + p.account + ":" + p.ID + ":" + kind + ":" + id
+	return crnOf(p.Region, p.account, p.ID, kind, id)
 }
 
-// Condition keys that policies narrow by.
+func crnOf(region, account, instance, kind, id string) string {
+	return "crn:v1:bluemix:public:" + identity.KeyManagement + ":" + region + ":a/" + account + ":" + instance + ":" + kind + ":" + id
+}
+
+// Condition keys that policies narrow by, in lower case.
 const (
-	keyRing       = "kms:KeyRing"
-	resourceGroup = "ibm:ResourceGroupId"
+	keyRing       = "kms:keyring"
+	resourceGroup = "ibm:resourcegroupid"
 )
 
 // permit asks package access; the error is the denial. The ring is that of the
-// key, or the one that the call is about.
-func (k *KMS) permit(c *identity.Caller, p *place, action, kind, id, ring string) error {
-	keys := map[string][]string{resourceGroup: {p.ResourceGroupID}}
-	if ring != "" {
-		keys[keyRing] = []string{ring}
-	}
-	return k.access.Authorize(c, source+":"+action, access.Resource{ARN: p.crn(kind, id), AccountID: p.account, Keys: keys}).Err
+// key, or the one that the call is about. Refusals name what was asked for, and
+// nothing that only an instance or a key that exists could have told.
+func (k *KMS) permit(c *identity.Caller, p *place, action, kind, id, asked, ring string) error {
+	return k.access.Authorize(c, source+":"+action, access.Resource{
+		ARN: p.crn(kind, id), Shown: crnOf("", c.AccountID, p.ID, kind, asked), AccountID: p.account,
+		Later: func(key string) []string {
+			switch {
+			case key == keyRing && ring != "":
+				return []string{ring}
+			case key == resourceGroup:
+				return []string{p.ResourceGroupID}
+			}
+			return nil
+		},
+	}).Err
 }
 
 // change runs one transaction: the caller's lineage is judged again in it, and its
@@ -116,4 +144,14 @@ func (k *KMS) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn
 		return fn(tx)
 	})
 	return err
+}
+
+// maxAsked bounds what a stranger names, where it is repeated.
+const maxAsked = 90
+
+func clip(s string) string {
+	if len(s) > maxAsked {
+		s = s[:maxAsked]
+	}
+	return strings.ToValidUTF8(s, "")
 }

@@ -8,32 +8,32 @@ type Reason string
 
 // Reasons.
 const (
-	ReasonNotFound            Reason = "not-found"              // no such key, ring, alias, …
-	ReasonDeleted             Reason = "deleted"                // the key was deleted
-	ReasonState               Reason = "state"                  // not in this state
-	ReasonExpired             Reason = "expired"                // the key's time is over
-	ReasonNotRoot             Reason = "not-root"               // a root key is needed
-	ReasonNotImported         Reason = "not-imported"           // an imported key is needed
-	ReasonPayloadNeeded       Reason = "payload-needed"         // material must be given
-	ReasonCiphertext          Reason = "ciphertext"             // does not open
-	ReasonNonce               Reason = "nonce"                  // of an import: wrong
-	ReasonNonceIV             Reason = "nonce-iv"               // likewise
-	ReasonImportTokenExpired  Reason = "import-token-expired"   // or used up
-	ReasonRestoreExpired      Reason = "restore-expired"        // past the time for it
-	ReasonProtected           Reason = "protected"              // registrations prevent deletion
-	ReasonDualAuth            Reason = "dual-auth"              // two principals must agree
-	ReasonNotDualAuth         Reason = "not-dual-auth"          // nothing for two to agree on
-	ReasonTooEarly            Reason = "too-early"              // before a set time has passed
-	ReasonRotationTooEarly    Reason = "rotation-not-permitted" // likewise
-	ReasonCreationNotAllowed  Reason = "creation-not-allowed"   // by keyCreateImportAccess
-	ReasonNotAllowedFrom      Reason = "not-allowed-from"       // allowedIP, allowedNetwork
-	ReasonServiceOnly         Reason = "service-only"           // for service IDs
-	ReasonExists              Reason = "exists"                 // alias or ring is taken
-	ReasonInUse               Reason = "in-use"                 // a ring with keys
-	ReasonLimit               Reason = "limit"                  // too many
-	ReasonBadField            Reason = "bad-field"              // a value out of its bounds
-	ReasonPolicyConflict      Reason = "policy-conflict"        // policies that contradict each other
-	ReasonPreviousKeyDeletion Reason = "previous-key-deletion"  // the ID was used before
+	ReasonNotFound           Reason = "not-found"              // no such key, ring, alias, …
+	ReasonDeleted            Reason = "deleted"                // the key was deleted
+	ReasonState              Reason = "state"                  // not in this state
+	ReasonExpired            Reason = "expired"                // the key's time is over
+	ReasonNotRoot            Reason = "not-root"               // a root key is needed
+	ReasonNotImported        Reason = "not-imported"           // an imported key is needed
+	ReasonPayloadNeeded      Reason = "payload-needed"         // material must be given
+	ReasonCiphertext         Reason = "ciphertext"             // does not open
+	ReasonNonce              Reason = "nonce"                  // of an import: wrong
+	ReasonNonceIV            Reason = "nonce-iv"               // likewise
+	ReasonImportTokenExpired Reason = "import-token-expired"   // or used up
+	ReasonRestoreExpired     Reason = "restore-expired"        // past the time for it
+	ReasonProtected          Reason = "protected"              // it has registrations, and force was not given
+	ReasonDeletionPrevented  Reason = "deletion-prevented"     // a registration prevents deletion, force or not
+	ReasonDualAuth           Reason = "dual-auth"              // two principals must agree
+	ReasonNotDualAuth        Reason = "not-dual-auth"          // nothing for two to agree on
+	ReasonTooEarly           Reason = "too-early"              // before a set time has passed
+	ReasonRotationTooEarly   Reason = "rotation-not-permitted" // likewise
+	ReasonCreationNotAllowed Reason = "creation-not-allowed"   // by keyCreateImportAccess
+	ReasonNotAllowedFrom     Reason = "not-allowed-from"       // allowedIP, allowedNetwork
+	ReasonServiceOnly        Reason = "service-only"           // for service IDs
+	ReasonExists             Reason = "exists"                 // alias or ring is taken
+	ReasonInUse              Reason = "in-use"                 // a ring with keys
+	ReasonLimit              Reason = "limit"                  // too many
+	ReasonBadField           Reason = "bad-field"              // a value out of its bounds
+	ReasonPolicyConflict     Reason = "policy-conflict"        // policies that contradict each other
 )
 
 const detailReason = "Reason"

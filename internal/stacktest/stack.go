@@ -25,6 +25,7 @@ import (
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 	"daypass/internal/keyring"
+	"daypass/internal/kms"
 	"daypass/internal/operate"
 	"daypass/internal/store"
 	"daypass/internal/token"
@@ -86,6 +87,7 @@ type Stack struct {
 	Issuer    *issue.Issuer
 	Index     *directory.SessionIndex
 	Operate   *operate.Operations
+	KMS       *kms.KMS
 	Audit     *audit.Log
 	AuditDir  string
 	Foreign   *ForeignKeys
@@ -112,6 +114,24 @@ func WithIBM() Option { return WithSite(AddIBM) }
 // AddIBM is what WithIBM does to a site.
 func AddIBM(spec *directory.SiteSpec) {
 	spec.IBM = &directory.IBMSpec{AccountID: AccountA, Realm: "shasta", Algorithm: "RS256", Regions: []string{"us-south", "eu-de"}}
+}
+
+// Instances of key management that WithKMS adds.
+const (
+	KMSInstance      = "0b8ff2f5-1111-4222-8333-444455556666"
+	OtherKMSInstance = "0b8ff2f5-2222-4222-8333-444455556666"
+)
+
+// WithKMS is WithIBM with two instances of key management.
+func WithKMS() Option { return WithSite(AddKMS) }
+
+// AddKMS is what WithKMS does to a site.
+func AddKMS(spec *directory.SiteSpec) {
+	AddIBM(spec)
+	spec.IBM.Instances = append(spec.IBM.Instances,
+		directory.InstanceSpec{ID: KMSInstance, Name: "keys", Service: identity.KeyManagement, Region: "us-south"},
+		directory.InstanceSpec{ID: OtherKMSInstance, Name: "other keys", Service: identity.KeyManagement, Region: "eu-de"},
+	)
 }
 
 // WithWeb reaches foreign issuers over the network, in place of Stack.Foreign.
@@ -269,6 +289,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	s.Operate = operate.New(operate.Options{
 		DB: s.DB, Keyring: s.Keyring, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Upstreams: stores(set.stores), ReservedBuckets: controlSegments,
 	})
+	s.KMS = kms.New(kms.Options{DB: s.DB, Keyring: s.Keyring, Access: s.Access, Audit: s.Audit, Clock: s.Clock, Log: log, Random: set.random})
 	spec := Site()
 	for _, change := range set.site {
 		change(&spec)
