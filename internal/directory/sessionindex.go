@@ -14,8 +14,11 @@ const (
 	// maxIndexed bounds the sessions that wait to be written; more are dropped
 	// and counted.
 	maxIndexed = 16384
-	// indexBatch is how many rows one transaction writes or removes.
-	indexBatch = 256
+	// indexBatch is how many rows one transaction removes, and sessionBatch how
+	// many sessions one writes: the more of them, the more share a page, and 1,024
+	// keep other writers waiting for less than a tenth of a second.
+	indexBatch   = 256
+	sessionBatch = 1024
 	// indexKeeps is how long a session stays in the index when its time is over.
 	indexKeeps = 24 * time.Hour
 	// loginPrecision is how exact the last log-in of a web identity is.
@@ -87,7 +90,7 @@ func (x *SessionIndex) Flush(ctx context.Context) error {
 	x.waiting, x.logins = nil, map[string]time.Time{}
 	x.mu.Unlock()
 	for len(sessions) > 0 || len(logins) > 0 {
-		batch := sessions[:min(indexBatch, len(sessions))]
+		batch := sessions[:min(sessionBatch, len(sessions))]
 		some := take(logins, indexBatch)
 		if _, err := x.db.Update(ctx, func(tx store.Tx) error { return writeIndex(tx, batch, some) }); err != nil {
 			x.putBack(sessions, logins)

@@ -123,7 +123,7 @@ func BenchmarkOpen(b *testing.B) {
 
 // BenchmarkSessions writes the index of sessions, per session.
 func BenchmarkSessions(b *testing.B) {
-	const batch = 256
+	const batch = 1024
 	e := open(b, filepath.Join(b.TempDir(), "x.db"), sqlite.Options{})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for n := 0; n < b.N; n += batch {

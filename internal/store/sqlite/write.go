@@ -82,6 +82,12 @@ func (e *Engine) openWriter(ctx context.Context) (*reader, error) {
 		w.drop()
 		return nil, errors.New("the file system does not allow WAL mode")
 	}
+	// Commits of many rows under random keys touch many pages; with room for
+	// them none is written twice. It fills with use.
+	if err := w.exec("PRAGMA cache_size = -16000"); err != nil {
+		w.drop()
+		return nil, err
+	}
 	return w, nil
 }
 
