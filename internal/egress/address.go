@@ -41,9 +41,9 @@ func publicAddress(a netip.Addr) bool {
 	return true
 }
 
-// ownAddress reports whether target is one of the listeners. A listener on the
+// OwnAddress reports whether target is one of the listeners. A listener on the
 // unspecified address is at every address of this machine.
-func ownAddress(target netip.AddrPort, listeners []netip.AddrPort) bool {
+func OwnAddress(target netip.AddrPort, listeners []netip.AddrPort) bool {
 	for _, l := range listeners {
 		if l.Port() != target.Port() {
 			continue

@@ -301,7 +301,7 @@ func (c *Client) control(_, address string, _ syscall.RawConn) error {
 	if err != nil || !publicAddress(ap.Addr()) {
 		return errAddress
 	}
-	if c.own != nil && ownAddress(ap, c.own()) {
+	if c.own != nil && OwnAddress(ap, c.own()) {
 		return errAddress
 	}
 	return nil

@@ -82,8 +82,8 @@ func TestOwnAddress(t *testing.T) {
 		"8.8.4.4:443": true, "8.8.4.4:444": false, "8.8.8.8:443": false, "9.9.9.9:444": true,
 		"127.0.0.1:8080": true, "127.0.0.1:8081": false, "8.8.8.8:8080": false,
 	} {
-		if got := ownAddress(netip.MustParseAddrPort(target), listeners); got != want {
-			t.Errorf("ownAddress(%s) = %t", target, got)
+		if got := OwnAddress(netip.MustParseAddrPort(target), listeners); got != want {
+			t.Errorf("OwnAddress(%s) = %t", target, got)
 		}
 	}
 	c := client(t, Config{Own: func() []netip.AddrPort { return listeners }})

@@ -80,6 +80,7 @@ func (o *Options) defaults() {
 type Keyring struct {
 	db    *store.DB
 	root  tink.AEAD
+	place string // of the root key
 	opt   Options
 	clock identity.Clock
 	gate  *gate
@@ -96,6 +97,7 @@ type Keyring struct {
 const (
 	metaInstallation = "installation"
 	metaRootSalt     = "root-key-salt"
+	metaRootWrapped  = "root-key-wrapped"
 )
 
 // Open loads the keyring of an installation, or makes it at the first start:
@@ -110,12 +112,10 @@ func Open(ctx context.Context, db *store.DB, root RootKey, opt Options) (*Keyrin
 			return nil, err
 		}
 	}
+	if err := k.openRoot(ctx, root); err != nil {
+		return nil, err
+	}
 	err := db.View(ctx, func(r store.Reader) error {
-		if k.root == nil {
-			if err := k.openRoot(ctx, r, root); err != nil {
-				return err
-			}
-		}
 		st, err := k.load(r, nil, true)
 		if err == nil {
 			k.state.Store(st)
@@ -134,24 +134,9 @@ func Open(ctx context.Context, db *store.DB, root RootKey, opt Options) (*Keyrin
 	return k, nil
 }
 
-func (k *Keyring) openRoot(ctx context.Context, r store.Reader, root RootKey) error {
-	m, err := store.Metas.Get(r, metaRootSalt)
-	if err != nil {
-		return err
-	}
-	salt, err := base64.StdEncoding.DecodeString(m.Value)
-	if err != nil {
-		return internal("keyring.open", err)
-	}
-	k.root, err = root.AEAD(ctx, salt)
-	return err
-}
-
 // bootstrap writes the rows of a new installation unless another node did.
 func (k *Keyring) bootstrap(ctx context.Context, root RootKey) error {
-	salt := make([]byte, 16)
-	rand.Read(salt)
-	aead, err := root.AEAD(ctx, salt)
+	aead, rootMetas, err := beginRoot(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -168,10 +153,7 @@ func (k *Keyring) bootstrap(ctx context.Context, root RootKey) error {
 	if err != nil {
 		return err
 	}
-	metas := []*store.Meta{
-		{Name: metaInstallation, Value: newInstallationID()},
-		{Name: metaRootSalt, Value: base64.StdEncoding.EncodeToString(salt)},
-	}
+	metas := append(rootMetas, &store.Meta{Name: metaInstallation, Value: newInstallationID()})
 	_, err = k.db.Update(ctx, func(tx store.Tx) error {
 		if _, err := store.Metas.Get(tx, metaInstallation); identity.KindOf(err) != identity.KindNotFound {
 			return err

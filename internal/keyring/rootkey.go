@@ -18,11 +18,26 @@ import (
 	"daypass/internal/identity"
 )
 
-// RootKey opens all other keys. It is never in the store and never in a backup.
+// RootKey opens all other keys. It is never in the store and never in a backup,
+// unless wrapped by a key that is elsewhere.
 type RootKey interface {
-	// AEAD returns what seals the key sets. Salt is 16 random bytes, made once
-	// per installation and kept in the store in the clear.
-	AEAD(ctx context.Context, salt []byte) (tink.AEAD, error)
+	// New returns what seals the key sets of an installation that begins with
+	// this root key, and what the store is to keep of it, "" for nothing.
+	New(ctx context.Context, salt []byte) (seals tink.AEAD, wrapped string, err error)
+	// Open returns what seals the key sets of an installation, and what the store
+	// is to keep from now on: kept.Wrapped, or what has taken its place.
+	Open(ctx context.Context, kept Kept) (seals tink.AEAD, wrapped string, err error)
+	// Place says in some words where the root key is.
+	Place() string
+}
+
+// Kept is what the store keeps about the root key, in the clear.
+type Kept struct {
+	// Salt is 16 random bytes, made once per root key.
+	Salt []byte
+	// Wrapped is the root key itself, wrapped by a key that is elsewhere; "" for
+	// one that is not.
+	Wrapped string
 }
 
 // RootKeyBytes is the size of a root key kept in a file.
@@ -30,12 +45,33 @@ const RootKeyBytes = 32
 
 type secretRoot [RootKeyBytes]byte
 
-func (r *secretRoot) AEAD(_ context.Context, salt []byte) (tink.AEAD, error) {
+// seals derives what seals the key sets.
+func (r *secretRoot) seals(salt []byte) (tink.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, r[:], salt, "daypass root key", 32)
 	if err != nil {
 		return nil, internal("keyring.root", err)
 	}
 	return NewXAES(key)
+}
+
+func (r *secretRoot) New(_ context.Context, salt []byte) (tink.AEAD, string, error) {
+	a, err := r.seals(salt)
+	return a, "", err
+}
+
+func (r *secretRoot) Open(_ context.Context, kept Kept) (tink.AEAD, string, error) {
+	return openUnwrapped(r.seals, kept)
+}
+
+func (r *secretRoot) Place() string { return "file" }
+
+// openUnwrapped opens a root key of which the store keeps nothing but its salt.
+func openUnwrapped(seals func(salt []byte) (tink.AEAD, error), kept Kept) (tink.AEAD, string, error) {
+	if kept.Wrapped != "" {
+		return nil, "", invalid("keyring.root", "The root key of this installation is kept in a key management service, and the configuration names another place.")
+	}
+	a, err := seals(kept.Salt)
+	return a, "", err
 }
 
 // NewRootKey makes a root key of 32 secret bytes.
@@ -129,10 +165,21 @@ const (
 
 type passphraseRoot struct{ passphrase identity.Secret }
 
-func (r passphraseRoot) AEAD(ctx context.Context, salt []byte) (tink.AEAD, error) {
+func (r passphraseRoot) seals(salt []byte) (tink.AEAD, error) {
 	secret := secretRoot(argon2.IDKey([]byte(r.passphrase.Reveal()), salt, passTime, passMemoryKiB, passThreads, RootKeyBytes))
-	return secret.AEAD(ctx, salt)
+	return secret.seals(salt)
 }
+
+func (r passphraseRoot) New(_ context.Context, salt []byte) (tink.AEAD, string, error) {
+	a, err := r.seals(salt)
+	return a, "", err
+}
+
+func (r passphraseRoot) Open(_ context.Context, kept Kept) (tink.AEAD, string, error) {
+	return openUnwrapped(r.seals, kept)
+}
+
+func (r passphraseRoot) Place() string { return "passphrase" }
 
 // RootKeyFromPassphrase stretches a passphrase through argon2id with the salt
 // of the installation. KindValidation below 12 characters.

@@ -20,11 +20,11 @@ const (
 
 // KeyStatus is one line of `daypass keyring list`. It holds nothing secret.
 type KeyStatus struct {
-	Group      string    `json:"group"` // epochs, at-rest, hash, box, enumeration, or the signing set
-	ID         string    `json:"id"`    // number, version or kid
+	Group      string    `json:"group"` // root, epochs, at-rest, hash, box, enumeration, or the signing set
+	ID         string    `json:"id"`    // number, version or kid; of the root key, where it is
 	Algorithm  string    `json:"algorithm,omitempty"`
 	State      KeyState  `json:"state"`
-	CreatedAt  time.Time `json:"created_at"`
+	CreatedAt  time.Time `json:"created_at,omitzero"`
 	ActiveFrom time.Time `json:"active_from,omitzero"`
 	RetiredAt  time.Time `json:"retired_at,omitzero"`
 	// EndsAt is when it is destroyed or leaves the JWKS.
@@ -35,7 +35,7 @@ type KeyStatus struct {
 func (k *Keyring) Status() []KeyStatus {
 	now := k.clock.Now()
 	st := k.state.Load()
-	var out []KeyStatus
+	out := []KeyStatus{{Group: "root", ID: k.place, State: Active}}
 	current, _ := k.CurrentEpoch()
 	for _, e := range st.epochs {
 		s := KeyStatus{
