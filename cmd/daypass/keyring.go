@@ -16,10 +16,10 @@ import (
 func newKeyring() *cobra.Command {
 	c := group(&cobra.Command{
 		Use: "keyring", Short: "The server's own keys",
-		Long: `The server's own keys: session epochs, signing sets, what seals data at rest.
-They rotate by themselves.`,
-	}, "a verb is missing: list or rotate")
-	c.AddCommand(newKeyringList(), newKeyringRotate())
+		Long: `The server's own keys: session epochs, signing sets, what seals data at rest, and
+the root key that opens them all. They rotate by themselves, but for the root key.`,
+	}, "a verb is missing: list, rotate or move-root")
+	c.AddCommand(newKeyringList(), newKeyringRotate(), newKeyringMoveRoot())
 	return c
 }
 

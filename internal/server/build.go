@@ -80,30 +80,17 @@ func startObjectStore(c *Config, data *dataDir, log *slog.Logger) (*embedded.Sto
 func (c *core) open(ctx context.Context, s *server) error {
 	config := &s.Config
 	// Before the store is made: a store without its root key is a lost one.
-	root, err := c.rootKey(s)
+	own := s.ownAddresses()
+	root, err := s.data.rootKey(rootSource{config: config, demo: s.Dev, own: own, log: s.Log})
 	if err != nil {
 		return err
 	}
-	engine, err := sqlite.Open(ctx, s.data.file(databaseName), sqlite.Options{})
-	if err != nil {
-		return fmt.Errorf("the store %s cannot be opened: %w", s.data.file(databaseName), err)
-	}
-	c.db, err = store.OpenDB(ctx, engine, store.Options{
-		Clock: s.Clock, Log: s.Log, MaxPrincipals: config.Cache.Principals, MaxStaleness: config.Store.Staleness,
-	})
-	if err != nil {
-		return errors.Join(err, engine.Close())
-	}
-	if c.audit, err = audit.Open(audit.Config{
-		Dir: s.data.file(auditName), Durability: audit.Durability(config.Audit.Durability), MaxBytes: config.Audit.MaxBytes,
-		MaxFiles: config.Audit.Keep, Region: config.Region, Clock: s.Clock, Logger: s.Log,
-	}); err != nil {
-		return fmt.Errorf("the audit log cannot be opened: %w", err)
+	if err := c.openStore(ctx, config, s.data, s.Clock); err != nil {
+		return err
 	}
 	if c.keys, err = keyring.Open(ctx, c.db, root, keyring.Options{Clock: s.Clock, Log: s.Log}); err != nil {
 		return wrongRootKey(s.data.path, err)
 	}
-	own := s.ownAddresses()
 	c.web, err = egress.NewClient(egress.Config{Exempt: config.Egress.Exempt, Own: func() []netip.AddrPort { return own }})
 	if err != nil {
 		return err
@@ -112,21 +99,34 @@ func (c *core) open(ctx context.Context, s *server) error {
 	return c.openLogic(s)
 }
 
+// openStore opens the store and the audit log.
+func (c *core) openStore(ctx context.Context, config *Config, data *dataDir, clock identity.Clock) error {
+	engine, err := sqlite.Open(ctx, data.file(databaseName), sqlite.Options{})
+	if err != nil {
+		return fmt.Errorf("the store %s cannot be opened: %w", data.file(databaseName), err)
+	}
+	c.db, err = store.OpenDB(ctx, engine, store.Options{
+		Clock: clock, Log: c.log, MaxPrincipals: config.Cache.Principals, MaxStaleness: config.Store.Staleness,
+	})
+	if err != nil {
+		return errors.Join(err, engine.Close())
+	}
+	if c.audit, err = audit.Open(audit.Config{
+		Dir: data.file(auditName), Durability: audit.Durability(config.Audit.Durability), MaxBytes: config.Audit.MaxBytes,
+		MaxFiles: config.Audit.Keep, Region: config.Region, Clock: clock, Logger: c.log,
+	}); err != nil {
+		return fmt.Errorf("the audit log cannot be opened: %w", err)
+	}
+	return nil
+}
+
 // wrongRootKey says what to do when the root key is another one.
 func wrongRootKey(data string, err error) error {
 	if e := identity.AsError(err); e.Kind == identity.KindValidation {
 		return &identity.Error{Kind: e.Kind, Op: "server.keyring", Err: err, Public: strings.TrimSuffix(e.Public, ".") +
-			": put back the root key or passphrase that was in use when " + data + " was made"}
+			": put back the root key, or name the place that " + data + " was moved to last (root_key_file, passphrase_file, keyring.kms)"}
 	}
 	return fmt.Errorf("the keyring cannot be opened: %w", err)
-}
-
-func (c *core) rootKey(s *server) (keyring.RootKey, error) {
-	root, warning, err := s.data.rootKey(&s.Config, s.Dev)
-	if warning != "" {
-		s.Log.Warn(warning)
-	}
-	return root, err
 }
 
 // openLogic makes layers 3 to 6.

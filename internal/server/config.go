@@ -38,11 +38,12 @@ type Config struct {
 	PageHosts []string `yaml:"page_hosts"`
 	// TrustedProxies are addresses or networks whose forwarded headers count.
 	TrustedProxies []string `yaml:"trusted_proxies"`
-	// RootKeyFile and PassphraseFile: at most one is given. The root key opens
-	// every other key.
+	// RootKeyFile, PassphraseFile and Keyring.KMS: at most one is given. The root
+	// key opens every other key.
 	RootKeyFile    string `yaml:"root_key_file"`
 	PassphraseFile string `yaml:"passphrase_file"`
 
+	Keyring KeyringConfig `yaml:"keyring"`
 	Admin   AdminConfig   `yaml:"admin"`
 	Console ConsoleConfig `yaml:"console"`
 	TLS     TLSConfig     `yaml:"tls"`
@@ -172,8 +173,10 @@ func DefaultConfig() Config {
 		Listen: "127.0.0.1:8080",
 		Data:   "./daypass-data",
 		Region: "us-east-1",
-		Admin:  AdminConfig{Listen: "127.0.0.1:0"},
-		STS:    STSConfig{MinDurationSeconds: 900, PoolDurationSeconds: 3600},
+		// A service that starts with the same machine is there in two minutes.
+		Keyring: KeyringConfig{RootKMSConfig{Wait: 2 * time.Minute}},
+		Admin:   AdminConfig{Listen: "127.0.0.1:0"},
+		STS:     STSConfig{MinDurationSeconds: 900, PoolDurationSeconds: 3600},
 		// One principal leaves the object store a fifth.
 		S3:          S3Config{MaxRequestsPerPrincipal: 384, DefaultUpstream: embeddedName},
 		ObjectStore: ObjectStoreConfig{Enabled: true},
@@ -257,6 +260,7 @@ func (c *Config) check(doc *yamldoc.Document, origins map[string]string) error {
 	c.checkAddresses(complain)
 	c.checkValues(complain)
 	c.checkFiles(complain)
+	c.checkRootKMS(complain)
 	c.checkUpstreams(complain)
 	if len(wrong) > 0 {
 		return invalid(strings.Join(wrong, "\n"))

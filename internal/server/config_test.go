@@ -67,6 +67,14 @@ func TestLoadConfigComplains(t *testing.T) {
 		{"console on the API's host", "external_url: https://x.test\nconsole: {url: 'https://X.test:8443'}\n", "", "c.yaml:2: console.url: x.test is the host of external_url"},
 		{"console on a host of a service", "base_domains: [x.test]\nconsole: {url: 'https://iam.x.test'}\n", "", "c.yaml:2: console.url: iam.x.test is a host of iam by base_domains"},
 		{"two root keys", "root_key_file: /dev/null\npassphrase_file: /dev/null\n", "", "c.yaml:2: passphrase_file: give either root_key_file or passphrase_file"},
+		{"root key in two places", "root_key_file: /dev/null\nkeyring: {kms: {url: 'https://kms.test', instance: i, key: k}}\n", "", "c.yaml:2: keyring.kms.url: give one of keyring.kms, root_key_file and passphrase_file"},
+		{"root key in itself", "external_url: https://x.test\nkeyring: {kms: {url: 'https://X.test', instance: i, key: k}}\n", "", "keyring.kms.url: https://X.test is this server's own"},
+		{"root key's tokens from itself", "listen: 127.0.0.1:81\nkeyring: {kms: {url: 'https://k.test', token_url: 'http://localhost:81/identity/token', instance: i, key: k}}\n", "", "keyring.kms.token_url: http://localhost:81/identity/token is this server's own"},
+		{"root key in the clear", "keyring: {kms: {url: 'http://kms.test', instance: i, key: k}}\n", "", "c.yaml:1: keyring.kms.url: http://kms.test is plain HTTP beyond this machine"},
+		{"root key nowhere", "keyring:\n  kms:\n    instance: i\n", "", `c.yaml:2: keyring.kms.url: "" is not of the form https://HOST[:PORT]`},
+		{"root key without a key", "keyring:\n  kms:\n    url: https://k.test\n    instance: i\n    key: a/b\n", "", `c.yaml:5: keyring.kms.key: "a/b" is neither ID nor alias of a key`},
+		{"root key without an API key", "keyring: {kms: {url: 'https://k.test', instance: i, key: k}}\n", "", "keyring.kms.api_key_file: must be given"},
+		{"root key and no API key there", "keyring: {kms: {url: 'https://k.test', instance: i, key: k, api_key_file: /none}}\n", "", "keyring.kms.api_key_file: /none: no such file"},
 		{"half a certificate", "tls: {cert_file: a}\n", "", "c.yaml:1: tls: give both cert_file and key_file"},
 		{"no certificate", "tls:\n  cert_file: /none\n  key_file: /none\n", "", "c.yaml:2: tls.cert_file: /none and /none: "},
 		{"admin beyond this machine", "admin: {listen: '0.0.0.0:1'}\n", "", "c.yaml:1: admin.listen: 0.0.0.0:1 is not a loopback address"},
@@ -208,8 +216,10 @@ func TestDataDirIsLocked(t *testing.T) {
 	}
 	defer again.close()
 	c := DefaultConfig()
-	if _, warning, err := again.rootKey(&c, false); err != nil || warning == "" {
-		t.Errorf("first root key: %q, %v", warning, err)
+	var said strings.Builder
+	from := rootSource{config: &c, log: slog.New(slog.NewTextHandler(&said, nil))}
+	if _, err := again.rootKey(from); err != nil || !strings.Contains(said.String(), "inside the data directory") {
+		t.Errorf("first root key: %q, %v", said.String(), err)
 	}
 	if err := os.Remove(again.file(rootKeyName)); err != nil {
 		t.Fatal(err)
@@ -217,7 +227,7 @@ func TestDataDirIsLocked(t *testing.T) {
 	if err := os.WriteFile(again.file(databaseName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := again.rootKey(&c, false); identity.KindOf(err) != identity.KindValidation {
+	if _, err := again.rootKey(from); identity.KindOf(err) != identity.KindValidation {
 		t.Errorf("a lost root key was replaced: %v", err)
 	}
 	if !exists(again.file(databaseName)) || exists(again.file(rootKeyName)) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -69,39 +71,57 @@ func (d *dataDir) open() bool {
 	return err == nil && info.Mode().Perm()&0o077 != 0
 }
 
-// rootKey finds the key that opens all others, in the order root_key_file,
-// passphrase_file, DATA/root.key; the last is made at the first start. warning
-// is for the log.
-func (d *dataDir) rootKey(c *Config, dev bool) (key keyring.RootKey, warning string, err error) {
+// rootSource is where to look for the root key, and what may be done for it.
+type rootSource struct {
+	config *Config
+	// mayMake says that a file that is not there is made though there is a store.
+	mayMake bool
+	demo    bool
+	own     []netip.AddrPort // our listeners
+	log     *slog.Logger
+}
+
+// rootKey finds the key that opens all others, in the order keyring.kms,
+// passphrase_file, root_key_file, DATA/root.key; a file is made at the first start.
+func (d *dataDir) rootKey(from rootSource) (keyring.RootKey, error) {
+	c := from.config
+	if c.Keyring.KMS.URL != "" {
+		return c.Keyring.KMS.open(from.own, from.log)
+	}
 	if c.PassphraseFile != "" {
 		text, err := readSmall(c.PassphraseFile)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		if key, err = keyring.RootKeyFromPassphrase(identity.Secret(text)); err != nil {
-			return nil, "", placed(c.PassphraseFile, err)
+		key, err := keyring.RootKeyFromPassphrase(identity.Secret(text))
+		if err != nil {
+			return nil, placed(c.PassphraseFile, err)
 		}
-		return key, "", nil
+		return key, nil
 	}
-	path := c.RootKeyFile
-	if path == "" {
-		path = d.file(rootKeyName)
-	}
+	path := d.rootKeyPath(c)
 	key, inside, err := keyring.LoadRootKeyFile(path, d.path)
 	if identity.KindOf(err) == identity.KindNotFound {
-		if _, statErr := os.Stat(d.file(databaseName)); statErr == nil {
-			return nil, "", invalid(path + " is missing, and without it nothing in " + d.path + " can be opened: put the root key back, or name it with root_key_file, or its passphrase with passphrase_file")
+		if !from.mayMake && exists(d.file(databaseName)) {
+			return nil, invalid(path + " is missing, and without it nothing in " + d.path + " can be opened: put the root key back, or name where it is: root_key_file, passphrase_file or keyring.kms")
 		}
 		key, err = keyring.NewRootKeyFile(path)
 		inside = c.RootKeyFile == ""
 	}
 	if err != nil {
-		return nil, "", placed(path, err)
+		return nil, placed(path, err)
 	}
-	if inside && !dev {
-		warning = "the root key lies inside the data directory, so a copy of the directory is a copy of every secret: move it and name it with root_key_file"
+	if inside && !from.demo {
+		from.log.Warn("the root key lies inside the data directory, so a copy of the directory is a copy of every secret: move it and name it with root_key_file")
 	}
-	return key, warning, nil
+	return key, nil
+}
+
+func (d *dataDir) rootKeyPath(c *Config) string {
+	if c.RootKeyFile != "" {
+		return c.RootKeyFile
+	}
+	return d.file(rootKeyName)
 }
 
 // placed puts the file's name before what people read of an error.
