@@ -120,18 +120,29 @@ const (
 // key, or the one that the call is about. Refusals name what was asked for, and
 // nothing that only an instance or a key that exists could have told.
 func (k *KMS) permit(c *identity.Caller, p *place, action, kind, id, asked, ring string) error {
-	return k.access.Authorize(c, source+":"+action, access.Resource{
-		ARN: p.crn(kind, id), Shown: crnOf("", c.AccountID, p.ID, kind, asked), AccountID: p.account,
-		Later: func(key string) []string {
-			switch {
-			case key == keyRing && ring != "":
-				return []string{ring}
-			case key == resourceGroup:
-				return []string{p.ResourceGroupID}
-			}
-			return nil
-		},
-	}).Err
+	res := p.resource(kind, id, ring)
+	res.Shown = crnOf("", c.AccountID, p.ID, kind, asked)
+	return k.access.Authorize(c, source+":"+action, res).Err
+}
+
+// allows is permit for what is passed over when it is denied.
+func (k *KMS) allows(c *identity.Caller, p *place, action, kind, id, ring string) bool {
+	res := p.resource(kind, id, ring)
+	res.Unrecorded, res.Brief = true, true
+	return k.access.Authorize(c, source+":"+action, res).Allowed()
+}
+
+// resource is one of the instance, in a ring or "" for none, for package access.
+func (p *place) resource(kind, id, ring string) access.Resource {
+	return access.Resource{ARN: p.crn(kind, id), AccountID: p.account, Later: func(key string) []string {
+		switch {
+		case key == keyRing && ring != "":
+			return []string{ring}
+		case key == resourceGroup:
+			return []string{p.ResourceGroupID}
+		}
+		return nil
+	}}
 }
 
 // change runs one transaction: the caller's lineage is judged again in it, and its

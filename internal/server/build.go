@@ -18,6 +18,7 @@ import (
 	"daypass/internal/api/cray"
 	"daypass/internal/api/iam"
 	"daypass/internal/api/ibm"
+	"daypass/internal/api/keyprotect"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
 	"daypass/internal/api/sts"
@@ -30,6 +31,7 @@ import (
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 	"daypass/internal/keyring"
+	"daypass/internal/kms"
 	"daypass/internal/operate"
 	"daypass/internal/store"
 	"daypass/internal/store/sqlite"
@@ -51,6 +53,7 @@ type core struct {
 	sessions  *directory.SessionIndex
 	issuer    *issue.Issuer
 	operate   *operate.Operations
+	kms       *kms.KMS
 	gateway   *s3.Gateway
 
 	handlers map[string]http.Handler
@@ -154,6 +157,7 @@ func (c *core) openLogic(s *server) (err error) {
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds, Brokers: c.upstreams.set.STS,
 	})
+	c.kms = kms.New(kms.Options{DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	c.operate = operate.New(operate.Options{
 		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams.set, ReservedBuckets: ControlSegments(),
 	})
@@ -179,6 +183,7 @@ func (c *core) dialects(s *server) error {
 		serviceAPI:  stax.New(stax.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, Log: s.Log}),
 		serviceCray: cray.New(cray.Config{Issuer: c.issuer, Log: s.Log}),
 		serviceIBM:  ibm.New(ibm.Config{Access: c.access, Issuer: c.issuer, Directory: c.directory, ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, Clock: s.Clock, Log: s.Log}),
+		serviceKMS:  keyprotect.New(keyprotect.Config{Access: c.access, KMS: c.kms, Log: s.Log}),
 		serviceOIDC: oidc.New(oidc.Config{Issuer: c.issuer, ExternalURL: s.externalURL, Log: s.Log}),
 	}
 	c.admin = admin.New(admin.Config{

@@ -9,6 +9,7 @@ import (
 	"daypass/internal/api/cognito"
 	"daypass/internal/api/cray"
 	"daypass/internal/api/ibm"
+	"daypass/internal/api/keyprotect"
 	"daypass/internal/api/oidc"
 	"daypass/internal/api/stax"
 	"daypass/internal/identity"
@@ -99,18 +100,19 @@ const (
 	setAPI
 	setCray
 	setIBM
+	setKMS
 	// setUnknown is a name that is none of ours: it agrees with nothing.
 	setUnknown
 	setNone services = 0
 
 	// unsigned are the services without a credential scope.
-	unsigned = setOIDC | setPool | setCray
+	unsigned = setOIDC | setPool | setCray | setKMS
 )
 
 var serviceSets = []struct {
 	set  services
 	name string
-}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}, {setCray, serviceCray}, {setIBM, serviceIBM}}
+}{{setIAM, serviceIAM}, {setSTS, serviceSTS}, {setOIDC, serviceOIDC}, {setS3, serviceS3}, {setCognitoIDP, serviceCognitoIDP}, {setCognitoIdentity, serviceCognitoIdentity}, {setPool, servicePool}, {setAPI, serviceAPI}, {setCray, serviceCray}, {setIBM, serviceIBM}, {setKMS, serviceKMS}}
 
 func setOf(service string) services {
 	for _, s := range serviceSets {
@@ -275,6 +277,9 @@ func (t *Router) pathSelector(path, host string) services {
 	}
 	if path == ibm.TokenPath || slices.ContainsFunc(ibmPrefixes, func(p string) bool { return strings.HasPrefix(path, p) }) {
 		return setIBM
+	}
+	if strings.HasPrefix(path, keyprotect.Prefix) {
+		return setKMS
 	}
 	for _, prefix := range issuerPrefixes {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && rest[0] != '/' {

@@ -20,6 +20,7 @@ const (
 	serviceAPI             = "execute-api"
 	serviceCray            = "token-service"
 	serviceIBM             = "ibm-iam"
+	serviceKMS             = "kms"
 )
 
 // hostServices may stand before a base domain: s3.x, iam.x, sts.x.

@@ -8,6 +8,7 @@ import (
 
 	"daypass/internal/api/cray"
 	"daypass/internal/api/ibm"
+	"daypass/internal/api/keyprotect"
 	"daypass/internal/api/stax"
 	"daypass/internal/awswire"
 	"daypass/internal/identity"
@@ -38,6 +39,8 @@ func refuse(w http.ResponseWriter, r *http.Request, service, requestID string, e
 		stax.WriteError(w, requestID, err)
 	case serviceIBM:
 		ibm.WriteError(w, r, requestID, err)
+	case serviceKMS:
+		keyprotect.WriteError(w, r, requestID, err)
 	default:
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		awswire.WriteS3Error(w, awswire.S3Request{Method: r.Method, ID: requestID, HostID: hostID, Resource: cut(path, 1024)}, err)
