@@ -19,11 +19,15 @@ var (
 	upstreamFailed = prometheus.NewDesc("daypass_upstream_failures_total",
 		"Requests that did not reach the upstream, or that it let down; its answers of any status are none.", upstreamLabels, nil)
 	upstreamRefused = prometheus.NewDesc("daypass_upstream_refused_total", "Requests that were not sent because the upstream was away.", upstreamLabels, nil)
+
+	stsUp      = prometheus.NewDesc("daypass_upstream_sts_up", "1 while the upstream's STS can be reached.", upstreamLabels, nil)
+	stsFailed  = prometheus.NewDesc("daypass_upstream_sts_failures_total", "Calls that did not reach the upstream's STS, or that it let down.", upstreamLabels, nil)
+	stsRefused = prometheus.NewDesc("daypass_upstream_sts_refused_total", "Calls that were not sent because the upstream's STS was away.", upstreamLabels, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m upstreamMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upstreamUp, upstreamBusy, upstreamFailed, upstreamRefused} {
+	for _, d := range []*prometheus.Desc{upstreamUp, upstreamBusy, upstreamFailed, upstreamRefused, stsUp, stsFailed, stsRefused} {
 		out <- d
 	}
 }
@@ -31,17 +35,30 @@ func (m upstreamMetrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m upstreamMetrics) Collect(out chan<- prometheus.Metric) {
 	for _, s := range m.of.set.All() {
-		up := 0.0
-		if m.of.healthy(s) {
-			up = 1
-		}
-		out <- prometheus.MustNewConstMetric(upstreamUp, prometheus.GaugeValue, up, s.Name)
+		gauge(out, upstreamUp, m.of.healthy(s), s.Name)
 		out <- prometheus.MustNewConstMetric(upstreamBusy, prometheus.GaugeValue, float64(s.Gate.Busy()), s.Name)
-		if s.Breaker != nil {
-			out <- prometheus.MustNewConstMetric(upstreamFailed, prometheus.CounterValue, float64(s.Breaker.Failures()), s.Name)
-			out <- prometheus.MustNewConstMetric(upstreamRefused, prometheus.CounterValue, float64(s.Breaker.Refused()), s.Name)
+		broken(out, s.Breaker, upstreamFailed, upstreamRefused, s.Name)
+		if sts, ok := m.of.set.STS(s.Name); ok {
+			gauge(out, stsUp, sts.Breaker.Up(), s.Name)
+			broken(out, sts.Breaker, stsFailed, stsRefused, s.Name)
 		}
 	}
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, on bool, name string) {
+	v := 0.0
+	if on {
+		v = 1
+	}
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
+}
+
+func broken(out chan<- prometheus.Metric, b *upstream.Breaker, failed, refused *prometheus.Desc, name string) {
+	if b == nil {
+		return
+	}
+	out <- prometheus.MustNewConstMetric(failed, prometheus.CounterValue, float64(b.Failures()), name)
+	out <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(b.Refused()), name)
 }
 
 // healthy reports whether s can be reached.
