@@ -3,19 +3,17 @@ package hostile
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/pquerna/otp/totp"
 )
 
 // passwordDoors is what every way to log in with a right password answers to one
 // who owes a second factor and shows none, or a wrong one (…-wrong): a refusal,
 // or the question for the factor. "device" has an authenticator, "required" must
 // have one and has none, "pool" is anybody once the pool wants one of everybody.
+// renew is the console's page for a password that must be changed, setup its page
+// for who has no factor yet, again the proof that it asks of who is logged in; a
+// "-" stands where there is no such person.
 const passwordDoors = `
 door           device                       required                       pool
 realm          400-invalid_grant            400-invalid_grant              400-invalid_grant
@@ -29,6 +27,44 @@ ibm            400-BXNIM0400E               400-BXNIM0400E                 400-B
 ibm-wrong      400-BXNIM0602E               400-BXNIM0400E                 400-BXNIM0400E
 console        401-                         401-                           401-
 console-wrong  401-                         401-                           401-
+ibm-cli        400-BXNIM0400E               400-BXNIM0400E                 400-BXNIM0400E
+ibm-question   501-BXNIM0003E               501-BXNIM0003E                 501-BXNIM0003E
+renew          401-                         401-                           401-
+renew-wrong    401-                         401-                           401-
+setup-wrong    400-                         401-                           401-
+again          401-                         -                              -
+again-wrong    401-                         -                              -
+`
+
+// rootDoors is the same of a root user who has an authenticator; IBM's dialect
+// and user pools are for no root at all.
+const rootDoors = `
+door           root
+realm          400-invalid_grant
+realm-wrong    401-invalid_grant
+console        401-
+console-wrong  401-
+renew          401-
+renew-wrong    401-
+setup-wrong    400-
+ibm            400-BXNIM0602E
+pool           400-NotAuthorizedException
+srp            400-NotAuthorizedException
+`
+
+// keyDoors is what calls answer that look at a password or a code of a user whose
+// long-term key signs them. A key is no password: it gives one who need not have
+// a factor a session without one, and it changes the password, which logs in no
+// more than the old one.
+const keyDoors = `
+door                 device            required
+session-token        200-              403-AccessDenied
+session-token-wrong  403-AccessDenied  403-AccessDenied
+federation           200-              403-AccessDenied
+assume               403-AccessDenied  403-AccessDenied
+assume-wrong         403-AccessDenied  403-AccessDenied
+change-wrong         400-InvalidInput  400-InvalidInput
+change               200-              200-
 `
 
 // earlierProofs is what those answer which were given before the factor was
@@ -47,6 +83,9 @@ ibm-refresh    400-BXNIM0408E               400-BXNIM0408E
 ibm-access     401-BXNIM0407E               401-BXNIM0407E
 ibm-s3         403-AccessDenied             403-AccessDenied
 cookie         303-                         303-
+cookie-again   401-                         401-
+cookie-change  401-                         401-
+pool-change    400-NotAuthorizedException   400-NotAuthorizedException
 passcode       401-                         401-
 api-key        200-                         400-BXNIM0400E
 key-access     401-BXNIM0407E               401-BXNIM0407E
@@ -54,50 +93,85 @@ key-access     401-BXNIM0407E               401-BXNIM0407E
 
 const mfaSite = `
 users:
-  - {account: "123456789012", name: device, realm: shasta, password: mfa-password-1}
-  - {account: "123456789012", name: required, realm: shasta, password: mfa-password-1, mfa_required: %t}
+  - {account: "123456789012", name: device, realm: shasta, password: mfa-password-1, inline_policies: {own: {Version: "2012-10-17",
+      Statement: {Effect: Allow, Action: ["iam:ChangePassword", "sts:AssumeRole", "sts:GetFederationToken"], Resource: "*"}}}}
+  - {account: "123456789012", name: required, realm: shasta, password: mfa-password-1, mfa_required: %t, inline_policies: {own: {Version: "2012-10-17",
+      Statement: {Effect: Allow, Action: ["iam:ChangePassword", "sts:AssumeRole", "sts:GetFederationToken"], Resource: "*"}}}}
   - {account: "123456789012", name: pool, realm: shasta, password: mfa-password-1}
+roles:
+  - account: "123456789012"
+    name: factor
+    trust:
+      Version: "2012-10-17"
+      Statement: {Effect: Allow, Principal: {AWS: "123456789012"}, Action: sts:AssumeRole, Condition: {Bool: {"aws:MultiFactorAuthPresent": "true"}}}
 `
 
-const mfaPassword = "mfa-password-1"
+const (
+	mfaPassword     = "mfa-password-1"
+	changedPassword = "mfa-password-2"
+)
 
 // mfaRig is a rig with those users.
 type mfaRig struct {
 	*rig
 	*poolFacts
-	admin string // a client of the pool that takes passwords by signed calls
-	seed  string // of the authenticator
+	admin         string            // a client of the pool that takes passwords by signed calls
+	seeds         map[string]string // of authenticators, by user
+	keys          map[string]keys   // long-term, by user
+	consoleCookie string            // of device, who showed a code for it
 }
 
 // TestSecondFactor: who owes a second factor logs in by no password alone, in any
-// dialect, and what was given before is not good any more.
+// dialect, and what was given before is not good any more. TestPasswordChecks of
+// the main module says which rows stand for which check in the code.
 func TestSecondFactor(t *testing.T) {
 	t.Parallel()
-	m := &mfaRig{rig: startRig(t, "")}
+	m := &mfaRig{rig: startRig(t, ""), seeds: map[string]string{}, keys: map[string]keys{}}
 	m.apply(fmt.Sprintf(mfaSite, false))
 	m.poolFacts = m.pool()
 	m.admin = m.newClient("ALLOW_ADMIN_USER_PASSWORD_AUTH")
 	m.wantsFactors("OPTIONAL")
-	before := map[string]map[string]string{"device": m.proofs("device"), "required": m.proofs("required")}
-	m.enrol(before["device"]["pool-user"])
+	before := map[string]map[string]string{}
+	for _, user := range []string{"device", "required"} {
+		before[user] = m.proofs(user)
+		m.keys[user] = keysOf(m.must(query("iam", m.rootKeys(), "Action", "CreateAccessKey", "UserName", user)))
+	}
+	m.enrol("device", before["device"]["pool-user"])
+	m.enrolRoot()
 	m.apply(fmt.Sprintf(mfaSite, true))
+	m.consoleCookie = m.cookieBy("shasta", "device", mfaPassword, m.codeAt("device", 0))
 	m.eachCell(passwordDoors, func(door, user string) (string, bool) {
 		if user == "pool" {
 			return "", false
 		}
 		return m.byPassword(door, user), true
 	})
+	m.eachCell(rootDoors, func(door, user string) (string, bool) { return m.byPassword(door, user), true })
 	m.eachCell(earlierProofs, func(proof, user string) (string, bool) { return m.byProof(proof, before[user][proof]), true })
 	m.wantsFactors("ON")
-	m.eachCell(passwordDoors, func(door, user string) (string, bool) { return m.byPassword(door, user), user == "pool" })
+	m.eachCell(passwordDoors, func(door, user string) (string, bool) {
+		if user != "pool" {
+			return "", false
+		}
+		return m.byPassword(door, user), true
+	})
 
 	// The right code logs in, once, wherever it is shown again.
-	code := m.code()
+	code := m.codeAt("device", 1)
 	if got := m.outcome(m.do(ibmGrant("bx:bx", "password", "username", "device", "password", mfaPassword, "security_code", code, "vendor", "TOTP"))); got != "200-" {
 		t.Errorf("the right code: %s", got)
 	}
 	if got := m.outcome(m.do(m.realmLogin("device", "totp", code))); got != "401-invalid_grant" {
 		t.Errorf("the same code at another door: %s", got)
+	}
+	if got := m.outcome(m.do(m.realmLogin("root", "totp", m.codeAt("root", 1)))); got != "200-" {
+		t.Errorf("the right code of root: %s", got)
+	}
+	m.eachCell(keyDoors, func(door, user string) (string, bool) { return m.byKey(door, user), true })
+	for _, user := range []string{"device", "required"} {
+		if got := m.outcome(m.do(m.realmLogin(user, "password", changedPassword))); got != "400-invalid_grant" {
+			t.Errorf("the new password of %s: %s", user, got)
+		}
 	}
 }
 
@@ -110,6 +184,9 @@ func (m *mfaRig) eachCell(table string, try func(row, column string) (string, bo
 	for _, line := range lines[1:] {
 		row := strings.Fields(line)
 		for i, column := range columns {
+			if row[i+1] == "-" {
+				continue
+			}
 			if got, ok := try(row[0], column); ok && got != row[i+1] {
 				m.t.Errorf("%s of %s: got %s, want %s", row[0], column, got, row[i+1])
 			}
@@ -133,75 +210,6 @@ func (m *mfaRig) outcome(a answer) string {
 	return fmt.Sprintf("%d-%s", a.status, a.code())
 }
 
-func (m *mfaRig) realmLogin(user string, more ...string) call {
-	return realmCall("shasta", "token", append([]string{"grant_type", "password", "client_id", "shasta", "username", user, "password", mfaPassword}, more...)...)
-}
-
-// byPassword shows the right password at a door.
-func (m *mfaRig) byPassword(door, user string) string {
-	m.t.Helper()
-	door, wrong := strings.CutSuffix(door, "-wrong")
-	switch {
-	case door == "realm" && wrong:
-		return m.outcome(m.do(m.realmLogin(user, "totp", m.wrong())))
-	case door == "realm":
-		return m.outcome(m.do(m.realmLogin(user)))
-	case door == "pool" && wrong:
-		return m.answerPool(user, m.wrong())
-	case door == "pool-skip":
-		return m.answerPool(user, "")
-	case door == "pool":
-		return m.outcome(m.do(m.poolLogin(m.ClientID, "USER_PASSWORD_AUTH", "USERNAME", user, "PASSWORD", mfaPassword)))
-	case door == "srp":
-		return m.outcome(m.do(m.beginSRP(m.poolFacts, user, mfaPassword).answer(m.t, m.ClientID, user)))
-	case door == "admin":
-		q := m.signedPool("AdminInitiateAuth", members{
-			"UserPoolId": m.UserPoolID, "ClientId": m.admin, "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
-			"AuthParameters": map[string]string{"USERNAME": user, "PASSWORD": mfaPassword},
-		})
-		return m.outcome(m.do(q))
-	case door == "ibm":
-		form := []string{"username", user, "password", mfaPassword}
-		if wrong {
-			form = append(form, "security_code", m.wrong(), "vendor", "TOTP")
-		}
-		return m.outcome(m.do(ibmGrant("bx:bx", "password", form...)))
-	case door == "console":
-		form := url.Values{"place": {"shasta"}, "username": {user}, "password": {mfaPassword}}
-		if wrong {
-			form.Set("code", m.wrong())
-		}
-		a, err := m.atConsole("POST", "/login", form.Encode(), "")
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		for _, c := range a.header["Set-Cookie"] {
-			if strings.HasPrefix(c, "daypass=") && !strings.HasPrefix(c, "daypass=;") {
-				m.t.Errorf("%s of %s: a cookie", door, user)
-			}
-		}
-		return m.outcome(a)
-	}
-	m.t.Fatalf("door %s", door)
-	return ""
-}
-
-// answerPool answers the pool's question, with a code or, "", as if the question
-// were another.
-func (m *mfaRig) answerPool(user, code string) string {
-	m.t.Helper()
-	o := outcomeOf(m.t, m.must(m.poolLogin(m.ClientID, "USER_PASSWORD_AUTH", "USERNAME", user, "PASSWORD", mfaPassword)))
-	in := members{
-		"ClientId": m.ClientID, "ChallengeName": o.ChallengeName, "Session": o.Session,
-		"ChallengeResponses": map[string]string{"USERNAME": user, "SOFTWARE_TOKEN_MFA_CODE": code},
-	}
-	if code == "" {
-		in["ChallengeName"] = "NEW_PASSWORD_REQUIRED"
-		in["ChallengeResponses"] = map[string]string{"USERNAME": user, "NEW_PASSWORD": mfaPassword + "2"}
-	}
-	return m.outcome(m.do(cognitoCall(true, "RespondToAuthChallenge", in)))
-}
-
 // proofs are what a log-in and a key gave a user, by the rows of earlierProofs.
 func (m *mfaRig) proofs(user string) map[string]string {
 	m.t.Helper()
@@ -218,11 +226,12 @@ func (m *mfaRig) proofs(user string) map[string]string {
 	if err := json.Unmarshal(a.body, &key); err != nil {
 		m.t.Fatal(err)
 	}
-	cookie := m.cookie("shasta", user, mfaPassword)
+	cookie := m.cookieBy("shasta", user, mfaPassword, "")
 	return map[string]string{
 		"realm-refresh": realm.Refresh, "userinfo": realm.Access, "web-identity": realm.Access, "cray": realm.Access,
 		"pool-refresh": pool.RefreshToken, "pool-user": pool.AccessToken, "identity": pool.IdToken,
 		"ibm-refresh": cloud.Refresh, "ibm-access": cloud.Access, "ibm-s3": cloud.Access, "cookie": cookie, "passcode": cookie,
+		"cookie-again": cookie, "cookie-change": cookie, "pool-change": pool.AccessToken,
 		"api-key": key.APIKey, "key-access": m.ibmTokens("bx:bx", key.APIKey).Access,
 	}
 }
@@ -255,78 +264,18 @@ func (m *mfaRig) byProof(proof, text string) string {
 		q = call{target: "/", header: append(bearer, [2]string{"ibm-service-instance-id", m.facts().IBM.StorageID})}
 	case "api-key":
 		q = ibmGrant("bx:bx", "urn:ibm:params:oauth:grant-type:apikey", "apikey", text)
-	case "cookie", "passcode":
-		method, path := "GET", "/profile"
-		if proof == "passcode" {
-			method, path = "POST", "/passcode"
-		}
-		a, err := m.atConsole(method, path, "", text)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		return m.outcome(a)
+	case "pool-change":
+		q = cognitoCall(true, "ChangePassword", members{"AccessToken": text, "PreviousPassword": mfaPassword, "ProposedPassword": changedPassword})
+	case "cookie":
+		return m.outcome(m.page("GET", "/profile", text))
+	case "passcode":
+		return m.outcome(m.page("POST", "/passcode", text))
+	case "cookie-again":
+		return m.outcome(m.page("POST", "/again", text, "password", mfaPassword))
+	case "cookie-change":
+		return m.outcome(m.page("POST", "/security/password", text, "password", mfaPassword, "new", changedPassword, "repeated", changedPassword))
 	default:
 		m.t.Fatalf("proof %s", proof)
 	}
 	return m.outcome(m.do(q))
-}
-
-// signedPool is a call of the user pools by the root user.
-func (m *mfaRig) signedPool(operation string, in any) call {
-	q := cognitoCall(true, operation, in)
-	q.keys, q.region = m.rootKeys(), m.Region
-	return q
-}
-
-func (m *mfaRig) newClient(flow string) string {
-	m.t.Helper()
-	var made struct{ UserPoolClient struct{ ClientId string } }
-	a := m.must(m.signedPool("CreateUserPoolClient", members{"UserPoolId": m.UserPoolID, "ClientName": "admin", "ExplicitAuthFlows": []string{flow}}))
-	if err := json.Unmarshal(a.body, &made); err != nil {
-		m.t.Fatal(err)
-	}
-	return made.UserPoolClient.ClientId
-}
-
-// wantsFactors sets the rule of the pool.
-func (m *mfaRig) wantsFactors(rule string) {
-	m.t.Helper()
-	m.must(m.signedPool("UpdateUserPool", members{"UserPoolId": m.UserPoolID, "MfaConfiguration": rule}))
-}
-
-// enrol gives the user of an access token an authenticator.
-func (m *mfaRig) enrol(access string) {
-	m.t.Helper()
-	var out struct{ SecretCode string }
-	if err := json.Unmarshal(m.must(cognitoCall(true, "AssociateSoftwareToken", members{"AccessToken": access})).body, &out); err != nil {
-		m.t.Fatal(err)
-	}
-	m.seed = out.SecretCode
-	m.secret("the seed of an authenticator", m.seed)
-	m.must(cognitoCall(true, "VerifySoftwareToken", members{"AccessToken": access, "UserCode": m.codeAt(time.Now().Add(-30 * time.Second))}))
-}
-
-func (m *mfaRig) codeAt(at time.Time) string {
-	m.t.Helper()
-	code, err := totp.GenerateCode(m.seed, at)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return code
-}
-
-// code is one that no try of before has used up: that of the next step.
-func (m *mfaRig) code() string { return m.codeAt(time.Now().Add(30 * time.Second)) }
-
-// wrong is no code of the time around now.
-func (m *mfaRig) wrong() string {
-	var near []string
-	for step := -3; step <= 3; step++ {
-		near = append(near, m.codeAt(time.Now().Add(time.Duration(step)*30*time.Second)))
-	}
-	for n := 0; ; n++ {
-		if code := fmt.Sprintf("%06d", n); !slices.Contains(near, code) {
-			return code
-		}
-	}
 }
