@@ -28,6 +28,7 @@ var layers = map[string]int{
 	"internal/keyring":          2,
 	"internal/audit":            2,
 	"internal/upstream":         2,
+	"internal/archive":          2,
 	"internal/token":            3,
 	"internal/probe":            3,
 	"internal/authn":            4,

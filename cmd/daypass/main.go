@@ -114,7 +114,7 @@ store. One binary is server and command line.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
 	root.AddCommand(newLogin(), newExec(), newCredentialProcess(), newEnv(), newStatus(), newWhoami(), newLogout(), newConfigure())
 	root.AddCommand(newTarget(), newRegions(), newIAM(), newResource())
-	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newSessions(), newUser(), newAccessKeys(), newAccounts(), newUpstream(), newBucket(), newExplain(), newVersion())
+	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newSessions(), newUser(), newAccessKeys(), newAccounts(), newUpstream(), newBucket(), newBackup(), newRestore(), newExplain(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

@@ -192,6 +192,8 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		id := k.Installation()
+		signed := must[keyring.SigningKey](t)(k.Signer("a", keyring.ES256))
+		boxed := must[[]byte](t)(k.Box("cursor").Seal([]byte("v"), nil))
 		sealed := must[[]byte](t)(k.Seal("t", "c", "r", []byte("v")))
 		if err := k.BeginRestored(t.Context(), same); err != nil {
 			t.Fatal(err)
@@ -199,8 +201,14 @@ func TestRestore(t *testing.T) {
 		if got := k.Installation() == id; got != same {
 			t.Errorf("same installation = %v, want %v", got, same)
 		}
-		if got := k.JWKS("a") != nil; got != same {
+		if got := must[keyring.SigningKey](t)(k.Signer("a", keyring.ES256)).ID == signed.ID; got != same {
 			t.Errorf("signing keys kept = %v, want %v", got, same)
+		}
+		if _, err := k.Box("cursor").Open(boxed, nil); identity.KindOf(err) != identity.KindValidation {
+			t.Errorf("a box of before the restore: %v, want it refused", err)
+		}
+		if _, err := k.Box("cursor").Open(must[[]byte](t)(k.Box("cursor").Seal([]byte("v"), nil)), nil); err != nil {
+			t.Errorf("a box of after the restore: %v", err)
 		}
 		for _, n := range []uint32{1, 2, 60} { // known, and made after the backup
 			_, err := k.EpochByNumber(t.Context(), n)

@@ -93,6 +93,10 @@ type Keyring struct {
 	reseal resealing
 }
 
+// MetaInstallation is the fact of the meta table without which there is no
+// keyring: the installation's ID.
+const MetaInstallation = metaInstallation
+
 // Names of the facts in the meta table.
 const (
 	metaInstallation = "installation"

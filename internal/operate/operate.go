@@ -1,7 +1,8 @@
 // Package operate is what operators do to the installation itself: look at the
-// keyring and rotate it, look at the stores behind the gate and try them, and
-// give buckets that are there to accounts. Every method takes the operator's Caller and asks
-// package access; no principal of an account, root included, is let in.
+// keyring and rotate it, look at the stores behind the gate and try them, give
+// buckets that are there to accounts, back the site up and restore it. Every
+// method takes the operator's Caller and asks package access; no principal of an
+// account, root included, is let in.
 //
 // It refuses to know how the operator reached it, and anything about the
 // identities of accounts: that is package directory's.
@@ -37,6 +38,8 @@ type Options struct {
 	// ReservedBuckets are names that no bucket may have: the first path
 	// segments of the control dialects.
 	ReservedBuckets []string
+	// Version of the program, as backups note it.
+	Version string
 }
 
 // Operations serves the operator.
@@ -48,6 +51,7 @@ type Operations struct {
 	clock     identity.Clock
 	upstreams Upstreams
 	reserved  []string
+	version   string
 }
 
 // Rotation says how far a rotation goes.
@@ -74,6 +78,7 @@ func (r Rotation) String() string {
 func New(o Options) *Operations {
 	return &Operations{
 		db: o.DB, keys: o.Keyring, access: o.Access, audit: o.Audit, clock: o.Clock, upstreams: o.Upstreams, reserved: o.ReservedBuckets,
+		version: o.Version,
 	}
 }
 

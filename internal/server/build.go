@@ -160,6 +160,7 @@ func (c *core) openLogic(s *server) (err error) {
 	c.kms = kms.New(kms.Options{DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	c.operate = operate.New(operate.Options{
 		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams.set, ReservedBuckets: ControlSegments(),
+		Version: s.Version,
 	})
 	return nil
 }
@@ -192,7 +193,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
-		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory, Stores: c.operate,
+		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory, Stores: c.operate, Backups: c.operate,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})

@@ -21,6 +21,7 @@ const (
 	auditName     = "audit"
 	tlsName       = "tls"
 	credsName     = "dev-credentials.json"
+	restoringName = "restoring"
 	maxPassphrase = 4096
 )
 
@@ -30,8 +31,19 @@ type dataDir struct {
 	lock *os.File
 }
 
-// openDataDir makes the directory (0700) and locks it.
+// openDataDir makes the directory (0700) and locks it. One in which a restore was
+// broken off is refused.
 func openDataDir(path string) (*dataDir, error) {
+	d, err := lockDataDir(path)
+	if err == nil && exists(d.file(restoringName)) && !exists(d.file(databaseName)) {
+		d.close()
+		return nil, invalid("a restore into " + d.path + " was broken off: run daypass restore again, or remove " + d.file(restoringName) + " to begin anew")
+	}
+	return d, err
+}
+
+// lockDataDir is openDataDir, whatever the directory holds.
+func lockDataDir(path string) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -43,7 +55,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, unusable(path, err)
 	}
-	taken, err := lockFile(f)
+	taken, err := LockFile(f)
 	if err == nil && !taken {
 		err = invalid("another server runs on " + path + ": stop it, or use another directory with --data")
 	}

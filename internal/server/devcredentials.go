@@ -91,7 +91,7 @@ func (c *devCredentials) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(c.path, append(data, '\n'), 0o600)
+	return WriteFile(c.path, append(data, '\n'), 0o600)
 }
 
 func (c *devCredentials) remember(account, id string, secret identity.Secret) error {

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// writeFile writes a whole file under a temporary name in the same directory,
+// WriteFile writes a whole file under a temporary name in the same directory,
 // synced, and renames it: a reader sees the old one or the new one.
-func writeFile(path string, data []byte, mode os.FileMode) error {
+func WriteFile(path string, data []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err

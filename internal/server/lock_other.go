@@ -4,5 +4,5 @@ package server
 
 import "os"
 
-// lockFile has no lock to take here; the store's own must do.
-func lockFile(*os.File) (taken bool, err error) { return true, nil }
+// LockFile has no lock to take here; the store's own must do.
+func LockFile(*os.File) (taken bool, err error) { return true, nil }

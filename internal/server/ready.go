@@ -56,5 +56,5 @@ func (r *Ready) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(data, '\n'), 0o600)
+	return WriteFile(path, append(data, '\n'), 0o600)
 }

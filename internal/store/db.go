@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,21 @@ func (db *DB) Update(ctx context.Context, fn func(Tx) error) (identity.Position,
 func (db *DB) View(ctx context.Context, fn func(Reader) error) error {
 	_, err := db.engine.View(ctx, fn)
 	return err
+}
+
+// ViewAt is View, and tells fn where the state stands in the feed.
+func (db *DB) ViewAt(ctx context.Context, fn func(Reader, identity.Position) error) error {
+	return db.View(ctx, func(r Reader) error {
+		v, ok := r.(view)
+		if !ok {
+			return &identity.Error{Kind: identity.KindInternal, Op: "store.view", Err: errors.New("the engine's Reader is not NewReader's")}
+		}
+		pos, err := v.state.Position()
+		if err != nil {
+			return err
+		}
+		return fn(r, pos)
+	})
 }
 
 // Staleness is the age of the last heartbeat by the monotonic clock.

@@ -178,7 +178,7 @@ func TestFollowsOthers(t *testing.T) {
 			t.Errorf("another node's write: %v", err)
 		}
 		old := db.Snapshot().Position()
-		if _, err := e.NewIncarnation(t.Context()); err != nil {
+		if _, err := e.NewIncarnation(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 		putUsers(t, e, user(2))

@@ -86,7 +86,8 @@ type Tx interface {
 //   - All methods may be called from many goroutines.
 type Engine interface {
 	Update(ctx context.Context, fn func(Tx) error) (identity.Position, error)
-	// View runs fn against one consistent state and returns its position.
+	// View runs fn against one consistent state, read through NewReader, and
+	// returns its position.
 	View(ctx context.Context, fn func(Reader) error) (identity.Position, error)
 	// Changes returns, from one consistent state, the latest row (or the
 	// absence) of everything that changed after the position. A position of

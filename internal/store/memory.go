@@ -193,15 +193,17 @@ func (m *Memory) Load(ctx context.Context, tables []string) ([]Row, identity.Pos
 func (m *Memory) Wait(ctx context.Context, after identity.Position) { m.signal.Wait(ctx, after) }
 
 // NewIncarnation begins a new feed on the same rows, as a restore does: every
-// follower reloads, and no earlier position compares with a later one.
-func (m *Memory) NewIncarnation(ctx context.Context) (identity.Position, error) {
+// follower reloads, and no earlier position compares with a later one. Its
+// numbers begin beyond those of this feed, and beyond after.
+func (m *Memory) NewIncarnation(ctx context.Context, after uint64) (identity.Position, error) {
 	if err := m.open(ctx, "store.incarnation"); err != nil {
 		return identity.Position{}, err
 	}
 	m.commits.Lock()
 	defer m.commits.Unlock()
 	now := m.state.Load()
-	next := &memoryState{pos: identity.Position{Incarnation: rand.Text(), N: now.pos.N + 1}, rows: now.rows, pruned: now.pos.N + 1}
+	n := max(now.pos.N, after) + 1
+	next := &memoryState{pos: identity.Position{Incarnation: rand.Text(), N: n}, rows: now.rows, pruned: n}
 	m.set(next)
 	return next.pos, nil
 }

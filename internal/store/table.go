@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"daypass/internal/identity"
 )
@@ -20,6 +22,8 @@ type tableInfo struct {
 	name string
 	// decode makes the typed record that snapshots keep.
 	decode func(Row) (any, error)
+	// entries are what the record's rows are found by.
+	entries func(Row) ([]IndexEntry, error)
 	// resident tables are whole in every snapshot.
 	resident bool
 	// bounded tables are whole up to the DB's limit, beyond it a cache.
@@ -41,13 +45,40 @@ func newTable[T any](name string, where residence, key func(*T) string, indexes 
 	if _, dup := tables[name]; dup {
 		panic("store: table " + name + " declared twice")
 	}
+	t := &Table[T]{name: name, key: key, indexes: indexes}
 	tables[name] = tableInfo{
 		name:     name,
 		resident: where != onDisk,
 		bounded:  where == bounded,
 		decode:   func(row Row) (any, error) { return decode[T](row) },
+		entries: func(row Row) ([]IndexEntry, error) {
+			v, err := decode[T](row)
+			if err != nil {
+				return nil, err
+			}
+			if t.key(v) != row.Key {
+				return nil, &identity.Error{Kind: identity.KindInternal, Op: "store.decode", Err: fmt.Errorf("table %s: the record under %s is another's", name, row.Key)}
+			}
+			return t.entries(v), nil
+		},
 	}
-	return &Table[T]{name: name, key: key, indexes: indexes}
+	return t
+}
+
+// TableNames are all tables, in order: what a backup holds.
+func TableNames() []string { return slices.Sorted(maps.Keys(tables)) }
+
+// Indexed is a row as the engine keeps it, made of table, key and value alone.
+// KindNotFound for a table that is not declared, KindInternal for a value that
+// is no record of its table or has another key.
+func Indexed(row Row) (Row, error) {
+	info, ok := tables[row.Table]
+	if !ok {
+		return Row{}, &identity.Error{Kind: identity.KindNotFound, Op: "store.indexed", Err: fmt.Errorf("there is no table %q", row.Table)}
+	}
+	var err error
+	row.Index, err = info.entries(row)
+	return row, err
 }
 
 // Name is the table's name in the engine and in the AAD of sealed columns.
@@ -148,12 +179,24 @@ func (t *Table[T]) Page(s *Snapshot, index, prefix string, skip, limit int) ([]*
 
 // Put writes a record, new or not.
 func (t *Table[T]) Put(tx Tx, v *T) error {
+	row, err := t.Row(v)
+	if err != nil {
+		return err
+	}
+	return tx.Put(row)
+}
+
+// Row is a record as an engine keeps it.
+func (t *Table[T]) Row(v *T) (Row, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return &identity.Error{Kind: identity.KindInternal, Op: "store.encode", Err: err}
+		return Row{}, &identity.Error{Kind: identity.KindInternal, Op: "store.encode", Err: err}
 	}
-	return tx.Put(Row{Table: t.name, Key: t.key(v), Value: b, Index: t.entries(v)})
+	return Row{Table: t.name, Key: t.key(v), Value: b, Index: t.entries(v)}, nil
 }
+
+// Record is a row of an engine as a record of its own.
+func (t *Table[T]) Record(row Row) (*T, error) { return decode[T](row) }
 
 // Insert writes a new record; KindAlreadyExists when its key is taken.
 func (t *Table[T]) Insert(tx Tx, v *T) error {

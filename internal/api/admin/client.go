@@ -73,6 +73,15 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // open calls, and returns the body of an answer that is no refusal.
 func (c *Client) open(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
+	response, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
+}
+
+// send calls, and returns an answer that is no refusal.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -90,7 +99,7 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (io.Read
 		return nil, &identity.Error{Kind: identity.KindUnavailable, Op: "admin.call", Public: hint(c.socket, err), Err: err}
 	}
 	if response.StatusCode == http.StatusOK {
-		return response.Body, nil
+		return response, nil
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, MaxBody))

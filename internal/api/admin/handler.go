@@ -32,6 +32,8 @@ type Config struct {
 	Users Users
 	// Stores is nil where there is nothing behind the gate.
 	Stores Stores
+	// Backups is nil where none can be made.
+	Backups Backups
 	// Operator makes the operator's Caller: access.OperatorCaller.
 	Operator func(identity.RequestFacts) identity.Caller
 	Log      *slog.Logger
@@ -58,6 +60,9 @@ func New(c Config) *Handler {
 	}
 	if c.Stores != nil {
 		h.handleStores(c.Stores)
+	}
+	if c.Backups != nil {
+		h.mux.HandleFunc("POST /v1/backup", h.backUp(c.Backups))
 	}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, identity.NewError(identity.KindInvalidAction, "admin", "There is no such call: "+r.Method+" "+r.URL.Path))
@@ -130,16 +135,22 @@ func decode(r *http.Request, into any) error {
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := identity.AsError(err)
+	if e.RetryAfterSeconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds))
+	}
+	send(w, status(e.Kind), h.told(r, err))
+}
+
+// told is what the caller is told of an error; the log gets all of it.
+func (h *Handler) told(r *http.Request, err error) errorAnswer {
+	e := identity.AsError(err)
 	id := identity.RequestOf(r.Context()).ID
 	h.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "operator's call refused", slog.String("id", id), slog.Any("cause", err))
 	body := errorBody{Kind: e.Kind, Message: e.Public, RequestID: id}
 	if body.Message == "" || e.Kind == identity.KindInternal {
 		body.Message = sentence(e.Kind)
 	}
-	if e.RetryAfterSeconds > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds))
-	}
-	send(w, status(e.Kind), errorAnswer{body})
+	return errorAnswer{body}
 }
 
 // status groups the kinds; the kind itself is what clients look at.

@@ -198,13 +198,29 @@ func (e *Engine) Load(ctx context.Context, tables []string) ([]store.Row, identi
 // Wait is store.Engine's; it notices the commits of this process.
 func (e *Engine) Wait(ctx context.Context, after identity.Position) { e.signal.Wait(ctx, after) }
 
-// Close ends the writer after the commits it has begun, and closes the file.
+// Close ends the writer after the commits it has begun, and closes the file. The
+// last connection to close it takes the WAL back into it.
 func (e *Engine) Close() error {
 	e.closing.Do(func() {
 		close(e.quit)
 		<-e.stopped
 		e.signal.Close()
+		e.dropReaders()
 		e.closed = e.db.Close()
 	})
 	return e.closed
+}
+
+// dropReaders closes the connections that nobody reads on.
+func (e *Engine) dropReaders() {
+	for {
+		select {
+		case r := <-e.readers:
+			if r != nil {
+				r.drop()
+			}
+		default:
+			return
+		}
+	}
 }

@@ -21,7 +21,8 @@ const (
 
 // request is one commit on its way to the writer.
 type request struct {
-	batch *store.Batch // nil: begin a new incarnation
+	batch *store.Batch // nil: begin a new incarnation, beyond after
+	after uint64
 	state atomic.Int32 // of waiting, taken, given up
 	pos   identity.Position
 	err   error
@@ -38,7 +39,10 @@ const (
 // is taken back if the writer has not begun it; else the outcome is waited for,
 // so that it is known either way.
 func (e *Engine) commit(ctx context.Context, b *store.Batch) (identity.Position, error) {
-	r := &request{batch: b, done: make(chan struct{})}
+	return e.submit(ctx, &request{batch: b, done: make(chan struct{})})
+}
+
+func (e *Engine) submit(ctx context.Context, r *request) (identity.Position, error) {
 	select {
 	case e.commits <- r:
 	case <-ctx.Done():
@@ -63,9 +67,10 @@ func (e *Engine) commit(ctx context.Context, b *store.Batch) (identity.Position,
 }
 
 // NewIncarnation begins a new feed on the same rows, as a restore does: every
-// follower reloads, and no earlier position compares with a later one.
-func (e *Engine) NewIncarnation(ctx context.Context) (identity.Position, error) {
-	return e.commit(ctx, nil)
+// follower reloads, and no earlier position compares with a later one. Its
+// numbers begin beyond those of this feed, and beyond after.
+func (e *Engine) NewIncarnation(ctx context.Context, after uint64) (identity.Position, error) {
+	return e.submit(ctx, &request{after: after, done: make(chan struct{})})
 }
 
 func (e *Engine) openWriter(ctx context.Context) (*reader, error) {
@@ -183,7 +188,8 @@ func (e *Engine) writeTx(w *reader, group []*request) (identity.Position, error)
 	for _, r := range group {
 		r.pos, r.err = identity.Position{}, nil
 		if r.batch == nil {
-			h.pos.Incarnation, h.pos.N, h.pruned = rand.Text(), h.pos.N+1, h.pos.N+1
+			h.pos.Incarnation, h.pos.N = rand.Text(), max(h.pos.N, r.after)+1
+			h.pruned = h.pos.N
 			if err := w.exec("DELETE FROM feed"); err != nil {
 				return identity.Position{}, err
 			}

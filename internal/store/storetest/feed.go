@@ -181,7 +181,7 @@ func testWait(t *testing.T, e store.Engine) {
 
 // incarnator is an engine that can begin a new incarnation.
 type incarnator interface {
-	NewIncarnation(ctx context.Context) (identity.Position, error)
+	NewIncarnation(ctx context.Context, after uint64) (identity.Position, error)
 }
 
 func testIncarnation(t *testing.T, e store.Engine) {
@@ -195,7 +195,7 @@ func testIncarnation(t *testing.T, e store.Engine) {
 		if runs > 1 {
 			return tx.Put(row("b", "1"))
 		}
-		pos, err := e.(incarnator).NewIncarnation(t.Context())
+		pos, err := e.(incarnator).NewIncarnation(t.Context(), 0)
 		if err != nil || pos.Incarnation == old.Incarnation || pos.Incarnation == "" {
 			t.Errorf("NewIncarnation: got %+v, %v", pos, err)
 		}
@@ -211,6 +211,13 @@ func testIncarnation(t *testing.T, e store.Engine) {
 	next := put(t, e, row("a", "2"))
 	if got := changes(t, e, f.Position); got.Reload || got.Position != next || !slices.Equal(told(got), []string{"a=2"}) {
 		t.Errorf("the new feed: got %+v", got)
+	}
+	pos, err := e.(incarnator).NewIncarnation(t.Context(), next.N+1000)
+	if err != nil || pos.N <= next.N+1000 {
+		t.Errorf("NewIncarnation beyond %d: got %+v, %v", next.N+1000, pos, err)
+	}
+	if got := put(t, e, row("a", "3")); got.N != pos.N+1 || got.Incarnation != pos.Incarnation {
+		t.Errorf("a commit after it: got %+v, want the one after %+v", got, pos)
 	}
 }
 
