@@ -113,7 +113,7 @@ store. One binary is server and command line.`,
 	root.SetVersionTemplate("daypass {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
 	root.AddCommand(newLogin(), newExec(), newCredentialProcess(), newEnv(), newStatus(), newWhoami(), newLogout(), newConfigure())
-	root.AddCommand(newTarget(), newRegions(), newIAM(), newResource())
+	root.AddCommand(newTarget(), newRegions(), newIAM(), newResource(), newKMS())
 	root.AddCommand(newServe(), newApply(), newConfig(), newKeyring(), newSessions(), newUser(), newAccessKeys(), newAccounts(), newUpstream(), newBucket(), newBackup(), newRestore(), newExplain(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -63,6 +63,8 @@ func (w *wire) ibm(ctx context.Context, token IBMToken, c ibmCall, into any) (ht
 	return a.header, nil
 }
 
+const kmsUnauthorized = "UNAUTHORIZED_ERR"
+
 // ibmError holds all envelopes: of the token service, of the identity API, and of
 // the policy API, which has no numbers.
 type ibmError struct {
@@ -87,6 +89,9 @@ func (w *wire) ibmFailure(doing, grant string, a *answer) error {
 		first := e.Errors[0]
 		e.Code, e.Message = cmp.Or(first.Number, first.Code), first.Message
 	}
+	if e.Code == "" {
+		e.Code, e.Message = kmsRefusal(a.body)
+	}
 	if err != nil || e.Code == "" {
 		return w.notOurs(doing, a)
 	}
@@ -97,6 +102,9 @@ func (w *wire) ibmFailure(doing, grant string, a *answer) error {
 		kind, next = identity.KindThrottled, "try again in "+retryAfter(a)
 	case a.status == http.StatusServiceUnavailable:
 		kind, next = identity.KindUnavailable, "try again in "+retryAfter(a)
+	case a.status == http.StatusUnauthorized && e.Code == kmsUnauthorized:
+		// Key management says so of missing roles and of what is not there, too.
+		kind, next = identity.KindAccessDenied, "is the instance the right one, and the service role given (daypass iam user-policies)?"
 	case a.status == http.StatusUnauthorized:
 		kind, next = identity.KindExpiredToken, "run: "+login+" --force"
 	case a.status == http.StatusForbidden:
