@@ -191,6 +191,9 @@ that of a root key goes nowhere.`,
   daypass kms key show database --payload-out db.key`,
 		Args: oneArg(nameKMSKey),
 		RunE: f.serve(func(v *kmsVerb, args []string) error {
+			if err := into.ready(); err != nil {
+				return err
+			}
 			found, err := v.key(args[0], true)
 			if err != nil {
 				return err
@@ -200,6 +203,9 @@ that of a root key goes nowhere.`,
 				return err
 			}
 			if into.path != "" {
+				if k.Payload == "" {
+					return identity.NewError(identity.KindValidation, "kms.show", "key "+args[0]+" is a root key, whose material never leaves the server, or its material is gone")
+				}
 				if err := into.writeBase64(v.c, k.Payload); err != nil || into.path == "-" {
 					return err
 				}

@@ -125,7 +125,10 @@ func (c *core) openStore(ctx context.Context, config *Config, data *dataDir, clo
 
 // wrongRootKey says what to do when the root key is another one.
 func wrongRootKey(data string, err error) error {
-	if e := identity.AsError(err); e.Kind == identity.KindValidation {
+	switch e := identity.AsError(err); e.Kind {
+	case identity.KindUpstream:
+		return &identity.Error{Kind: e.Kind, Op: "server.keyring", Err: err, Public: "the root key of " + data + " does not open: " + e.Public}
+	case identity.KindValidation:
 		return &identity.Error{Kind: e.Kind, Op: "server.keyring", Err: err, Public: strings.TrimSuffix(e.Public, ".") +
 			": put back the root key, or name the place that " + data + " was moved to last (root_key_file, passphrase_file, keyring.kms)"}
 	}
