@@ -51,12 +51,26 @@ type KMSKey struct {
 	Doomed *KMSConsent `json:"doomed,omitempty"`
 }
 
-// StateAt is the key's state at a time: an expired one is deactivated.
+// StateAt is the key's state at a time: an active one that has expired is
+// deactivated. One that was disabled stays so: a deactivated key unwraps.
 func (k *KMSKey) StateAt(now time.Time) KeyState {
-	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) && k.State != KeyDestroyed {
+	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) && k.State == KeyActive {
 		return KeyDeactivated
 	}
 	return k.State
+}
+
+// RotationDue is when the key's policy rotates it next; zero for a key that none
+// rotates, or not before it expires.
+func (k *KMSKey) RotationDue() time.Time {
+	if k.Rotation == nil || !k.Rotation.Enabled || k.Rotation.Months <= 0 || k.State != KeyActive || k.Imported || k.Extractable {
+		return time.Time{}
+	}
+	due := k.Version.CreatedAt.AddDate(0, k.Rotation.Months, 0)
+	if !k.ExpiresAt.IsZero() && !due.Before(k.ExpiresAt) {
+		return time.Time{}
+	}
+	return due
 }
 
 // KMSVersionID names a version of a key. That of the first is the key's own ID.
@@ -75,8 +89,10 @@ type KMSAlias struct {
 // KMSConsent is the first of the two words that a deletion needs: whose, with the
 // lineage that the second must have nothing in common with.
 type KMSConsent struct {
-	By        string    `json:"by"` // IAM ID
-	Lineage   Lineage   `json:"lineage"`
+	By      string  `json:"by"` // IAM ID
+	Lineage Lineage `json:"lineage"`
+	// Position is where it was given: what was revoked later ends it.
+	Position  Position  `json:"position"`
 	At        time.Time `json:"at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -24,7 +25,7 @@ const (
 	minAlias       = 2
 	// KeysPerInstance is how many keys an instance may have, deleted ones that
 	// are not purged included.
-	KeysPerInstance = 100_000
+	KeysPerInstance = 200_000
 )
 
 // Material is what is brought in: in the clear, or under the instance's import
@@ -61,7 +62,6 @@ type KeyPolicies struct {
 // call names. ReasonBadField, ReasonExists for an alias, ReasonNotFound for a ring,
 // ReasonLimit, and the reasons of an import.
 func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) (*Key, error) {
-	const action = "secrets.create"
 	id, err := identity.NewUUID(k.random)
 	if err != nil {
 		return nil, err
@@ -71,30 +71,40 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 		return nil, err
 	}
 	var out *Key
-	ev := audit.Change(c, source, action, map[string]string{"instanceId": clip(at.Instance), "keyId": id, "name": clip(in.Name), "ring": clip(at.Ring)})
+	p, err := k.permitCreate(k.db.Snapshot(), c, at)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := store.KMSKeys.Count(k.db.Snapshot(), store.IndexKMSCreated, p.ID+"/"); err != nil || n >= KeysPerInstance {
+		return nil, cmp.Or(err, refuse(identity.KindLimitExceeded, ReasonLimit, fmt.Sprintf("An instance has at most %d keys.", KeysPerInstance)))
+	}
+	brought, err := k.bringIn(ctx, &p, in.Extractable, in.Material)
+	if err != nil {
+		return nil, err
+	}
+	ev := audit.Change(c, source, actionCreate, map[string]string{"instanceId": clip(at.Instance), "keyId": id, "name": clip(in.Name), "ring": clip(at.Ring)})
 	err = k.change(ctx, c, ev, func(tx store.Tx) error {
-		p, err := k.instance(tx, c, at, action)
+		p, err := k.permitCreate(tx, c, at)
 		if err != nil {
-			return err
-		}
-		if err := k.permit(c, &p, action, "", "", "", ringOr(at.Ring)); err != nil {
 			return err
 		}
 		key, err := k.newKey(c, &p, at, id, &in)
 		if err != nil {
 			return err
 		}
-		if err := k.roomFor(tx, key); err != nil {
+		if err := givePolicies(tx, key, in.Policies); err != nil {
 			return err
 		}
-		material, err := k.bringIn(tx, key, in.Material)
-		if err != nil {
+		if err := ringThere(tx, p.ID, key.Ring); err != nil {
+			return err
+		}
+		if err := brought.still(tx, p.ID, key.CreatedAt); err != nil {
 			return err
 		}
 		if err := k.newSlot(tx, id, slot); err != nil {
 			return err
 		}
-		if err := newVersion(tx, slot, key, 1, key.Version, material); err != nil {
+		if err := newVersion(tx, slot, key, 1, key.Version, brought.material); err != nil {
 			return err
 		}
 		out = k.shown(&p, key)
@@ -107,6 +117,13 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 		return nil, err
 	}
 	return out, nil
+}
+
+const actionCreate = "secrets.create"
+
+func (k *KMS) permitCreate(r store.Reader, c *identity.Caller, at At) (place, error) {
+	at.Ring = ringOr(at.Ring)
+	return k.onInstance(r, c, at, actionCreate)
 }
 
 func ringOr(ring string) string {
@@ -136,6 +153,51 @@ func (k *KMS) newKey(c *identity.Caller, p *place, at At, id string, in *NewKey)
 	}
 	return key, nil
 }
+
+// givePolicies gives a new key its policies: those that it is made with, or else
+// what the instance has enabled for new keys. What is generated here alone is
+// rotated here.
+func givePolicies(r store.Reader, key *identity.KMSKey, own *KeyPolicies) error {
+	policy := func(months int, enabled bool) *identity.KMSPolicy {
+		return &identity.KMSPolicy{
+			Enabled: enabled, Months: months,
+			CreatedBy: key.CreatedBy, CreatedAt: key.CreatedAt, UpdatedBy: key.CreatedBy, UpdatedAt: key.CreatedAt,
+		}
+	}
+	if own != nil {
+		if own.RotationMonths != 0 {
+			if key.Imported || key.Extractable {
+				return refuse(identity.KindValidation, ReasonPolicyConflict, "Only root keys that are generated here are rotated by a policy.")
+			}
+			if own.RotationMonths < 1 || own.RotationMonths > maxMonths {
+				return badField("interval_month", fmt.Sprintf("is from 1 to %d", maxMonths))
+			}
+			key.Rotation = policy(own.RotationMonths, own.RotationEnabled)
+		}
+		if own.DualAuth {
+			key.DualAuth = policy(0, true)
+		}
+		return nil
+	}
+	instance, err := store.KMSInstances.Get(r, key.Instance)
+	if err != nil {
+		return gone(err)
+	}
+	if p := instance.Policies[policyRotation]; p.Enabled && !key.Imported && !key.Extractable {
+		key.Rotation = policy(p.Months, true)
+	}
+	if instance.Policies[policyDualAuth].Enabled {
+		key.DualAuth = policy(0, true)
+	}
+	return nil
+}
+
+// Types of policies that keys have too.
+const (
+	policyRotation = "rotation"
+	policyDualAuth = "dualAuthDelete"
+	maxMonths      = 12
+)
 
 // check judges the words of a key.
 func (in *NewKey) check(now time.Time) error {
@@ -181,30 +243,8 @@ func aliasTaken() error {
 	return refuse(identity.KindAlreadyExists, ReasonExists, "The alias is taken.")
 }
 
-// roomFor checks that the ring is there, and that the instance is not full.
-func (k *KMS) roomFor(tx store.Tx, key *identity.KMSKey) error {
-	if key.Ring != identity.DefaultKeyRing {
-		ring := identity.KMSRing{Instance: key.Instance, ID: key.Ring}
-		if _, err := store.KMSRings.Get(tx, ring.Key()); identity.KindOf(err) == identity.KindNotFound {
-			return refuse(identity.KindNotFound, ReasonNotFound, "The key ring does not exist.")
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bringIn yields the material of a new version: generated where none is brought.
-func (k *KMS) bringIn(_ store.Tx, key *identity.KMSKey, in Material) ([]byte, error) {
-	if in.Payload == "" {
-		return k.randomBytes(materialBytes)
-	}
-	material := []byte(in.Payload.Reveal())
-	return material, checkMaterial(key, material)
-}
-
-func checkMaterial(key *identity.KMSKey, material []byte) error {
-	if key.Extractable {
+func checkMaterial(standard bool, material []byte) error {
+	if standard {
 		if len(material) > MaxPlaintext {
 			return badField("payload", fmt.Sprintf("of a standard key has at most %d bytes", MaxPlaintext))
 		}

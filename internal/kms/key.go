@@ -40,13 +40,7 @@ func (k *KMS) shown(p *place, key *identity.KMSKey) *Key {
 	return out
 }
 
-// state is that of a key now: an active one whose time is over is deactivated.
-func (k *KMS) state(key *identity.KMSKey) identity.KeyState {
-	if key.State == identity.KeyActive && expired(key, k.clock.Now()) {
-		return identity.KeyDeactivated
-	}
-	return key.State
-}
+func (k *KMS) state(key *identity.KMSKey) identity.KeyState { return key.StateAt(k.clock.Now()) }
 
 func expired(key *identity.KMSKey, now time.Time) bool {
 	return !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt)
@@ -94,9 +88,20 @@ func (k *KMS) target(r store.Reader, c *identity.Caller, at At, id, action strin
 		return p, nil, err
 	}
 	if key == nil {
-		return p, nil, refuse(identity.KindNotFound, ReasonNotFound, "The key does not exist.")
+		return p, nil, noKey()
 	}
 	return p, key, nil
+}
+
+func noKey() error { return refuse(identity.KindNotFound, ReasonNotFound, "The key does not exist.") }
+
+// onInstance asks whether the caller may do something to the instance itself.
+func (k *KMS) onInstance(r store.Reader, c *identity.Caller, at At, action string) (place, error) {
+	p, err := k.instance(r, c, at, action)
+	if err != nil {
+		return p, err
+	}
+	return p, k.permit(c, &p, action, "", "", "", at.Ring)
 }
 
 // event is that of a call about a key, which it names by its ID where there is one.

@@ -12,9 +12,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"daypass/internal/access"
@@ -38,6 +40,12 @@ type Options struct {
 	CachedVersions int
 	// PurgeAfter is how long a deleted key cannot be purged (4 h when 0).
 	PurgeAfter time.Duration
+	// RotateEvery is how long a key that was rotated is not rotated by hand, and
+	// EnableAfter how long one that was disabled or deleted is neither enabled nor
+	// restored (IBM: an hour and 30 seconds). Zero: at once.
+	RotateEvery, EnableAfter time.Duration
+	// NewRSA makes the keys of import tokens: of 4096 bits when nil.
+	NewRSA func() (*rsa.PrivateKey, error)
 }
 
 // KMS manages keys.
@@ -50,16 +58,26 @@ type KMS struct {
 	log    *slog.Logger
 	random io.Reader
 	opened *opened
+	uses   uses
+	newRSA func() (*rsa.PrivateKey, error)
+	// unerased is set while copies of what was purged may be left in the store.
+	unerased atomic.Bool
+	// making and opening are for the making of RSA keys and for their use.
+	making, opening *queue
 
-	purgeAfter time.Duration
+	purgeAfter, rotateEvery, enableAfter time.Duration
 }
 
 // New makes a KMS.
 func New(o Options) *KMS {
 	k := &KMS{
 		db: o.DB, keys: o.Keyring, access: o.Access, audit: o.Audit, clock: o.Clock, log: o.Log, random: o.Random,
-		opened:     newOpened(cmp.Or(o.CachedVersions, 16384)),
-		purgeAfter: cmp.Or(o.PurgeAfter, 4*time.Hour),
+		opened: newOpened(cmp.Or(o.CachedVersions, 16384)),
+		newRSA: o.NewRSA, making: newQueue(maxMaking), opening: newQueue(maxOpening),
+		purgeAfter: cmp.Or(o.PurgeAfter, 4*time.Hour), rotateEvery: o.RotateEvery, enableAfter: o.EnableAfter,
+	}
+	if k.newRSA == nil {
+		k.newRSA = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, importRSABits) }
 	}
 	if k.random == nil {
 		k.random = rand.Reader

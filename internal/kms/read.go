@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"slices"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -39,4 +40,35 @@ func (k *KMS) Payload(ctx context.Context, c *identity.Caller, at At, id string)
 		return nil, "", err
 	}
 	return out, identity.Secret(material), nil
+}
+
+// Versions lists the versions of a key, the newest first, and how many there are
+// (kms:secrets.listkeyversions); limit 0 is all. Those of a deleted key are listed
+// where all states are asked for. ReasonNotFound, ReasonDeleted.
+func (k *KMS) Versions(ctx context.Context, c *identity.Caller, at At, id string, offset, limit int, allStates bool) (page []identity.KMSVersionID, total int, err error) {
+	_, key, err := k.target(k.db.Snapshot(), c, at, id, "secrets.listkeyversions")
+	if err != nil {
+		return nil, 0, err
+	}
+	if key.State == identity.KeyDestroyed && !allStates {
+		return nil, 0, deleted()
+	}
+	total = key.Versions
+	last := max(0, total-max(0, offset)) // numbers begin at 1 and have no gaps
+	if limit <= 0 || limit > last {
+		limit = last
+	}
+	if limit == 0 {
+		return nil, total, nil
+	}
+	err = k.db.View(ctx, func(r store.Reader) error {
+		before := store.KMSVersionKey(key.ID, last-limit)
+		rows, err := store.KMSVersions.List(r, "", key.ID+"/", store.After{Value: before, Key: before}, limit)
+		page = nil
+		for _, row := range slices.Backward(rows) {
+			page = append(page, identity.KMSVersionID{ID: row.ID, CreatedAt: row.CreatedAt})
+		}
+		return err
+	})
+	return page, total, err
 }

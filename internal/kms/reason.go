@@ -45,10 +45,8 @@ func refuse(kind identity.Kind, reason Reason, public string) error {
 
 // ReasonOf is the reason of a refusal of this package, "" for other errors.
 func ReasonOf(err error) Reason {
-	for _, d := range identity.AsError(err).Detail {
-		if d.Name == detailReason {
-			return Reason(d.Value)
-		}
+	if err == nil {
+		return ""
 	}
-	return ""
+	return Reason(identity.AsError(err).DetailValue(detailReason))
 }

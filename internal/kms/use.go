@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"daypass/internal/audit"
 	"daypass/internal/identity"
 )
 
@@ -178,23 +177,4 @@ func (k *KMS) unwrap(ctx context.Context, key *identity.KMSKey, ciphertext []byt
 		return nil, identity.KMSVersionID{}, 0, bad
 	}
 	return plaintext, v.KMSVersionID, h.number, nil
-}
-
-// used puts the event of a use on disk, before its answer leaves.
-func (k *KMS) used(ctx context.Context, c *identity.Caller, u use) error {
-	return k.audit.Record(ctx, u.event(c))
-}
-
-// failed notes a use that did not succeed.
-func (k *KMS) failed(ctx context.Context, c *identity.Caller, u use, err error) {
-	ev := u.event(c)
-	e := identity.AsError(err)
-	ev.ErrorCode, ev.ErrorMessage = string(e.Kind), e.Public
-	k.audit.Refuse(ctx, ev)
-}
-
-func (u *use) event(c *identity.Caller) audit.Event {
-	ev := audit.Change(c, source, u.action, map[string]string{"instanceId": u.key.Instance, "keyId": u.key.ID})
-	ev.ReadOnly = true
-	return ev
 }

@@ -90,7 +90,7 @@ var ibmRoles = map[string]roleTable{
 		"Writer": {"ReaderPlus", []permission{{"", false, "kms:importtoken.create kms:importtoken.read kms:keyrings.create kms:secrets.create " +
 			"kms:secrets.rotate kms:secrets.setkeyfordeletion kms:secrets.sync kms:secrets.unsetkeyfordeletion"}}},
 		"Manager": {"Writer", []permission{{"", false, "kms:instancepolicies.read kms:instancepolicies.write kms:keyrings.delete kms:policies.read " +
-			"kms:policies.write kms:secrets.delete kms:secrets.disable kms:secrets.enable kms:secrets.patch kms:secrets.restore"}}},
+			"kms:policies.write kms:secrets.delete kms:secrets.disable kms:secrets.enable kms:secrets.patch kms:secrets.restore kms:usage.read"}}},
 		"KeyPurge": {"", []permission{{"", false, "kms:secrets.purge"}}},
 	},
 	identity.ObjectStorage: {

@@ -54,7 +54,7 @@ func TestRolesOfKeyManagement(t *testing.T) {
 	reader := "keyrings.list registrations.list secrets.head secrets.list secrets.listkeyversions secrets.readmetadata secrets.rewrap secrets.unwrap secrets.wrap"
 	plus := reader + " secrets.read"
 	writer := plus + " importtoken.create importtoken.read keyrings.create secrets.create secrets.rotate secrets.setkeyfordeletion secrets.sync secrets.unsetkeyfordeletion"
-	manager := writer + " instancepolicies.read instancepolicies.write keyrings.delete policies.read policies.write secrets.delete secrets.disable secrets.enable secrets.patch secrets.restore"
+	manager := writer + " instancepolicies.read instancepolicies.write keyrings.delete policies.read policies.write secrets.delete secrets.disable secrets.enable secrets.patch secrets.restore usage.read"
 	all := manager + " secrets.purge"
 	crn := "crn:v1:bluemix:public:kms:us-south:a/" + grantee + ":" + instance + ":key:" + other
 	for role, want := range map[string]string{

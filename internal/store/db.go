@@ -116,6 +116,21 @@ func (db *DB) ViewAt(ctx context.Context, fn func(Reader, identity.Position) err
 	})
 }
 
+// Eraser is an engine that can have copies of rows that were deleted.
+type Eraser interface {
+	// Erase returns when nothing of what was deleted before is left in what the
+	// engine keeps. KindUnavailable where something stands in the way now.
+	Erase(ctx context.Context) error
+}
+
+// Erase runs Eraser.Erase where the engine is one.
+func (db *DB) Erase(ctx context.Context) error {
+	if e, ok := db.engine.(Eraser); ok {
+		return e.Erase(ctx)
+	}
+	return nil
+}
+
 // Staleness is the age of the last heartbeat by the monotonic clock.
 func (db *DB) Staleness() time.Duration {
 	return max(0, db.opt.Clock.Now().Sub(db.beat.Load().at))

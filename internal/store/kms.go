@@ -49,7 +49,8 @@ const (
 	IndexKMSCreated  = "created"  // instance/KMSLiving or KMSDestroyed/creation time in ns
 	IndexKMSAlias    = "alias"    // unique: instance/alias
 	IndexKMSRing     = "ring"     // instance/ring/KMSLiving or KMSDestroyed/creation time in ns
-	IndexKMSRotation = "rotation" // of living keys with a rotation policy: ""
+	IndexKMSRotation = "rotation" // of keys that their policy rotates: when, in ns
+	IndexKMSDeleted  = "deleted"  // of deleted keys: when, in ns
 	IndexKMSInstance = "instance" // instance/…
 )
 
@@ -77,8 +78,11 @@ var (
 			for _, a := range k.Aliases {
 				out = append(out, IndexEntry{Name: IndexKMSAlias, Value: k.Instance + "/" + a.Name, Unique: true})
 			}
-			if k.Rotation != nil && k.Rotation.Enabled && k.State == identity.KeyActive {
-				out = append(out, IndexEntry{Name: IndexKMSRotation})
+			if due := k.RotationDue(); !due.IsZero() {
+				out = append(out, IndexEntry{Name: IndexKMSRotation, Value: fmt.Sprintf("%020d", due.UnixNano())})
+			}
+			if k.State == identity.KeyDestroyed {
+				out = append(out, IndexEntry{Name: IndexKMSDeleted, Value: fmt.Sprintf("%020d", k.DeletedAt.UnixNano())})
 			}
 			return out
 		})

@@ -159,32 +159,64 @@ func (s *state) begin() error {
 	if s.reader != nil {
 		return nil
 	}
-	var r *reader
-	select {
-	case <-s.engine.quit:
-		return store.Away("sqlite.read", errClosed)
-	default:
-	}
-	select {
-	case r = <-s.engine.readers:
-	case <-s.engine.quit:
-		return store.Away("sqlite.read", errClosed)
-	case <-s.ctx.Done():
-		return store.Away("sqlite.read", s.ctx.Err())
-	}
-	if r == nil {
-		var err error
-		if r, err = s.engine.openReader(s.ctx); err != nil {
-			s.engine.readers <- nil
-			return failed("sqlite.read", err)
-		}
+	r, err := s.engine.takeReader(s.ctx)
+	if err != nil {
+		return err
 	}
 	s.reader = r
-	err := r.exec("BEGIN")
+	err = r.exec("BEGIN")
 	if err == nil {
 		r.at, err = r.head() // the first read fixes the snapshot
 	}
 	return failed("sqlite.read", err)
+}
+
+// takeReader waits for a connection, to be put back into e.readers: nil there
+// when it is of no more use.
+func (e *Engine) takeReader(ctx context.Context) (*reader, error) {
+	select {
+	case <-e.quit:
+		return nil, store.Away("sqlite.read", errClosed)
+	default:
+	}
+	var r *reader
+	select {
+	case r = <-e.readers:
+	case <-e.quit:
+		return nil, store.Away("sqlite.read", errClosed)
+	case <-ctx.Done():
+		return nil, store.Away("sqlite.read", ctx.Err())
+	}
+	if r != nil {
+		return r, nil
+	}
+	r, err := e.openReader(ctx)
+	if err != nil {
+		e.readers <- nil
+		return nil, failed("sqlite.read", err)
+	}
+	return r, nil
+}
+
+// Erase is store.Eraser's. What a transaction deletes, secure_delete overwrites in
+// the file's pages, but the log of earlier transactions still has them: all of it
+// is written into the file and the log cut to nothing.
+func (e *Engine) Erase(ctx context.Context) error {
+	r, err := e.takeReader(ctx)
+	if err != nil {
+		return err
+	}
+	var busy, logged, moved int
+	if err := r.one("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &logged, &moved); err != nil {
+		r.drop()
+		e.readers <- nil
+		return failed("sqlite.erase", err)
+	}
+	e.readers <- r
+	if busy != 0 {
+		return store.Away("sqlite.erase", errors.New("a transaction still reads what was before"))
+	}
+	return nil
 }
 
 // end gives the connection back.

@@ -160,6 +160,45 @@ func TestDriverMatchesItsLibc(t *testing.T) {
 	}
 }
 
+// TestErase: what a row held before it was deleted stands nowhere on disk, the log
+// of transactions included, while the engine is open.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "daypass.db")
+	e := open(t, path, sqlite.Options{})
+	update := func(fn func(store.Tx) error) {
+		t.Helper()
+		if _, err := e.Update(t.Context(), fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	places := func() (n int) {
+		t.Helper()
+		for _, name := range []string{path, path + "-wal"} {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += strings.Count(string(b), "hushhush")
+		}
+		return n
+	}
+	update(func(tx store.Tx) error {
+		return tx.Put(store.Row{Table: "t", Key: "k", Value: []byte(`{"v":"` + strings.Repeat("hush", 100) + `"}`)})
+	})
+	update(func(tx store.Tx) error { return tx.Delete("t", "k") })
+	if places() == 0 {
+		t.Fatal("nothing is left before: the test sees nothing")
+	}
+	if err := e.Erase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := places(); n > 0 {
+		t.Errorf("%d places still hold it", n)
+	}
+	update(func(tx store.Tx) error { return tx.Put(store.Row{Table: "t", Key: "k", Value: []byte("1")}) })
+}
+
 // TestReplacedValuesAreErased: what a row held before, keys that were destroyed
 // among it, stands nowhere in the file, whether it fitted into a page or not.
 func TestReplacedValuesAreErased(t *testing.T) {
