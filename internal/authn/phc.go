@@ -10,6 +10,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
 
@@ -37,6 +38,7 @@ type hashing struct {
 	slots  chan struct{}
 	queue  chan struct{}
 	memory uint32 // KiB of a new hash
+	done   atomic.Int64
 
 	mu      sync.Mutex
 	garbage int64 // bytes left behind since the last collection
@@ -78,6 +80,7 @@ func (h *hashing) run(ctx context.Context, fn func()) error {
 		return &identity.Error{Kind: identity.KindUnavailable, Op: "authn.hash", Err: ctx.Err()}
 	}
 	fn()
+	h.done.Add(1)
 	return nil
 }
 
@@ -104,6 +107,11 @@ func (h *hashing) collect() {
 	}
 	h.garbage = 0
 	runtime.GC()
+}
+
+// Worked is how many argon2 hashes, and steps of SRP, were done since the start.
+func (a *Authn) Worked() (hashes, powers int64) {
+	return a.hashing.done.Load(), a.powers.done.Load()
 }
 
 // HashPassword makes the PHC string of a password: argon2id with a new salt.

@@ -54,6 +54,10 @@ func (d *Directory) IBMAPIKeys(ctx context.Context, c *identity.Caller, f IBMKey
 		index, prefix := "user", store.Join(owner, "")
 		if f.Account {
 			index, prefix = "account", store.Join(c.AccountID, "")
+		} else if u, err := there(store.Users.Get(r, owner)); err != nil {
+			return err
+		} else if u == nil || u.AccountID != c.AccountID {
+			prefix = store.Join("", "") // nobody's, so that another account's owner costs what an absent one does
 		}
 		root := c.AccountID // the root user's unique ID
 		shown := func(k *identity.APIKey) bool {

@@ -48,6 +48,7 @@ type core struct {
 	audit     *audit.Log
 	web       *egress.Client
 	issuers   *egress.Issuers
+	authn     *authn.Authn
 	access    *access.Access
 	directory *directory.Directory
 	sessions  *directory.SessionIndex
@@ -141,21 +142,20 @@ func (c *core) openLogic(s *server) (err error) {
 		return err
 	}
 	sessions := token.NewSessions(c.keys, s.Clock, rand.Reader)
-	proofs, err := authn.New(authn.Options{
+	if c.authn, err = authn.New(authn.Options{
 		DB: c.db, Keyring: c.keys, Issuers: c.issuers, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL,
 		ConsoleURL: s.consoleURL, Web: c.web,
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
-	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Authn: proofs, Audit: c.audit, Clock: s.Clock, Log: s.Log})
+	c.access = access.New(access.Options{DB: c.db, Keyring: c.keys, Sessions: sessions, Authn: c.authn, Audit: c.audit, Clock: s.Clock, Log: s.Log})
 	c.directory = directory.New(directory.Options{
-		DB: c.db, Keyring: c.keys, Authn: proofs, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
+		DB: c.db, Keyring: c.keys, Authn: c.authn, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
 		ExternalURL: s.externalURL, ConsoleURL: s.consoleURL, ReservedBuckets: ControlSegments(),
 	})
 	c.sessions = directory.NewSessionIndex(c.db, s.Clock)
 	c.issuer = issue.New(issue.Options{
-		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: proofs, Access: c.access,
+		DB: c.db, Keyring: c.keys, Sessions: sessions, JWTs: token.NewJWTs(c.keys), Authn: c.authn, Access: c.access,
 		Audit: c.audit, Clock: s.Clock, Log: s.Log, ExternalURL: s.externalURL, MinDurationSeconds: s.Config.STS.MinDurationSeconds,
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds, Brokers: c.upstreams.set.STS,
@@ -241,6 +241,8 @@ func (c *core) meter(m *Metrics) {
 	m.registry.MustRegister(upstreamMetrics{c.upstreams})
 	m.Counter("daypass_session_index_dropped_total", "Sessions that were issued without an entry in the index of sessions.",
 		func() float64 { return float64(c.sessions.Dropped()) })
+	m.Counter("daypass_password_hashes_total", "Passwords hashed.", func() float64 { hashes, _ := c.authn.Worked(); return float64(hashes) })
+	m.Counter("daypass_srp_steps_total", "Steps of SRP log-ins computed.", func() float64 { _, powers := c.authn.Worked(); return float64(powers) })
 	for _, t := range []struct {
 		name, help string
 		value      func(audit.Stats) uint64
