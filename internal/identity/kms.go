@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // KeyState is the state of a key of key management, by the numbers of NIST SP
 // 800-57 that IBM's dialect shows.
@@ -58,6 +61,11 @@ func (k *KMSKey) StateAt(now time.Time) KeyState {
 		return KeyDeactivated
 	}
 	return k.State
+}
+
+// AliasIndex is where an alias of that name is, -1 for none.
+func (k *KMSKey) AliasIndex(name string) int {
+	return slices.IndexFunc(k.Aliases, func(a KMSAlias) bool { return a.Name == name })
 }
 
 // RotationDue is when the key's policy rotates it next; zero for a key that none

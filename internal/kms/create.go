@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -21,8 +19,6 @@ const (
 	maxDescription = 240
 	maxTags        = 30
 	maxTag         = 30
-	maxAliases     = 5
-	minAlias       = 2
 	// KeysPerInstance is how many keys an instance may have, deleted ones that
 	// are not purged included.
 	KeysPerInstance = 200_000
@@ -92,6 +88,9 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 		if err != nil {
 			return err
 		}
+		if err := mayMake(tx, key, &in.Material); err != nil {
+			return err
+		}
 		if err := givePolicies(tx, key, in.Policies); err != nil {
 			return err
 		}
@@ -110,11 +109,8 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 		out = k.shown(&p, key)
 		return store.KMSKeys.Insert(tx, key)
 	})
-	if identity.KindOf(err) == identity.KindAlreadyExists && ReasonOf(err) == "" { // of the index of aliases
-		err = aliasTaken()
-	}
 	if err != nil {
-		return nil, err
+		return nil, takenAlias(err)
 	}
 	return out, nil
 }
@@ -209,7 +205,7 @@ func (in *NewKey) check(now time.Time) error {
 	case len(in.Tags) > maxTags || slices.ContainsFunc(in.Tags, func(s string) bool { return !text(s, maxTag) }):
 		return badField("tags", fmt.Sprintf("has at most %d items of at most %d printable characters", maxTags, maxTag))
 	case len(in.Aliases) > maxAliases:
-		return refuse(identity.KindLimitExceeded, ReasonLimit, fmt.Sprintf("A key has at most %d aliases.", maxAliases))
+		return tooManyAliases()
 	case !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(now):
 		return badField("expirationDate", "is in the future")
 	}
@@ -226,21 +222,6 @@ func (in *NewKey) check(now time.Time) error {
 
 func text(s string, max int) bool {
 	return len(s) <= 4*max && utf8.RuneCountInString(s) <= max && identity.Printable(s) == s
-}
-
-var aliasRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
-
-// checkAlias judges the name of an alias. One that could be taken for a key's ID
-// is none.
-func checkAlias(name string) error {
-	if len(name) < minAlias || len(name) > maxName || !aliasRE.MatchString(name) || identity.IsUUID(strings.ToLower(name)) {
-		return badField("alias", fmt.Sprintf("has %d to %d letters, digits, - and _, begins with a letter or digit, and is no UUID", minAlias, maxName))
-	}
-	return nil
-}
-
-func aliasTaken() error {
-	return refuse(identity.KindAlreadyExists, ReasonExists, "The alias is taken.")
 }
 
 func checkMaterial(standard bool, material []byte) error {

@@ -111,7 +111,7 @@ func (k *KMS) instance(r store.Reader, c *identity.Caller, at At, action string)
 	if site != nil && site.AccountID == c.AccountID {
 		for i := range site.Instances {
 			if in := &site.Instances[i]; in.ID == at.Instance && in.Service == identity.KeyManagement {
-				return place{in, site.AccountID}, nil
+				return place{in, site.AccountID}, comesFrom(r, c, in.ID)
 			}
 		}
 	}

@@ -74,24 +74,38 @@ type span struct{ index, prefix string }
 // visible are the spans of the keys that the caller may list. Who may list none is
 // denied.
 func (k *KMS) visible(snap *store.Snapshot, c *identity.Caller, p *place, at At, action string) ([]span, error) {
-	rings := []string{at.Ring}
-	if at.Ring == "" {
-		var err error
-		if rings, err = ringsOf(snap, p); err != nil {
-			return nil, err
-		}
+	rings, err := k.visibleRings(snap, c, p, at, action)
+	if err != nil || rings == nil {
+		return []span{{store.IndexKMSCreated, p.ID + "/"}}, err
 	}
 	var out []span
 	for _, ring := range rings {
+		out = append(out, span{store.IndexKMSRing, p.ID + "/" + ring + "/"})
+	}
+	return out, nil
+}
+
+// visibleRings are the rings whose keys the caller may do something to; nil for
+// all that there are. Who may in none is denied.
+func (k *KMS) visibleRings(snap *store.Snapshot, c *identity.Caller, p *place, at At, action string) ([]string, error) {
+	all := []string{at.Ring}
+	if at.Ring == "" {
+		var err error
+		if all, err = ringsOf(snap, p); err != nil {
+			return nil, err
+		}
+	}
+	var out []string
+	for _, ring := range all {
 		if k.allows(c, p, action, "key", "*", ring) {
-			out = append(out, span{store.IndexKMSRing, p.ID + "/" + ring + "/"})
+			out = append(out, ring)
 		}
 	}
 	switch {
 	case out == nil:
 		return nil, k.permit(c, p, action, "key", "*", "*", at.Ring)
-	case at.Ring == "" && len(out) == len(rings):
-		return []span{{store.IndexKMSCreated, p.ID + "/"}}, nil
+	case at.Ring == "" && len(out) == len(all):
+		return nil, nil
 	}
 	return out, nil
 }

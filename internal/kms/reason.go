@@ -34,7 +34,19 @@ const (
 	ReasonLimit              Reason = "limit"                  // too many
 	ReasonBadField           Reason = "bad-field"              // a value out of its bounds
 	ReasonPolicyConflict     Reason = "policy-conflict"        // policies that contradict each other
+	ReasonRegistersRoot      Reason = "registers-root"         // a root key is needed for a registration
+	ReasonNotOwner           Reason = "not-owner"              // another service registered it
 )
+
+// Reasons lists every reason, for the exhaustiveness test of the dialect.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNotFound, ReasonDeleted, ReasonState, ReasonExpired, ReasonNotRoot, ReasonNotImported, ReasonPayloadNeeded, ReasonCiphertext,
+		ReasonNonce, ReasonNonceIV, ReasonImportTokenExpired, ReasonRestoreExpired, ReasonProtected, ReasonDeletionPrevented, ReasonDualAuth,
+		ReasonNotDualAuth, ReasonTooEarly, ReasonRotationTooEarly, ReasonCreationNotAllowed, ReasonNotAllowedFrom, ReasonServiceOnly,
+		ReasonExists, ReasonInUse, ReasonLimit, ReasonBadField, ReasonPolicyConflict, ReasonRegistersRoot, ReasonNotOwner,
+	}
+}
 
 const detailReason = "Reason"
 

@@ -43,6 +43,9 @@ func (k *KMS) Rotate(ctx context.Context, c *identity.Caller, at At, id string, 
 		if err := judge(key); err != nil {
 			return err
 		}
+		if err := mayBring(tx, p.ID, &in); err != nil {
+			return err
+		}
 		if err := brought.still(tx, p.ID, k.now()); err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ var ibmRoles = map[string]roleTable{
 		"Reader": {"", []permission{{"", false, "kms:keyrings.list kms:registrations.list kms:secrets.head kms:secrets.list kms:secrets.listkeyversions " +
 			"kms:secrets.readmetadata kms:secrets.rewrap kms:secrets.unwrap kms:secrets.wrap"}}},
 		"ReaderPlus": {"Reader", []permission{{"", false, "kms:secrets.read"}}},
-		"Writer": {"ReaderPlus", []permission{{"", false, "kms:importtoken.create kms:importtoken.read kms:keyrings.create kms:secrets.create " +
+		"Writer": {"ReaderPlus", []permission{{"", false, "kms:importtoken.create kms:importtoken.read kms:keyrings.create kms:registrations.delete kms:registrations.write kms:secrets.create " +
 			"kms:secrets.rotate kms:secrets.setkeyfordeletion kms:secrets.sync kms:secrets.unsetkeyfordeletion"}}},
 		"Manager": {"Writer", []permission{{"", false, "kms:instancepolicies.read kms:instancepolicies.write kms:keyrings.delete kms:policies.read " +
 			"kms:policies.write kms:secrets.delete kms:secrets.disable kms:secrets.enable kms:secrets.patch kms:secrets.restore kms:usage.read"}}},

@@ -1,14 +1,41 @@
 package keyprotect
 
 import (
+	"context"
 	"net/http"
 
 	"daypass/internal/identity"
+	"daypass/internal/kms"
 )
 
 // actions are what POST keys/{id}/actions/{action} does.
 var actions = map[string]operation{
-	"wrap": (*Handler).wrap, "unwrap": (*Handler).unwrap, "rewrap": (*Handler).rewrap,
+	"wrap": (*Handler).wrap, "unwrap": (*Handler).unwrap, "rewrap": (*Handler).rewrap, "rotate": (*Handler).rotate,
+	"restore": (*Handler).restore,
+	"disable": plainAction(KMS.Disable), "enable": plainAction(KMS.Enable), "sync": plainAction(KMS.Sync),
+	"setKeyForDeletion": plainAction(KMS.SetForDeletion), "unsetKeyForDeletion": plainAction(KMS.UnsetForDeletion),
+}
+
+// plainAction serves an action that takes nothing and gives nothing. Clients send
+// null, an empty object, or no body.
+func plainAction(do func(KMS, context.Context, *identity.Caller, kms.At, string) error) operation {
+	return func(h *Handler, c *call) (answer, error) {
+		if _, err := c.body(); err != nil {
+			return answer{}, err
+		}
+		return noContent, do(h.KMS, c.ctx, c.caller, c.at, c.id())
+	}
+}
+
+func (h *Handler) rotate(c *call) (answer, error) {
+	if _, err := c.prefers(); err != nil {
+		return answer{}, err
+	}
+	in, err := c.broughtMaterial()
+	if err != nil {
+		return answer{}, err
+	}
+	return noContent, h.KMS.Rotate(c.ctx, c.caller, c.at, c.id(), in)
 }
 
 func (h *Handler) action(c *call) (answer, error) {

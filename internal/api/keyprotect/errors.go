@@ -64,6 +64,8 @@ var reasons = map[kms.Reason]failure{
 	kms.ReasonInUse:              inUse,
 	kms.ReasonLimit:              limit,
 	kms.ReasonBadField:           badField,
+	kms.ReasonRegistersRoot:      {status: 422, code: "KEY_ROOT_REQ_REG_ERR", sentence: "Registrations need a root key."},
+	kms.ReasonNotOwner:           {status: 403, code: "RESOURCE_OWNER_ERR", sentence: "It is another's."},
 	kms.ReasonPolicyConflict:     {status: 403, code: "CONFIG_RULE_CONFLICT_ERR", sentence: "The policies contradict each other."},
 }
 

@@ -71,10 +71,32 @@ type operation func(*Handler, *call) (answer, error)
 // endpoints are the paths behind Prefix, and their methods; "*" stands for a
 // variable segment.
 var endpoints = map[string]map[string]operation{
-	"keys":             {http.MethodGet: (*Handler).listKeys, http.MethodHead: (*Handler).countKeys, http.MethodPost: (*Handler).createKey},
-	"keys/*":           {http.MethodGet: (*Handler).getKey, http.MethodPost: (*Handler).oldAction},
+	"keys":                       {http.MethodGet: (*Handler).listKeys, http.MethodHead: (*Handler).countKeys, http.MethodPost: (*Handler).createKey},
+	"keys_with_policy_overrides": {http.MethodPost: (*Handler).createKeyWithPolicies},
+	"keys/registrations":         {http.MethodGet: (*Handler).listAllRegistrations},
+	"keys/*": {
+		http.MethodGet: (*Handler).getKey, http.MethodPatch: (*Handler).patchKey, http.MethodDelete: (*Handler).deleteKey,
+		http.MethodPost: (*Handler).oldAction,
+	},
 	"keys/*/metadata":  {http.MethodGet: (*Handler).getMetadata},
+	"keys/*/versions":  {http.MethodGet: (*Handler).listVersions},
+	"keys/*/purge":     {http.MethodDelete: (*Handler).purgeKey},
+	"keys/*/restore":   {http.MethodPost: (*Handler).restoreKey},
 	"keys/*/actions/*": {http.MethodPost: (*Handler).action},
+	"keys/*/aliases/*": {http.MethodPost: (*Handler).createAlias, http.MethodDelete: (*Handler).deleteAlias},
+	"keys/*/policies":  {http.MethodGet: (*Handler).getPolicies, http.MethodPut: (*Handler).putPolicies},
+
+	"keys/*/registrations": {http.MethodGet: (*Handler).listRegistrations},
+	"keys/*/registrations/*": {
+		http.MethodPost: (*Handler).createRegistration, http.MethodPut: (*Handler).replaceRegistration,
+		http.MethodPatch: (*Handler).updateRegistration, http.MethodDelete: (*Handler).deleteRegistration,
+	},
+
+	"key_rings":                {http.MethodGet: (*Handler).listRings},
+	"key_rings/*":              {http.MethodPost: (*Handler).createRing, http.MethodDelete: (*Handler).deleteRing},
+	"instance/policies":        {http.MethodGet: (*Handler).getInstancePolicies, http.MethodPut: (*Handler).putInstancePolicies},
+	"instance/allowed_ip_port": {http.MethodGet: (*Handler).allowedIPPort},
+	"import_token":             {http.MethodGet: (*Handler).getImportToken, http.MethodPost: (*Handler).createImportToken},
 }
 
 const maxSegment = 1024 // of a path, decoded; CRNs are the longest

@@ -146,6 +146,15 @@ func (o object) bytes(into map[string]*[]byte) error {
 	return nil
 }
 
+// broughtMaterial reads the body of rotate and restore.
+func (c *call) broughtMaterial() (kms.Material, error) {
+	o, err := c.resource()
+	if err != nil {
+		return kms.Material{}, err
+	}
+	return o.material()
+}
+
 func (h *Handler) createKey(c *call) (answer, error) {
 	if _, err := c.query(); err != nil {
 		return answer{}, err
@@ -157,11 +166,43 @@ func (h *Handler) createKey(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return h.created(c, in)
+}
+
+func (h *Handler) created(c *call, in kms.NewKey) (answer, error) {
 	k, err := h.KMS.Create(c.ctx, c.caller, c.at, in)
 	if err != nil {
 		return answer{}, err
 	}
 	return oneKey(http.StatusCreated, k), nil
+}
+
+// createKeyWithPolicies makes a key with the policies that the body has, none
+// without any, whatever those of the instance are.
+func (h *Handler) createKeyWithPolicies(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	in, o, err := c.newKey()
+	if err != nil {
+		return answer{}, err
+	}
+	var change policyBody
+	if err := o.read(map[string]any{"rotation": &change.Rotation, "dualAuthDelete": &change.DualAuth}); err != nil {
+		return answer{}, err
+	}
+	in.Policies = &kms.KeyPolicies{}
+	if r := change.Rotation; r != nil {
+		if r.Months == nil {
+			return answer{}, bad("The field rotation.interval_month is missing.")
+		}
+		if in.Policies.RotationMonths = *r.Months; *r.Months == 0 {
+			return answer{}, bad("The field rotation.interval_month is from 1 to 12.")
+		}
+		in.Policies.RotationEnabled = r.Enabled == nil || *r.Enabled
+	}
+	in.Policies.DualAuth = change.DualAuth != nil && change.DualAuth.Enabled != nil && *change.DualAuth.Enabled
+	return h.created(c, in)
 }
 
 func (h *Handler) getMetadata(c *call) (answer, error) {
@@ -186,4 +227,128 @@ func (h *Handler) getKey(c *call) (answer, error) {
 	shown := showKey(k)
 	shown.Payload = base64.StdEncoding.EncodeToString([]byte(payload.Reveal()))
 	return answer{http.StatusOK, collectionOf(keyType, []key{shown})}, nil
+}
+
+func (h *Handler) listVersions(c *call) (answer, error) {
+	q, err := c.query("limit", "offset", "totalCount", "allKeyStates")
+	if err != nil {
+		return answer{}, err
+	}
+	limit, offset, err := q.page()
+	if err != nil {
+		return answer{}, err
+	}
+	counted, err := q.flag("totalCount")
+	if err != nil {
+		return answer{}, err
+	}
+	all, err := q.flag("allKeyStates")
+	if err != nil {
+		return answer{}, err
+	}
+	list, total, err := h.KMS.Versions(c.ctx, c.caller, c.at, c.id(), offset, limit, all != nil && *all)
+	if err != nil {
+		return answer{}, err
+	}
+	out := make([]version, len(list))
+	for i, v := range list {
+		out[i] = showVersion(v)
+	}
+	body := collectionOf(versionType, out)
+	if counted != nil && *counted {
+		body.counted(total)
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// patchKey moves a key to another ring. Clients spell the field in two ways.
+func (h *Handler) patchKey(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	o, err := c.body()
+	if err != nil {
+		return answer{}, err
+	}
+	ring, other := "", ""
+	if err := o.read(map[string]any{"keyRingID": &ring, "KeyRingID": &other}); err != nil {
+		return answer{}, err
+	}
+	if ring == "" {
+		ring, other = other, ""
+	}
+	if ring == "" || other != "" && other != ring {
+		return answer{}, bad("The field keyRingID names the key ring to move to.")
+	}
+	k, err := h.KMS.Patch(c.ctx, c.caller, c.at, c.id(), ring)
+	if err != nil {
+		return answer{}, err
+	}
+	return oneKey(http.StatusOK, k), nil
+}
+
+// removed answers a deletion: with the key for who prefers to see it.
+func (c *call) removed(k *kms.Key, prefers string) answer {
+	if prefers == "representation" {
+		return oneKey(http.StatusOK, k)
+	}
+	return noContent
+}
+
+func (h *Handler) deleteKey(c *call) (answer, error) {
+	q, err := c.query("force")
+	if err != nil {
+		return answer{}, err
+	}
+	force, err := q.flag("force")
+	if err != nil {
+		return answer{}, err
+	}
+	prefers, err := c.prefers()
+	if err != nil {
+		return answer{}, err
+	}
+	k, err := h.KMS.Delete(c.ctx, c.caller, c.at, c.id(), force != nil && *force)
+	if err != nil {
+		return answer{}, err
+	}
+	return c.removed(k, prefers), nil
+}
+
+func (h *Handler) purgeKey(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	prefers, err := c.prefers()
+	if err != nil {
+		return answer{}, err
+	}
+	k, err := h.KMS.Purge(c.ctx, c.caller, c.at, c.id())
+	if err != nil {
+		return answer{}, err
+	}
+	return c.removed(k, prefers), nil
+}
+
+func (h *Handler) restoreKey(c *call) (answer, error) {
+	if _, err := c.query(); err != nil {
+		return answer{}, err
+	}
+	return h.restore(c)
+}
+
+// restore answers with the key always: IBM's client for Go looks for it.
+func (h *Handler) restore(c *call) (answer, error) {
+	if _, err := c.prefers(); err != nil {
+		return answer{}, err
+	}
+	in, err := c.broughtMaterial()
+	if err != nil {
+		return answer{}, err
+	}
+	k, err := h.KMS.Restore(c.ctx, c.caller, c.at, c.id(), in)
+	if err != nil {
+		return answer{}, err
+	}
+	return oneKey(http.StatusCreated, k), nil
 }

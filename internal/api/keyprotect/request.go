@@ -205,7 +205,7 @@ func (o object) read(into map[string]any) error {
 	return nil
 }
 
-// resources are the objects of a collection that a client sends.
+// resources are the objects of the collection that the body is.
 func (c *call) resources() ([]object, error) {
 	o, err := c.body()
 	if err != nil {
@@ -214,6 +214,30 @@ func (c *call) resources() ([]object, error) {
 	if len(o) == 0 {
 		return nil, &identity.Error{Kind: identity.KindMissingParameter, Op: "keyprotect.decode"}
 	}
+	return o.resources()
+}
+
+// resource is what the body is, or the one resource of the collection that it is:
+// clients differ.
+func (c *call) resource() (object, error) {
+	o, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	if _, wrapped := o["resources"]; !wrapped {
+		return o, nil
+	}
+	list, err := o.resources()
+	if err != nil {
+		return nil, err
+	}
+	if len(list) != 1 {
+		return nil, errResources
+	}
+	return list[0], nil
+}
+
+func (o object) resources() ([]object, error) {
 	var metadata object
 	var out []object
 	if err := o.read(map[string]any{"metadata": &metadata, "resources": &out}); err != nil {
