@@ -227,13 +227,26 @@ func (v *kmsVerb) showKey(k *client.KMSKey) error {
 	}
 	v.ok()
 	rows := []row{
-		{"Key ID", k.ID}, {"Key Name", k.Name}, {"Description", dash(k.Description)}, {"Type", kmsType(k)}, {"State", cmp.Or(kmsStates[k.State], "unknown")},
-		{"Aliases", dash(strings.Join(k.Aliases, ","))}, {"Key Ring", k.Ring}, {"Imported", yesNo(k.Imported)}, {"Version", k.Version.ID},
-		{"Created At", k.CreatedAt}, {"Created By", k.CreatedBy}, {"CRN", k.CRN},
+		{"Key ID", k.ID},
+		{"Key Name", k.Name},
+		{"Description", dash(k.Description)},
+		{"Type", kmsType(k)},
+		{"State", cmp.Or(kmsStates[k.State], "unknown")},
+		{"Aliases", dash(strings.Join(k.Aliases, ","))},
+		{"Key Ring", k.Ring},
+		{"Imported", yesNo(k.Imported)},
+		{"Version", k.Version.ID},
+		{"Created At", k.CreatedAt},
+		{"Created By", k.CreatedBy},
+		{"CRN", k.CRN},
 	}
 	for _, more := range []row{
-		{"Rotated At", k.RotatedAt}, {"Expires At", k.ExpiresAt}, {"Deleted At", k.DeletedAt}, {"Deleted By", k.DeletedBy},
-		{"Purge From", k.PurgeFrom}, {"Purged On", k.PurgeOn},
+		{"Rotated At", k.RotatedAt},
+		{"Expires At", k.ExpiresAt},
+		{"Deleted At", k.DeletedAt},
+		{"Deleted By", k.DeletedBy},
+		{"Purge From", k.PurgeFrom},
+		{"Purged On", k.PurgeOn},
 	} {
 		if more[1] != "" {
 			rows = append(rows, more)
