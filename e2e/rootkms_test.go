@@ -57,12 +57,12 @@ func newRootSites(t *testing.T) *rootSites {
 	t.Cleanup(s.door.shut)
 	s.c.Write("key", a.IBM.APIKey+"\n")
 	s.daypass("login", "-a", a.URL, "--apikey", "@key", "-r", "us-south")
-	s.daypass("kms", "key", "create", "root-of-b", "--alias", "b")
+	s.daypass("kms", "key", "create", "root-of-b", "--alias", "site-b")
 	s.daypass("iam", "service-id-create", "site-b")
 	s.daypass("iam", "service-policy-create", "site-b", "--roles", "Reader", "--service-name", "kms", "--service-instance", a.IBM.InstanceID)
 	s.daypass("iam", "service-api-key-create", "start", "site-b", "--file", "site-b.json")
 	s.write("api-key", decode[struct{ APIKey string }](t, s.c.Read("site-b.json")).APIKey)
-	s.configure("kms.yaml", fmt.Sprintf("keyring: {kms: {url: 'http://%s', instance: %s, key: b, api_key_file: %s/api-key, wait: 20s}}\n", s.door.at, a.IBM.InstanceID, s.dir))
+	s.configure("kms.yaml", fmt.Sprintf("keyring: {kms: {url: 'http://%s', instance: %s, key: site-b, api_key_file: %s/api-key, wait: 20s}}\n", s.door.at, a.IBM.InstanceID, s.dir))
 	s.configure("file.yaml", "root_key_file: "+filepath.Join(s.dir, "root.key")+"\n")
 	return s
 }
@@ -151,7 +151,7 @@ func TestRootKeyInAnotherSite(t *testing.T) {
 	b := s.start("kms.yaml")
 	keys := func() string { return s.operates("keyring", "list") }
 	first := keys()
-	if !strings.Contains(first, "key b at "+s.door.at) {
+	if !strings.Contains(first, "key site-b at "+s.door.at) {
 		t.Errorf("the keyring does not say where its root key is:\n%s", first)
 	}
 	kept := func() string { return s.wrapped() }
@@ -163,7 +163,7 @@ func TestRootKeyInAnotherSite(t *testing.T) {
 	}
 	b.end()
 
-	s.daypass("kms", "key", "rotate", "b")
+	s.daypass("kms", "key", "rotate", "site-b")
 	b = s.start("kms.yaml")
 	after := kept()
 	if keys() != first || after == before {
@@ -191,13 +191,13 @@ func TestRootKeyInAnotherSite(t *testing.T) {
 	s.ready(b, ready)
 	b.end()
 
-	s.daypass("kms", "key", "disable", "b")
+	s.daypass("kms", "key", "disable", "site-b")
 	b = s.begin("kms.yaml", ready+"2")
 	<-b.ended
-	if got := b.logs.String(); b.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(got, "the root key of "+filepath.Join(s.dir, "data")+" does not open: key b at "+s.door.at+" is disabled there, or otherwise not active: enable it (KEY_ACTION_INVALID_STATE_ERR)") {
+	if got := b.logs.String(); b.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(got, "the root key of "+filepath.Join(s.dir, "data")+" does not open: key site-b at "+s.door.at+" is disabled there, or otherwise not active: enable it (KEY_ACTION_INVALID_STATE_ERR)") {
 		t.Errorf("disabled: exit status %d\n%s", b.cmd.ProcessState.ExitCode(), got)
 	}
-	s.daypass("kms", "key", "enable", "b")
+	s.daypass("kms", "key", "enable", "site-b")
 	s.start("kms.yaml").end()
 }
 
