@@ -26,7 +26,7 @@ and can be read back. Log in first: daypass login -a URL.`,
 	key.AddCommand(newKMSCreate(), newKMSShow(), newKMSRotate(), newKMSDelete(), newKMSRestore(),
 		newKMSSwitch("disable", "Disable a key: it neither wraps nor unwraps until it is enabled", "disabled"),
 		newKMSSwitch("enable", "Enable a key that was disabled", "enabled"))
-	c.AddCommand(newKMSKeys(), key, newKMSWrap(), newKMSUnwrap())
+	c.AddCommand(newKMSKeys(), key, newKMSWrap(), newKMSUnwrap(), newKMSUsage())
 	return c
 }
 

@@ -148,49 +148,77 @@ func (u *use) event(c *identity.Caller) audit.Event {
 	return ev
 }
 
+// Use is what one principal did with one key.
+type Use struct {
+	identity.KMSUse
+	// KeyName is "" for a key that is gone.
+	KeyName string `json:"key_name"`
+}
+
 // Usage tells who did what with a key, or with every key of the instance where id
-// is "", up to a bound and a short time ago (kms:usage.read on the key or the
-// instance; daypass:ReadKeyUsage for operators). ReasonNotFound.
-func (k *KMS) Usage(ctx context.Context, c *identity.Caller, at At, id string) ([]identity.KMSUse, error) {
-	const action = "usage.read"
-	prefix := at.Instance + "/"
+// is "", up to a bound (kms:usage.read on the key or the instance). Operators
+// (daypass:ReadKeyUsage) may leave the instance out, too. ReasonNotFound.
+func (k *KMS) Usage(ctx context.Context, c *identity.Caller, at At, id string) ([]Use, error) {
 	snap := k.db.Snapshot()
-	switch {
-	case c.Kind == identity.Operator:
-		if err := k.access.Authorize(c, "daypass:ReadKeyUsage", access.Resource{}).Err; err != nil {
-			return nil, err
-		}
-		p := place{ServiceInstance: &identity.ServiceInstance{ID: at.Instance}}
-		if id == "" {
-			break
-		}
-		key, err := find(snap, &p, at, id)
-		if err != nil {
-			return nil, err
-		}
-		if key == nil {
-			return nil, noKey()
-		}
-		prefix += key.ID
-	case id == "":
-		if _, err := k.onInstance(snap, c, at, action); err != nil {
-			return nil, err
-		}
-	default:
-		_, key, err := k.target(snap, c, at, id, action)
-		if err != nil {
-			return nil, err
-		}
-		prefix += key.ID
+	prefix, err := k.usageOf(snap, c, at, id)
+	if err != nil {
+		return nil, err
 	}
-	var out []identity.KMSUse
-	err := k.db.View(ctx, func(r store.Reader) error {
+	// What has just been done belongs to it, too.
+	if err := k.FlushUses(ctx); err != nil {
+		return nil, err
+	}
+	var out []Use
+	err = k.db.View(ctx, func(r store.Reader) error {
 		rows, err := store.KMSUses.List(r, store.IndexKMSInstance, prefix, store.After{}, maxUsage)
-		out = make([]identity.KMSUse, len(rows))
+		out = make([]Use, len(rows))
 		for i, row := range rows {
-			out[i] = *row
+			out[i].KMSUse = *row
+			if key, err := store.KMSKeys.Get(snap, row.KeyID); err == nil {
+				out[i].KeyName = key.Name
+			}
 		}
 		return err
 	})
 	return out, err
+}
+
+// usageOf judges who asks, and returns what the uses begin with in their index.
+func (k *KMS) usageOf(r store.Reader, c *identity.Caller, at At, id string) (prefix string, err error) {
+	const action = "usage.read"
+	switch {
+	case c.Kind == identity.Operator:
+		return k.usageForOperator(r, c, at, id)
+	case id == "":
+		_, err = k.onInstance(r, c, at, action)
+		return at.Instance + "/", err
+	}
+	_, key, err := k.target(r, c, at, id, action)
+	if err != nil {
+		return "", err
+	}
+	return key.Instance + "/" + key.ID, nil
+}
+
+func (k *KMS) usageForOperator(r store.Reader, c *identity.Caller, at At, id string) (prefix string, err error) {
+	if err := k.access.Authorize(c, "daypass:ReadKeyUsage", access.Resource{}).Err; err != nil {
+		return "", err
+	}
+	switch {
+	case id == "" && at.Instance == "":
+		return "", nil
+	case id == "":
+		return at.Instance + "/", nil
+	}
+	key, err := find(r, &place{ServiceInstance: &identity.ServiceInstance{ID: at.Instance}}, at, id)
+	if at.Instance == "" {
+		key, err = store.KMSKeys.Get(r, id)
+	}
+	if identity.KindOf(err) == identity.KindNotFound || err == nil && key == nil {
+		return "", noKey()
+	}
+	if err != nil {
+		return "", err
+	}
+	return key.Instance + "/" + key.ID, nil
 }

@@ -30,6 +30,8 @@ type Config struct {
 	Cut      func(context.Context) int
 	// Users is nil where there are none to manage.
 	Users Users
+	// KeyUses is nil where there are no keys for others.
+	KeyUses KeyUses
 	// Stores is nil where there is nothing behind the gate.
 	Stores Stores
 	// Backups is nil where none can be made.
@@ -57,6 +59,9 @@ func New(c Config) *Handler {
 	}
 	if c.Users != nil {
 		h.handleUsers(c.Users)
+	}
+	if c.KeyUses != nil {
+		h.handleKeyUses(c.KeyUses)
 	}
 	if c.Stores != nil {
 		h.handleStores(c.Stores)
