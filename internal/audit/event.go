@@ -41,7 +41,7 @@ type Event struct {
 // UserIdentity says who acted. Without PrincipalID the caller proved nothing.
 type UserIdentity struct {
 	// Type is Root, IAMUser, AssumedRole, FederatedUser, ServiceID, Operator,
-	// WebIdentityUser or Unknown.
+	// WebIdentityUser, Service (what is due is done by nobody's call) or Unknown.
 	Type        string `json:"type"`
 	PrincipalID string `json:"principalId,omitempty"`
 	ARN         string `json:"arn,omitempty"`

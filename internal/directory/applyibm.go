@@ -74,8 +74,15 @@ func (a *applying) ibm(s *IBMSpec) error {
 	if have != nil { // what the API changed and made is left alone
 		want.Settings = have.Settings
 		for _, i := range have.Instances {
-			if i.CreatedBy != "" && !slices.ContainsFunc(want.Instances, func(v identity.ServiceInstance) bool { return v.ID == i.ID }) {
+			stays := func(v identity.ServiceInstance) bool { return v.ID == i.ID && v.Service == i.Service }
+			switch {
+			case slices.ContainsFunc(want.Instances, stays):
+			case i.CreatedBy != "":
 				want.Instances = append(want.Instances, i)
+			default:
+				if err := dropInstance(a.tx, i.ID); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -34,7 +34,7 @@ func (d *Directory) CreateInstance(ctx context.Context, c *identity.Caller, in N
 			i.ResourceGroupID = s.ResourceGroups[g].ID
 		}
 		return &i
-	}, func(s *identity.IBMSite) error {
+	}, func(_ store.Tx, s *identity.IBMSite) error {
 		if err := i.Check(s.Regions); err != nil {
 			return err
 		}
@@ -61,7 +61,8 @@ func (d *Directory) CreateInstance(ctx context.Context, c *identity.Caller, in N
 
 // DeleteInstance takes a service instance away, by its ID or its CRN (DELETE
 // /v2/resource_instances/{id}), with the action resource-controller:instance.delete.
-// KindNotFound; KindConflict for one that the site file names.
+// KindNotFound; KindConflict for one that the site file names or that has keys,
+// deleted ones that are not purged included.
 func (d *Directory) DeleteInstance(ctx context.Context, c *identity.Caller, id string) error {
 	ev := audit.Change(c, identity.ResourceController, "DeleteInstance", map[string]string{"instanceId": clip(id)})
 	at := -1
@@ -71,22 +72,50 @@ func (d *Directory) DeleteInstance(ctx context.Context, c *identity.Caller, id s
 			return nil
 		}
 		return &s.Instances[at]
-	}, func(s *identity.IBMSite) error {
+	}, func(tx store.Tx, s *identity.IBMSite) error {
 		if at < 0 {
 			return absent("The service instance %s cannot be found.", clip(id))
 		}
 		if s.Instances[at].CreatedBy == "" {
 			return identity.NewError(identity.KindConflict, "directory.instance", "The site file names the service instance: take it out there.")
 		}
+		gone := s.Instances[at].ID
 		s.Instances = slices.Delete(slices.Clone(s.Instances), at, at+1)
-		return nil
+		return dropInstance(tx, gone)
 	})
+}
+
+// dropInstance removes what key management knows of an instance that goes.
+// KindConflict while it has keys.
+func dropInstance(tx store.Tx, id string) error {
+	keys, err := store.KMSKeys.List(tx, store.IndexKMSCreated, id+"/", store.After{}, 1)
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		return identity.NewError(identity.KindConflict, "directory.instance", "The service instance "+id+" has keys: delete and purge them first.")
+	}
+	rings, err := store.KMSRings.List(tx, "", id+"/", store.After{}, 0)
+	if err != nil {
+		return err
+	}
+	for _, r := range rings {
+		if err := store.KMSRings.Delete(tx, r.Key()); err != nil {
+			return err
+		}
+	}
+	for _, err := range []error{store.KMSInstances.Delete(tx, id), store.KMSImportTokens.Delete(tx, id)} {
+		if err != nil && identity.KindOf(err) != identity.KindNotFound {
+			return err
+		}
+	}
+	return nil
 }
 
 // changeInstances runs a change of the section's instances as a transaction: find
 // says which it is about, nil for one that is not there, and change makes it in a
 // copy of the section. Without the right nothing is told.
-func (d *Directory) changeInstances(ctx context.Context, c *identity.Caller, ev audit.Event, op string, find func(*identity.IBMSite) *identity.ServiceInstance, change func(*identity.IBMSite) error) error {
+func (d *Directory) changeInstances(ctx context.Context, c *identity.Caller, ev audit.Event, op string, find func(*identity.IBMSite) *identity.ServiceInstance, change func(store.Tx, *identity.IBMSite) error) error {
 	return d.change(ctx, c, ev, func(tx store.Tx) error {
 		have, err := there(store.IBMSites.Get(tx, identity.IBMSiteName))
 		if err != nil {
@@ -109,7 +138,7 @@ func (d *Directory) changeInstances(ctx context.Context, c *identity.Caller, ev 
 		if have == nil {
 			return absent("The account has no service instances.")
 		}
-		if err := change(&site); err != nil {
+		if err := change(tx, &site); err != nil {
 			return err
 		}
 		return store.IBMSites.Put(tx, &site)

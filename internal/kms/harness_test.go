@@ -3,6 +3,7 @@ package kms_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"strings"
 	"sync"
 	"testing"
 
@@ -130,3 +131,10 @@ func wantDenied(t testing.TB, what string, err error) {
 		t.Errorf("%s: %v, want a denial", what, err)
 	}
 }
+
+// cutMessage takes the encoded message, which is another each time, off a refusal.
+func cutMessage(text string) (before, after string, found bool) {
+	return strings.Cut(text, identity.EncodedMessage)
+}
+
+func replaced(text, what string) string { return strings.ReplaceAll(text, what, "…") }

@@ -72,7 +72,7 @@ func find(r store.Reader, p *place, at At, id string) (*identity.KMSKey, error) 
 // caller may do this to it. The denial comes first: only who could do it to any
 // such key learns that there is none.
 func (k *KMS) target(r store.Reader, c *identity.Caller, at At, id, action string) (place, *identity.KMSKey, error) {
-	p, err := k.instance(r, c, at, action)
+	p, err := k.instanceOf(r, c, at, action, "key", clip(id))
 	if err != nil {
 		return p, nil, err
 	}

@@ -104,6 +104,11 @@ type place struct {
 // another account is answered like one that the caller has no rights on: with the
 // refusal of an action that nobody has.
 func (k *KMS) instance(r store.Reader, c *identity.Caller, at At, action string) (place, error) {
+	return k.instanceOf(r, c, at, action, "", "")
+}
+
+// instanceOf is instance for a call that is about something in it.
+func (k *KMS) instanceOf(r store.Reader, c *identity.Caller, at At, action, kind, asked string) (place, error) {
 	site, err := store.IBMSites.Get(r, identity.IBMSiteName)
 	if err != nil && identity.KindOf(err) != identity.KindNotFound {
 		return place{}, err
@@ -116,7 +121,7 @@ func (k *KMS) instance(r store.Reader, c *identity.Caller, at At, action string)
 		}
 	}
 	nowhere := place{&identity.ServiceInstance{ID: clip(at.Instance)}, "absent"}
-	return place{}, k.permit(c, &nowhere, action, "", "", "", "")
+	return place{}, k.permit(c, &nowhere, action, kind, asked, asked, "")
 }
 
 // crn of a resource of the instance; kind and id are "" for the instance itself.

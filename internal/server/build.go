@@ -160,7 +160,10 @@ func (c *core) openLogic(s *server) (err error) {
 		AccessKeyMaxAge: time.Duration(s.Config.AccessKeys.MaxAgeDays) * 24 * time.Hour, Minted: c.sessions.Add,
 		PoolSessionSeconds: s.Config.STS.PoolDurationSeconds, Brokers: c.upstreams.set.STS,
 	})
-	c.kms = kms.New(kms.Options{DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log})
+	c.kms = kms.New(kms.Options{
+		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Log: s.Log,
+		PurgeAfter: s.Config.KMS.PurgeAfter, RotateEvery: s.Config.KMS.RotateEvery, EnableAfter: s.Config.KMS.EnableAfter,
+	})
 	c.operate = operate.New(operate.Options{
 		DB: c.db, Keyring: c.keys, Access: c.access, Audit: c.audit, Clock: s.Clock, Upstreams: c.upstreams.set, ReservedBuckets: ControlSegments(),
 		Version: s.Version,

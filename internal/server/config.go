@@ -53,6 +53,7 @@ type Config struct {
 	Upstreams   []UpstreamConfig  `yaml:"upstreams"`
 	AccessKeys  AccessKeysConfig  `yaml:"access_keys"`
 	Cache       CacheConfig       `yaml:"cache"`
+	KMS         KMSConfig         `yaml:"kms"`
 	Store       StoreConfig       `yaml:"store"`
 	Audit       AuditConfig       `yaml:"audit"`
 	Egress      EgressConfig      `yaml:"egress"`
@@ -110,6 +111,17 @@ type AccessKeysConfig struct {
 	// MaxAgeDays is how many days new keys live; 0: until they are deleted. An
 	// account may have a shorter time (daypass access-keys max-age).
 	MaxAgeDays int `yaml:"max_age_days"`
+}
+
+// KMSConfig is about key management.
+type KMSConfig struct {
+	// PurgeAfter is how long a deleted key cannot be purged.
+	PurgeAfter time.Duration `yaml:"purge_after"`
+	// RotateEvery is how long a key that was rotated cannot be rotated by hand;
+	// EnableAfter how long one that was disabled or deleted cannot be enabled or
+	// restored. 0: at once.
+	RotateEvery time.Duration `yaml:"rotate_every"`
+	EnableAfter time.Duration `yaml:"enable_after"`
 }
 
 // CacheConfig bounds what is held in memory.
@@ -181,6 +193,7 @@ func DefaultConfig() Config {
 		S3:          S3Config{MaxRequestsPerPrincipal: 384, DefaultUpstream: embeddedName},
 		ObjectStore: ObjectStoreConfig{Enabled: true},
 		Cache:       CacheConfig{Principals: 200_000},
+		KMS:         KMSConfig{PurgeAfter: 4 * time.Hour},
 		Store:       StoreConfig{Staleness: 30 * time.Second},
 		Audit:       AuditConfig{Durability: DurabilityFsync, MaxBytes: 64 << 20, Keep: 16},
 		Drain:       20 * time.Second,
@@ -341,6 +354,15 @@ func (c *Config) checkValues(complain complainer) {
 	}
 	if n := c.AccessKeys.MaxAgeDays; n < 0 || n > 3660 {
 		complain("access_keys.max_age_days", "%d is not within 0 (no end) to 3660", n)
+	}
+	if d := c.KMS.PurgeAfter; d < time.Second || d > 30*24*time.Hour {
+		complain("kms.purge_after", "%s is not within 1s to 720h", d)
+	}
+	if d := c.KMS.RotateEvery; d < 0 || d > 24*time.Hour {
+		complain("kms.rotate_every", "%s is not within 0 to 24h", d)
+	}
+	if d := c.KMS.EnableAfter; d < 0 || d > time.Hour {
+		complain("kms.enable_after", "%s is not within 0 to 1h", d)
 	}
 	if c.Cache.Principals < 1000 {
 		complain("cache.principals", "%d is less than 1000", c.Cache.Principals)

@@ -18,6 +18,7 @@ const maxClockSkew = 5 * time.Second
 // How often work in the background is done.
 const (
 	keyringEvery = time.Minute
+	kmsEvery     = time.Minute
 	auditEvery   = 30 * time.Second
 	usesEvery    = 15 * time.Second
 	indexEvery   = 500 * time.Millisecond
@@ -62,6 +63,8 @@ func (c *core) tend(ctx context.Context) {
 		}},
 		{"audit", auditEvery, func(ctx context.Context) error { return c.audit.Deliver(ctx, c.db) }},
 		{"uses", usesEvery, c.access.FlushUses},
+		{"key management", kmsEvery, c.kms.Tick},
+		{"uses of keys", usesEvery, c.kms.FlushUses},
 		{"session index", indexEvery, c.sessions.Flush},
 		{"old sessions", pruneEvery, c.sessions.Prune},
 		{"revocations", pruneEvery, c.access.PruneRevocations},
@@ -99,6 +102,9 @@ func (c *core) close() error {
 			errs = append(errs, c.sessions.Flush(ctx))
 		}
 		errs = append(errs, c.access.FlushUses(ctx))
+		if c.kms != nil {
+			errs = append(errs, c.kms.FlushUses(ctx))
+		}
 		cancel()
 	}
 	if c.upstreams != nil {
