@@ -6,6 +6,7 @@
 package stacktest
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -78,6 +79,7 @@ type Stack struct {
 	Clock     *Clock
 	Engine    store.Engine
 	DB        *store.DB
+	Root      keyring.RootKey
 	Keyring   *keyring.Keyring
 	Sessions  *token.Sessions
 	JWTs      *token.JWTs
@@ -99,6 +101,8 @@ type Option func(*settings)
 type settings struct {
 	limits  authn.Limits
 	engine  store.Engine
+	root    keyring.RootKey
+	clock   *Clock
 	site    []func(*directory.SiteSpec)
 	minDur  int
 	random  io.Reader
@@ -148,6 +152,11 @@ func WithLimits(l authn.Limits) Option { return func(s *settings) { s.limits = l
 
 // WithEngine uses another engine than memory.
 func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e } }
+
+// WithRestored is a stack on an engine that another stack was restored to.
+func WithRestored(from *Stack, e store.Engine) Option {
+	return func(s *settings) { s.engine, s.root, s.clock = e, from.Root, from.Clock }
+}
 
 // WithSite changes the site before it is applied.
 func WithSite(fn func(*directory.SiteSpec)) Option {
@@ -231,7 +240,7 @@ func New(t testing.TB, opts ...Option) *Stack {
 	}
 	log := slog.New(slog.DiscardHandler)
 	s := &Stack{
-		Clock: &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, Engine: set.engine,
+		Clock: cmp.Or(set.clock, &Clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}), Engine: set.engine,
 		AuditDir: filepath.Join(t.TempDir(), "audit"), Foreign: &ForeignKeys{},
 	}
 	ctx := context.Background()
@@ -245,12 +254,13 @@ func New(t testing.TB, opts ...Option) *Stack {
 	s.DB, err = store.OpenDB(ctx, s.Engine, store.Options{Clock: s.Clock, Log: log, MaxStaleness: 1e6 * time.Hour})
 	check()
 	t.Cleanup(func() { _ = s.DB.Close() })
-	secret := make([]byte, keyring.RootKeyBytes)
-	_, _ = rand.Read(secret)
-	root, err2 := keyring.NewRootKey(secret)
-	err = err2
-	check()
-	s.Keyring, err = keyring.Open(ctx, s.DB, root, keyring.Options{Clock: s.Clock, Log: log, NewRSA: usedRSA()})
+	if s.Root = set.root; s.Root == nil {
+		secret := make([]byte, keyring.RootKeyBytes)
+		_, _ = rand.Read(secret)
+		s.Root, err = keyring.NewRootKey(secret)
+		check()
+	}
+	s.Keyring, err = keyring.Open(ctx, s.DB, s.Root, keyring.Options{Clock: s.Clock, Log: log, NewRSA: usedRSA()})
 	check()
 	s.Audit, err = audit.Open(audit.Config{Dir: s.AuditDir, Durability: audit.Buffered, Clock: s.Clock, MinFree: -1})
 	check()
