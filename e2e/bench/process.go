@@ -160,10 +160,20 @@ type readyFile struct {
 	} `json:"ibm"`
 }
 
-// startServer starts a daypass on the data directory of that name. Its log goes
-// to a file, as under a service manager. The one of the gateway speaks TLS too;
-// NAME.yaml in the bench's directory configures it, where there is one.
+// startServer starts a daypass with the demo site on the data directory of that
+// name. The one of the gateway speaks TLS too.
 func startServer(b *bench, name string, env ...string) (*server, error) {
+	flags := []string{"--dev"}
+	if name == defaultServer {
+		flags = append(flags, "--tls")
+	}
+	return serve(b, name, flags, env...)
+}
+
+// serve starts a daypass on the data directory of that name. Its log goes to a
+// file, as under a service manager; NAME.yaml in the bench's directory configures
+// it, where there is one.
+func serve(b *bench, name string, flags []string, env ...string) (*server, error) {
 	s := &server{data: filepath.Join(b.dir, name)}
 	ready := filepath.Join(b.dir, name+".ready")
 	_ = os.Remove(ready)
@@ -171,10 +181,7 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 	if s.log, err = os.OpenFile(filepath.Join(b.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(filepath.Join(b.bin, "daypass"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data", s.data, "--ready-file", ready)
-	if name == defaultServer {
-		s.cmd.Args = append(s.cmd.Args, "--tls")
-	}
+	s.cmd = exec.Command(filepath.Join(b.bin, "daypass"), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.data, "--ready-file", ready}, flags...)...)
 	if config := filepath.Join(b.dir, name+".yaml"); exists(config) {
 		s.cmd.Args = append(s.cmd.Args, "--config", config)
 	}
@@ -202,6 +209,16 @@ func startServer(b *bench, name string, env ...string) (*server, error) {
 		}
 		time.Sleep(500 * time.Microsecond)
 	}
+}
+
+// apply brings a site file into force.
+func (s *server) apply(b *bench, site string) error {
+	cmd := exec.Command(filepath.Join(b.bin, "daypass"), "apply", "-f", "-", "--data", s.data)
+	cmd.Stdin = strings.NewReader(site)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("daypass apply: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func exists(file string) bool {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -70,16 +67,7 @@ token_services:
 
 // broker puts the token service in force.
 func (c *ceph) broker(b *bench, s *server, issuer string) error {
-	file := filepath.Join(b.dir, "broker.yaml")
-	text := fmt.Sprintf(brokerSite, s.ready.AccountID, strings.TrimPrefix(issuer, "http://"), c.Endpoint, c.RoleARN)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
-	out, err := exec.Command(filepath.Join(b.bin, "daypass"), "apply", "-f", file, "--data", s.data).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("daypass apply: %w\n%s", err, out)
-	}
-	return nil
+	return s.apply(b, fmt.Sprintf(brokerSite, s.ready.AccountID, strings.TrimPrefix(issuer, "http://"), c.Endpoint, c.RoleARN))
 }
 
 // tokenService asks a token service for keys.
