@@ -2,7 +2,6 @@ package issue
 
 import (
 	"cmp"
-	"encoding/json"
 
 	"daypass/internal/identity"
 )
@@ -102,11 +101,7 @@ func (i *Issuer) mintIBM(l *ibmLogin) (IBMTokens, error) {
 	if l.authn != nil {
 		c.Authn = *l.authn
 	}
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return IBMTokens{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.ibm", Err: err}
-	}
-	text, err := i.jwts.Sign(identity.IBMKeySet, l.ibm.Algorithm, payload, "")
+	text, err := i.jwts.SignClaims(identity.IBMKeySet, l.ibm.Algorithm, c, "")
 	if err != nil {
 		return IBMTokens{}, err
 	}

@@ -2,7 +2,6 @@ package issue
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -86,11 +85,7 @@ func (i *Issuer) poolOpenIDToken(ctx context.Context, r PoolTokenRequest, ev *au
 	if !mfa.IsZero() {
 		claims.MFAMS = mfa.UnixMilli()
 	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return PoolToken{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.pool", Err: err}
-	}
-	text, err := i.jwts.Sign(p.pool.KeySet(), keyring.RS256, payload, "JWT")
+	text, err := i.jwts.SignClaims(p.pool.KeySet(), keyring.RS256, claims, "JWT")
 	if err != nil {
 		return PoolToken{}, err
 	}

@@ -2,7 +2,6 @@ package issue
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -77,11 +76,7 @@ func (i *Issuer) signPool(l *userPoolLogin) (PoolTokens, error) {
 }
 
 func (i *Issuer) signClaims(realm *identity.Realm, claims claimSet) (identity.Secret, error) {
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", &identity.Error{Kind: identity.KindInternal, Op: "issue.claims", Err: err}
-	}
-	text, err := i.jwts.Sign(realm.PoolKeySet(), keyring.RS256, payload, "JWT")
+	text, err := i.jwts.SignClaims(realm.PoolKeySet(), keyring.RS256, claims, "JWT")
 	return identity.Secret(text), err
 }
 

@@ -2,7 +2,6 @@ package issue
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -324,11 +323,7 @@ func (i *Issuer) mintAccess(l *login) (TokenSet, error) {
 		}
 		claims.ResourceAccess[client] = rolesClaim{Roles: roles}
 	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return TokenSet{}, &identity.Error{Kind: identity.KindInternal, Op: "issue.claims", Err: err}
-	}
-	text, err := i.jwts.Sign(l.realm.KeySet(), l.realm.Algorithm, payload, "JWT")
+	text, err := i.jwts.SignClaims(l.realm.KeySet(), l.realm.Algorithm, claims, "JWT")
 	if err != nil {
 		return TokenSet{}, err
 	}

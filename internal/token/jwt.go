@@ -25,6 +25,17 @@ type JWTs struct{ keys *keyring.Keyring }
 // NewJWTs returns a signer over the keyring's signing sets.
 func NewJWTs(k *keyring.Keyring) *JWTs { return &JWTs{k} }
 
+// SignClaims is Sign of what claims, a struct or a map, are as JSON.
+func (j *JWTs) SignClaims(set, alg string, claims any, typ string) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", &identity.Error{Kind: identity.KindInternal, Op: signOp, Err: err}
+	}
+	return j.sign(set, alg, payload, typ)
+}
+
+const signOp = "token.sign"
+
 // Sign returns claims, a JSON object, as a compact JWS (RFC 7515 §7.1) under
 // the set's active key; alg as keyring.Signer takes it. The payload goes out
 // in ASCII and padded with blanks to a multiple of three bytes, so that the
@@ -34,9 +45,18 @@ func NewJWTs(k *keyring.Keyring) *JWTs { return &JWTs{k} }
 // KindInternal when claims is not one JSON object, KindUnavailable when the
 // set has no key or the RSA queue is full.
 func (j *JWTs) Sign(set, alg string, claims []byte, typ string) (string, error) {
-	const op = "token.sign"
-	if len(claims) < 2 || claims[0] != '{' || !json.Valid(claims) {
-		return "", &identity.Error{Kind: identity.KindInternal, Op: op, Err: errors.New("claims are not a JSON object")}
+	if !json.Valid(claims) {
+		return "", errNoObject
+	}
+	return j.sign(set, alg, claims, typ)
+}
+
+var errNoObject = &identity.Error{Kind: identity.KindInternal, Op: signOp, Err: errors.New("claims are not a JSON object")}
+
+// sign is Sign for valid JSON.
+func (j *JWTs) sign(set, alg string, claims []byte, typ string) (string, error) {
+	if len(claims) < 2 || claims[0] != '{' {
+		return "", errNoObject
 	}
 	key, err := j.keys.Signer(set, alg)
 	if err != nil {
@@ -48,7 +68,7 @@ func (j *JWTs) Sign(set, alg string, claims []byte, typ string) (string, error) 
 		Kid string `json:"kid"`
 	}{key.Algorithm, typ, key.ID})
 	if err != nil {
-		return "", &identity.Error{Kind: identity.KindInternal, Op: op, Err: err}
+		return "", &identity.Error{Kind: identity.KindInternal, Op: signOp, Err: err}
 	}
 	b := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(header))+len(claims)*4/3+400)
 	b = base64.RawURLEncoding.AppendEncode(b, header)
@@ -62,11 +82,11 @@ func (j *JWTs) Sign(set, alg string, claims []byte, typ string) (string, error) 
 	}
 	sig, err := key.Signer.Sign(rand.Reader, sum, hash)
 	if err != nil {
-		return "", asInternal(op, err)
+		return "", asInternal(signOp, err)
 	}
 	if _, ok := key.Signer.Public().(*ecdsa.PublicKey); ok {
 		if sig, err = rawECDSA(sig, hash.Size()); err != nil {
-			return "", asInternal(op, err)
+			return "", asInternal(signOp, err)
 		}
 	}
 	b = append(b, '.')
