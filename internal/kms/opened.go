@@ -85,6 +85,9 @@ func (k *KMS) version(ctx context.Context, key *identity.KMSKey, number uint32) 
 		return v, nil
 	}
 	read := k.opened.flight.DoChan(key.ID+"/"+strconv.FormatUint(uint64(number), 10), func() (any, error) {
+		if v := k.opened.get(ref); v != nil { // by a flight that has just landed
+			return v, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
 		defer cancel()
 		v := &version{}
