@@ -76,6 +76,15 @@ func (s *rootSites) write(name, text string) {
 	}
 }
 
+func (s *rootSites) read(name string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
 // configure writes a configuration of b: where its root key is.
 func (s *rootSites) configure(name, root string) {
 	s.t.Helper()
@@ -137,7 +146,7 @@ func (s *rootSites) ready(b *rootSite, ready string) {
 	})
 }
 
-// installation is what tells that b is the same site.
+// operates runs an operator's verb on b.
 func (s *rootSites) operates(args ...string) string {
 	s.t.Helper()
 	return s.daypass(append(args, "--data", filepath.Join(s.dir, "data"))...)
@@ -154,7 +163,7 @@ func TestRootKeyInAnotherSite(t *testing.T) {
 	if !strings.Contains(first, "key site-b at "+s.door.at) {
 		t.Errorf("the keyring does not say where its root key is:\n%s", first)
 	}
-	kept := func() string { return s.wrapped() }
+	kept := s.wrapped
 	before := kept()
 	b.end()
 	b = s.start("kms.yaml")
@@ -221,6 +230,48 @@ func (s *rootSites) wrapped() string {
 		}
 	}
 	return out
+}
+
+// TestBackupWithoutItsRootKey restores a site whose root key another keeps: the
+// archive holds it wrapped, and the other opens it.
+func TestBackupWithoutItsRootKey(t *testing.T) {
+	t.Parallel()
+	s := newRootSites(t)
+	b := s.start("kms.yaml")
+	kept := s.wrapped()
+	identity := filepath.Join(s.dir, "identity")
+	s.daypass("backup", "keygen", identity)
+	recipient := ""
+	for line := range strings.Lines(s.read("identity")) {
+		if _, key, ok := strings.Cut(line, "public key: "); ok {
+			recipient = strings.TrimSpace(key)
+		}
+	}
+	s.operates("backup", "--to", filepath.Join(s.dir, "backups"), "--recipient", recipient)
+	b.end()
+	archives, err := filepath.Glob(filepath.Join(s.dir, "backups", "daypass-*.age"))
+	if err != nil || len(archives) != 1 {
+		t.Fatalf("%v: %v", archives, err)
+	}
+	// The key is rotated since, and the data directory is lost.
+	s.daypass("kms", "key", "rotate", "site-b")
+	if err := os.RemoveAll(filepath.Join(s.dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	restore := []string{"restore", archives[0], "--identity", identity, "--slots", filepath.Join(s.dir, "backups", "slots.age"), "--config"}
+	if r := s.c.Run(s.a.binary, append(restore, filepath.Join(s.dir, "file.yaml"))...); r.Code != 1 {
+		t.Errorf("restored without its root key: %+v", r)
+	}
+	s.daypass("kms", "key", "disable", "site-b")
+	if r := s.c.Run(s.a.binary, append(restore, filepath.Join(s.dir, "kms.yaml"))...); r.Code != 1 || !strings.Contains(r.Stderr, "enable it") {
+		t.Errorf("restored with a key that is disabled: %+v", r)
+	}
+	s.daypass("kms", "key", "enable", "site-b")
+	s.daypass(append(restore, filepath.Join(s.dir, "kms.yaml"))...)
+	s.start("kms.yaml")
+	if got := s.wrapped(); got == "" || got == kept {
+		t.Error("the restored site did not take the text over that the newest version wraps")
+	}
 }
 
 // TestMoveRootKilled kills a move of the root key again and again, at any moment:
