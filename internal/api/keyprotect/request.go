@@ -170,6 +170,9 @@ func (c *call) body() (object, error) {
 // UnmarshalJSON reads an object of which no member stands twice: which one would
 // count is not the same everywhere.
 func (o *object) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if first, err := d.Token(); err != nil || first != json.Delim('{') {
 		return errBody
