@@ -191,18 +191,13 @@ func (s span) page(snap *store.Snapshot, states []identity.KeyState, q *KeyQuery
 func (s *selection) page(snap *store.Snapshot, spans []span, q *KeyQuery) ([]*identity.KMSKey, int, error) {
 	var found []*identity.KMSKey
 	for _, sp := range spans {
-		n, err := store.KMSKeys.Count(snap, sp.index, sp.prefix)
-		if err != nil {
-			return nil, 0, err
-		}
-		all, err := store.KMSKeys.Page(snap, sp.index, sp.prefix, 0, n)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, key := range all {
+		if err := store.KMSKeys.Each(snap, sp.index, sp.prefix, func(key *identity.KMSKey) bool {
 			if s.selects(key) {
 				found = append(found, key)
 			}
+			return true
+		}); err != nil {
+			return nil, 0, err
 		}
 	}
 	total := len(found)

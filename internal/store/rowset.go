@@ -1,6 +1,9 @@
 package store
 
-import "maps"
+import (
+	"maps"
+	"strings"
+)
 
 // rowset is a persistent set of tables: the state of the in-memory engine and
 // the body of every Snapshot. Its rows are never changed once they are in.
@@ -35,6 +38,13 @@ func (s rowset) scan(table, index, prefix string, after After, limit int, fn fun
 		if x := t.indexes[index]; x != nil {
 			x.scan(prefix, after, limit, fn)
 		}
+	}
+}
+
+// each calls fn for the entries of an index under a prefix until it returns false.
+func (s rowset) each(table, index, prefix string, fn func(*treeEntry) bool) {
+	if x := s[table].indexes[index]; x != nil {
+		x.root.ascend(After{Value: prefix}, func(e *treeEntry) bool { return strings.HasPrefix(e.value, prefix) && fn(e) })
 	}
 }
 

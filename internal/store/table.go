@@ -153,6 +153,24 @@ func (t *Table[T]) List(r Reader, index, prefix string, after After, limit int) 
 	return t.records(rows)
 }
 
+// Each calls fn for the records of a resident table under an index, in the order of
+// the index, until it returns false. It copies none of them.
+func (t *Table[T]) Each(s *Snapshot, index, prefix string, fn func(*T) bool) error {
+	if s.rows[t.name] == nil {
+		return s.absent(t.name)
+	}
+	var failed error
+	s.rows.each(t.name, index, prefix, func(e *treeEntry) bool {
+		v, err := t.typed(*e.row)
+		if err != nil {
+			failed = err
+			return false
+		}
+		return fn(v)
+	})
+	return failed
+}
+
 func (t *Table[T]) records(rows []Row) (out []*T, err error) {
 	out = make([]*T, len(rows))
 	for i, row := range rows {
