@@ -164,7 +164,7 @@ func (k *KMS) mayRestore(key *identity.KMSKey, in Material) error {
 		return refuse(identity.KindConflict, ReasonRestoreExpired, "The key was deleted too long ago.")
 	case expired(key, now):
 		return refuse(identity.KindConflict, ReasonExpired, "The key has expired.")
-	case now.Before(key.DeletedAt.Add(k.enableAfter)):
+	case k.enableAfter > 0 && now.Before(key.DeletedAt.Add(k.enableAfter)):
 		return tooEarly("The key was deleted a short time ago.")
 	case !key.Imported && in.Payload != "":
 		return notImported()

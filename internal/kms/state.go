@@ -38,7 +38,7 @@ func (k *KMS) Enable(ctx context.Context, c *identity.Caller, at At, id string) 
 			return notRoot()
 		case s != identity.KeySuspended:
 			return wrongState("The key is not disabled.")
-		case now.Before(key.DisabledAt.Add(k.enableAfter)):
+		case k.enableAfter > 0 && now.Before(key.DisabledAt.Add(k.enableAfter)):
 			return tooEarly("The key was disabled a short time ago.")
 		}
 		key.State, key.UpdatedAt = identity.KeyActive, now

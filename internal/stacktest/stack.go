@@ -153,6 +153,9 @@ func WithLimits(l authn.Limits) Option { return func(s *settings) { s.limits = l
 // WithEngine uses another engine than memory.
 func WithEngine(e store.Engine) Option { return func(s *settings) { s.engine = e } }
 
+// WithRootKey opens what another stack with the same one left in the engine.
+func WithRootKey(key keyring.RootKey) Option { return func(s *settings) { s.root = key } }
+
 // WithRestored is a stack on an engine that another stack was restored to.
 func WithRestored(from *Stack, e store.Engine) Option {
 	return func(s *settings) { s.engine, s.root, s.clock = e, from.Root, from.Clock }
