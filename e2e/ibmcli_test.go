@@ -61,6 +61,17 @@ func TestIBMCommandLine(t *testing.T) {
 		t.Error("the refresh token was not used")
 	}
 
+	// A key that was found is off at once.
+	if got := daypass("iam", "api-key-report-leaked", "--file", "mine"); !strings.Contains(got, "\nOK\nAPI key mine (ApiKey-") || !strings.HasSuffix(got, " was disabled\n") {
+		t.Errorf("the report says:\n%s", got)
+	}
+	if again := s.ibmToken(t, "grant_type", apiKeyGrant, "apikey", strings.TrimSpace(c.Read("mine"))); again.AccessToken != "" || s.accepts(t, mine.AccessToken) {
+		t.Errorf("a leaked key logs in: %+v", again)
+	}
+	if r := c.Run(s.binary, "iam", "api-key-report-leaked"); r.Code != 2 || !strings.Contains(r.Stderr, "--file") {
+		t.Errorf("without a key: %d, %s", r.Code, r.Stderr)
+	}
+
 	// A log-in by the key in its file, with no flag but the profile's; then all ends.
 	daypass("login", "--profile", "builds", "-a", s.URL, "--apikey", "@builds.json")
 	daypass("iam", "service-id-delete", "builds", "--force")
@@ -147,7 +158,9 @@ ibm:
     - name: deployer
       rules: [{realm_name: "ISSUER", cr_type: VSI, conditions: [{claim: sub, operator: EQUALS, value: build-7}]}]
 `))
-	c.Set("IBMCLOUD_CR_TOKEN", issuer.Token(map[string]any{"aud": "machines", "sub": "build-7"}))
+	token := func() string { return issuer.Token(map[string]any{"aud": "machines", "sub": "build-7"}) }
+	c.Write("token", token()+"\n")
+	c.Set("IBMCLOUD_CR_TOKEN", "@token")
 	c.Set("IBMCLOUD_CR_PROFILE", "deployer")
 	if got := c.OK(s.binary, "login", "-a", s.URL); !strings.Contains(got, "\nUser:              Profile-") {
 		t.Errorf("the log-in says:\n%s", got)
@@ -159,6 +172,14 @@ ibm:
 	if who := c.OK(s.binary, "exec", "--", s.binary, "whoami"); !strings.Contains(who, "Profile-") {
 		t.Errorf("whoami: %s", who)
 	}
+	// The token ends, and the machine has another by then.
+	c.Write("token", token()+"\n")
+	c.age(t)
+	c.Set("IBMCLOUD_CR_TOKEN", "")
+	if later := strings.TrimPrefix(strings.TrimSpace(c.OK(s.binary, "iam", "oauth-tokens")), "IAM token:  Bearer "); later == bearer || claimsOf(t, later).Name != "deployer" {
+		t.Error("the log-in was not renewed")
+	}
+	c.Set("IBMCLOUD_CR_TOKEN", "@token")
 	c.Set("IBMCLOUD_CR_PROFILE", "another")
 	if r := c.Run(s.binary, "login", "-a", s.URL); r.Code != 4 || !strings.HasPrefix(r.Stderr, "FAILED\n") {
 		t.Errorf("another profile: %d, %s", r.Code, r.Stderr)

@@ -48,7 +48,7 @@ func newOAuthTokens() *cobra.Command {
 
 func apiKeyVerbs() []*cobra.Command {
 	return []*cobra.Command{
-		newAPIKeyCreate(), newAPIKeyList(), newAPIKeyShow(), newAPIKeyUpdate(), newAPIKeyDelete(),
+		newAPIKeyCreate(), newAPIKeyList(), newAPIKeyShow(), newAPIKeyUpdate(), newAPIKeyDelete(), newAPIKeyReportLeaked(),
 		newAPIKeySwitch("api-key-lock", "Lock an API key: it can be neither changed nor deleted", client.IBMLock, true, "locked"),
 		newAPIKeySwitch("api-key-unlock", "Unlock an API key", client.IBMLock, false, "unlocked"),
 		newAPIKeySwitch("api-key-disable", "Disable an API key, which ends what was obtained with it", client.IBMDisable, true, "disabled"),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"daypass/internal/client"
@@ -62,16 +63,26 @@ func (f *loginFlags) byAPIKey(v *ibmVerb, given string) (client.IBMToken, error)
 }
 
 // byCRToken takes the token of a compute resource, or @FILE, and the trusted
-// profile that it is for.
+// profile that it is for. The file is read again when the log-in ends.
 func (f *loginFlags) byCRToken(v *ibmVerb) (client.IBMToken, error) {
-	token := identity.Secret(os.Getenv(envIBMCRToken))
-	if path, isFile := strings.CutPrefix(token.Reveal(), "@"); isFile {
-		var err error
-		if token, err = wholeSecret(v.c, path); err != nil {
+	var proof client.IBMProof
+	given := os.Getenv(envIBMCRToken)
+	switch path, isFile := strings.CutPrefix(given, "@"); {
+	case isFile && path == "-":
+		token, err := wholeSecret(v.c, path)
+		if err != nil {
 			return client.IBMToken{}, err
 		}
+		proof.CRToken = identity.Secret(strings.TrimSpace(token.Reveal()))
+	case isFile:
+		file, err := filepath.Abs(path) // other verbs run in other directories
+		if err != nil {
+			return client.IBMToken{}, err
+		}
+		proof.CRTokenFile = file
+	default:
+		proof.CRToken = identity.Secret(strings.TrimSpace(given))
 	}
-	proof := client.IBMProof{CRToken: identity.Secret(strings.TrimSpace(token.Reveal()))}
 	if name := os.Getenv(envIBMCRProfile); strings.HasPrefix(name, "Profile-") {
 		proof.ProfileID = name
 	} else {

@@ -63,16 +63,18 @@ func (t *IBMToken) alive(now time.Time, window time.Duration) bool {
 }
 
 // IBMProof is what somebody shows at the token service. One of APIKey, Passcode,
-// CRToken and Password is set.
+// CRToken, CRTokenFile and Password is set.
 type IBMProof struct {
 	APIKey, Passcode, Password identity.Secret
 	// Username goes with Password, Code with it where a device's is owed.
 	Username string
 	Code     identity.Secret
 	// CRToken is a token of a compute resource, ProfileID or ProfileName the
-	// trusted profile that it is for.
-	CRToken                identity.Secret
-	ProfileID, ProfileName string
+	// trusted profile that it is for. CRTokenFile names a file that holds one in
+	// its place: who runs the machine writes new ones there, and the log-in is
+	// renewed by them.
+	CRToken                             identity.Secret
+	CRTokenFile, ProfileID, ProfileName string
 	// Account is the account to log in to, "" for one's own.
 	Account string
 }
@@ -109,6 +111,31 @@ func (p *IBMProof) form() (form url.Values, source, doing string) {
 	return form, SourceIBMPassword, "logging in as " + p.Username
 }
 
+// IBMCompute is how a machine logs in again: a file that holds its token, the
+// profile that it becomes and the account.
+type IBMCompute struct {
+	TokenFile   string `json:"token_file"`
+	ProfileID   string `json:"profile_id,omitempty"`
+	ProfileName string `json:"profile_name,omitempty"`
+	Account     string `json:"account,omitempty"`
+}
+
+func (c *IBMCompute) proof() IBMProof {
+	return IBMProof{CRTokenFile: c.TokenFile, ProfileID: c.ProfileID, ProfileName: c.ProfileName, Account: c.Account}
+}
+
+// showIBM shows a proof at the token service.
+func (k *Keeper) showIBM(ctx context.Context, proof IBMProof) (answer *ibmTokens, source string, err error) {
+	if proof.CRTokenFile != "" {
+		if proof.CRToken, err = k.tokenIn(proof.CRTokenFile, "name its file in IBMCLOUD_CR_TOKEN, as @FILE"); err != nil {
+			return nil, "", err
+		}
+	}
+	form, source, doing := proof.form()
+	answer, err = k.wire.ibmToken(ctx, doing, form)
+	return answer, source, err
+}
+
 // IBMLogIn shows a proof at the token service and keeps what comes of it. It
 // fails with KindInvalidCredentials, KindMFARequired, KindAccessDenied and those
 // of the wire.
@@ -118,13 +145,15 @@ func (k *Keeper) IBMLogIn(ctx context.Context, proof IBMProof) (IBMToken, error)
 		return IBMToken{}, err
 	}
 	defer unlock()
-	form, source, doing := proof.form()
-	answer, err := k.wire.ibmToken(ctx, doing, form)
+	answer, source, err := k.showIBM(ctx, proof)
 	if err != nil {
 		return IBMToken{}, err
 	}
 	session := k.newSession(source)
 	session.Username = proof.Username
+	if proof.CRTokenFile != "" {
+		session.Compute = &IBMCompute{proof.CRTokenFile, proof.ProfileID, proof.ProfileName, proof.Account}
+	}
 	session.takeIBM(answer, k.clock.Now())
 	return *session.IBM, k.put(session)
 }
@@ -159,12 +188,9 @@ func (k *Keeper) liveIBM(ctx context.Context, session *Session, window time.Dura
 	if t := session.IBM; t != nil && t.alive(now, window) {
 		return *t, nil
 	}
-	if session.RefreshToken == "" {
-		return IBMToken{}, k.notLoggedIn(session)
-	}
-	answer, err := k.wire.ibmToken(ctx, "renewing the log-in", url.Values{"grant_type": {grantRefresh}, "refresh_token": {session.RefreshToken.Reveal()}})
+	answer, err := k.renewIBM(ctx, session)
 	switch {
-	case identity.KindOf(err) == identity.KindExpiredToken:
+	case session.RefreshToken != "" && identity.KindOf(err) == identity.KindExpiredToken:
 		session.RefreshToken = ""
 		return IBMToken{}, cmp.Or(k.put(session), err)
 	case err != nil && session.IBM != nil && session.IBM.alive(now, 0):
@@ -175,6 +201,19 @@ func (k *Keeper) liveIBM(ctx context.Context, session *Session, window time.Dura
 	}
 	session.takeIBM(answer, now)
 	return *session.IBM, k.put(session)
+}
+
+// renewIBM asks for tokens of the same log-in, or of a new one of the same
+// machine. KindExpiredToken when somebody has to log in.
+func (k *Keeper) renewIBM(ctx context.Context, session *Session) (*ibmTokens, error) {
+	switch {
+	case session.RefreshToken != "":
+		return k.wire.ibmToken(ctx, "renewing the log-in", url.Values{"grant_type": {grantRefresh}, "refresh_token": {session.RefreshToken.Reveal()}})
+	case session.Compute != nil:
+		answer, _, err := k.showIBM(ctx, session.Compute.proof())
+		return answer, err
+	}
+	return nil, k.notLoggedIn(session)
 }
 
 // IBMHeld returns the access token that is kept, and whether it lives, without

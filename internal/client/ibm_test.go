@@ -68,6 +68,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/sessions/sid" && r.Method == http.MethodDelete:
 		c.revoked++
 		w.WriteHeader(http.StatusNoContent)
+	case r.URL.Path == "/v1/apikeys/leaked" && r.Method == http.MethodPost:
+		fmt.Fprintf(w, `{"id":"ApiKey-1","name":%q,"disabled":true,"action_when_leaked":"disable"}`, r.Header.Get("IAM-ApiKey"))
 	case r.URL.Path == "/v1/apikeys":
 		c.pages++
 		next := ""
@@ -205,6 +207,84 @@ func TestIBMLogInEnds(t *testing.T) {
 		if len(c.forms) > 2 {
 			t.Errorf("%s: %v", name, c.forms)
 		}
+	}
+}
+
+// TestIBMLogInByFile: the token of a machine is read again when the log-in ends,
+// and no other way is tried.
+func TestIBMLogInByFile(t *testing.T) {
+	t.Parallel()
+	c, p := newCloud(t)
+	c.offered = noRefreshToken
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first\n")
+	if _, err := p.keeper().IBMLogIn(t.Context(), IBMProof{CRTokenFile: file, ProfileName: "n", Account: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	write("second\n")
+	c.clock.add(2 * time.Hour)
+	later, err := p.keeper().IBMToken(t.Context(), RenewalWindow)
+	if err != nil || !later.ExpiresAt.Equal(c.clock.Now().Add(time.Hour)) {
+		t.Fatalf("%+v, %v", later, err)
+	}
+	for i, token := range []string{"first", "second"} {
+		if form, _ := url.QueryUnescape(c.forms[i].Encode()); form != "account=a&cr_token="+token+"&grant_type=urn:ibm:params:oauth:grant-type:cr-token&profile_name=n" {
+			t.Errorf("log-in %d: %s", i, form)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(p.dir, "p.json")); err != nil || strings.Contains(string(data), `"second"`) {
+		t.Errorf("the machine's token is kept: %s, %v", data, err)
+	}
+
+	// A file that is away is no reason to throw away what lives.
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Remove(file))
+	c.clock.add(56 * time.Minute)
+	if same, err := p.keeper().IBMToken(t.Context(), RenewalWindow); err != nil || same.Text != later.Text {
+		t.Errorf("with four minutes left: %v", err)
+	}
+	c.clock.add(5 * time.Minute)
+	if _, err := p.keeper().IBMToken(t.Context(), 0); identity.KindOf(err) != identity.KindValidation || !strings.Contains(identity.AsError(err).Public, file) {
+		t.Errorf("without its file: %v", err)
+	}
+	write(" \n")
+	if _, err := p.keeper().IBMToken(t.Context(), 0); identity.KindOf(err) != identity.KindValidation || !strings.Contains(identity.AsError(err).Public, "is empty") {
+		t.Errorf("with an empty file: %v", err)
+	}
+	write("third")
+	if _, err := p.keeper().IBMToken(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	c.clock.add(2 * time.Hour)
+	if _, err := p.keeper().LogOut(t.Context()); err != nil || len(c.forms) != 3 || c.revoked != 0 {
+		t.Errorf("the log-out: %v, %d log-ins, %d ended", err, len(c.forms), c.revoked)
+	}
+}
+
+func TestIBMLeakedKeyIsReported(t *testing.T) {
+	t.Parallel()
+	c, p := newCloud(t)
+	if _, err := p.keeper().IBMLogIn(t.Context(), IBMProof{APIKey: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.keeper().ReportLeakedIBMAPIKey(t.Context(), "found")
+	if err != nil || got.Name != "found" || !got.Disabled || got.ActionWhenLeaked != "disable" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	c.refuse = `404 {"errors":[{"code":"not_found","message_code":"BXNIM0102E","message":"Gone."}]}`
+	if _, err := p.keeper().ReportLeakedIBMAPIKey(t.Context(), "found"); identity.KindOf(err) != identity.KindNotFound || strings.Contains(err.Error(), "found\"") {
+		t.Errorf("an unknown key: %v", err)
 	}
 }
 

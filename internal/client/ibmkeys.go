@@ -141,6 +141,18 @@ func (k *Keeper) DeleteIBMAPIKey(ctx context.Context, id string) error {
 	return err
 }
 
+// ReportLeakedIBMAPIKey says that the text of a key was seen where it should not
+// have been (POST /v1/apikeys/leaked, which is Daypass's own), and returns the key
+// as it is then, or was before it was deleted.
+func (k *Keeper) ReportLeakedIBMAPIKey(ctx context.Context, text identity.Secret) (IBMAPIKey, error) {
+	var out IBMAPIKey
+	_, err := k.ibm(ctx, ibmCall{
+		doing: "reporting a leaked API key", method: http.MethodPost, path: pathAPIKeys + "/leaked",
+		header: map[string]string{"IAM-ApiKey": text.Reveal()},
+	}, &out)
+	return out, err
+}
+
 // Switches of API keys and service IDs.
 const (
 	IBMLock    = "lock"

@@ -51,6 +51,7 @@ func (k *Keeper) ibmKeys(ctx context.Context, session *Session) (Keys, error) {
 // ibmLogout ends the log-in session at the server. One that has ended already is
 // no error.
 func (k *Keeper) ibmLogout(ctx context.Context, session *Session) error {
+	session.Compute = nil // nobody logs in to log out
 	token, err := k.liveIBM(ctx, session, 0)
 	if err == nil {
 		_, err = k.wire.ibm(ctx, token, ibmCall{doing: "logging out", method: http.MethodDelete, path: "/v1/sessions/" + url.PathEscape(token.SessionID)}, nil)

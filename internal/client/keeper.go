@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -237,14 +238,28 @@ func (k *Keeper) roleOf(c *claims) (string, error) {
 
 // byFile exchanges the token in the profile's file.
 func (k *Keeper) byFile(ctx context.Context, session *Session) (Keys, error) {
-	data, err := os.ReadFile(k.profile.WebIdentityTokenFile)
+	token, err := k.tokenIn(k.profile.WebIdentityTokenFile, "name its file with --web-identity-token-file")
 	if err != nil {
-		return Keys{}, &identity.Error{
-			Kind: identity.KindValidation, Op: "client.web-identity", Err: err,
-			Public: "the token for " + k.profile.Endpoint + " (profile " + k.profile.Name + ") cannot be read: " + err.Error() + "; name its file with --web-identity-token-file",
+		return Keys{}, err
+	}
+	return k.exchange(ctx, session, token.Reveal())
+}
+
+// tokenIn reads a token that somebody else puts into a file. KindValidation when
+// it cannot be read; cure says what to do then.
+func (k *Keeper) tokenIn(file, cure string) (identity.Secret, error) {
+	data, err := os.ReadFile(file)
+	token := strings.TrimSpace(string(data))
+	if err == nil && token == "" {
+		err = errors.New(file + " is empty")
+	}
+	if err != nil {
+		return "", &identity.Error{
+			Kind: identity.KindValidation, Op: "client.token", Err: err,
+			Public: "the token for " + k.profile.Endpoint + " (profile " + k.profile.Name + ") cannot be read: " + err.Error() + "; " + cure,
 		}
 	}
-	return k.exchange(ctx, session, strings.TrimSpace(string(data)))
+	return identity.Secret(token), nil
 }
 
 func (k *Keeper) put(session *Session) error {

@@ -31,6 +31,9 @@ type Session struct {
 	RefreshExpiresAt time.Time       `json:"refresh_expires_at,omitzero"`
 	// IBM is the access token of a log-in of IBM's dialect; nil for others.
 	IBM *IBMToken `json:"ibm,omitempty"`
+	// Compute says how to log in again where no refresh token is given; nil for
+	// other log-ins.
+	Compute *IBMCompute `json:"compute,omitempty"`
 	// Keys are the session keys, by what was asked for.
 	Keys map[string]Keys `json:"keys,omitempty"`
 }
