@@ -78,12 +78,12 @@ func (o *Options) defaults() {
 // Keyring gives out our own keys. Its methods are safe for many goroutines and,
 // but for those that take a context, touch no database.
 type Keyring struct {
-	db    *store.DB
-	root  tink.AEAD
-	place string // of the root key
-	opt   Options
-	clock identity.Clock
-	gate  *gate
+	db      *store.DB
+	rootKey RootKey
+	root    tink.AEAD // what the root key seals by
+	opt     Options
+	clock   identity.Clock
+	gate    *gate
 
 	state  atomic.Pointer[state]
 	mu     sync.Mutex // held while state is replaced
@@ -110,13 +110,13 @@ const (
 // when the root key does not open the keys that are there.
 func Open(ctx context.Context, db *store.DB, root RootKey, opt Options) (*Keyring, error) {
 	opt.defaults()
-	k := &Keyring{db: db, opt: opt, clock: opt.Clock, gate: newGate(opt.RSAQueue)}
+	k := &Keyring{db: db, rootKey: root, opt: opt, clock: opt.Clock, gate: newGate(opt.RSAQueue)}
 	if _, err := store.Metas.Get(db.Snapshot(), metaInstallation); identity.KindOf(err) == identity.KindNotFound {
-		if err := k.bootstrap(ctx, root); err != nil {
+		if err := k.bootstrap(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := k.openRoot(ctx, root); err != nil {
+	if err := k.openRoot(ctx); err != nil {
 		return nil, err
 	}
 	err := db.View(ctx, func(r store.Reader) error {
@@ -139,8 +139,8 @@ func Open(ctx context.Context, db *store.DB, root RootKey, opt Options) (*Keyrin
 }
 
 // bootstrap writes the rows of a new installation unless another node did.
-func (k *Keyring) bootstrap(ctx context.Context, root RootKey) error {
-	aead, rootMetas, err := beginRoot(ctx, root)
+func (k *Keyring) bootstrap(ctx context.Context) error {
+	aead, rootMetas, err := beginRoot(ctx, k.rootKey)
 	if err != nil {
 		return err
 	}

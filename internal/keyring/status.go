@@ -35,7 +35,7 @@ type KeyStatus struct {
 func (k *Keyring) Status() []KeyStatus {
 	now := k.clock.Now()
 	st := k.state.Load()
-	out := []KeyStatus{{Group: "root", ID: k.place, State: Active}}
+	out := []KeyStatus{{Group: "root", ID: k.rootKey.Place(), State: Active}}
 	current, _ := k.CurrentEpoch()
 	for _, e := range st.epochs {
 		s := KeyStatus{

@@ -30,7 +30,7 @@ type Wrapper interface {
 type wrappedRoot struct{ Wrapper }
 
 // NewWrappedRoot makes the root key that a Wrapper keeps. The Wrapper is asked
-// when a Keyring is opened and never after that.
+// when a Keyring is opened, and by CheckRoot.
 func NewWrappedRoot(w Wrapper) RootKey { return wrappedRoot{w} }
 
 // rootAAD binds a wrapped root key to its installation: the salt stays when a
@@ -102,24 +102,13 @@ func beginRoot(ctx context.Context, root RootKey) (tink.AEAD, []*store.Meta, err
 	return seals, metas, nil
 }
 
-// openRoot opens the root key with what the store keeps of it. A text that was
-// wrapped anew takes the place of the old one. No transaction is open while the
-// root key is asked for: it may be far away.
-func (k *Keyring) openRoot(ctx context.Context, root RootKey) error {
-	var kept Kept
-	if err := k.db.View(ctx, func(r store.Reader) (err error) {
-		kept, err = keptOf(r)
-		return err
-	}); err != nil {
-		return err
-	}
-	seals, wrapped, err := root.Open(ctx, kept)
-	if err != nil {
-		return err
-	}
-	k.root, k.place = seals, root.Place()
-	if wrapped == kept.Wrapped {
-		return nil
+// askRoot opens the root key with what the store keeps of it, and returns what
+// seals under it. A text that was wrapped anew takes the place of the old one. No
+// transaction is open while the root key is asked for: it may be far away.
+func (k *Keyring) askRoot(ctx context.Context, kept Kept) (tink.AEAD, error) {
+	seals, wrapped, err := k.rootKey.Open(ctx, kept)
+	if err != nil || wrapped == kept.Wrapped {
+		return seals, err
 	}
 	_, err = k.db.Update(ctx, func(tx store.Tx) error {
 		now, err := keptOf(tx)
@@ -129,9 +118,35 @@ func (k *Keyring) openRoot(ctx context.Context, root RootKey) error {
 		return store.Metas.Put(tx, &store.Meta{Name: metaRootWrapped, Value: wrapped})
 	})
 	if err == nil {
-		k.opt.Log.Info("the wrapped root key was taken over under a newer version of the key that wraps it", "place", k.place)
+		k.opt.Log.Info("the wrapped root key was taken over under a newer version of the key that wraps it", "place", k.rootKey.Place())
+	}
+	return seals, err
+}
+
+func (k *Keyring) openRoot(ctx context.Context) error {
+	kept, err := k.kept(ctx)
+	if err == nil {
+		k.root, err = k.askRoot(ctx, kept)
 	}
 	return err
+}
+
+// CheckRoot tries whether a root key that is wrapped elsewhere would open now, as
+// it must at the next start; nothing else depends on it. Errors are those of Open.
+func (k *Keyring) CheckRoot(ctx context.Context) error {
+	kept, err := k.kept(ctx)
+	if err == nil && kept.Wrapped != "" {
+		_, err = k.askRoot(ctx, kept)
+	}
+	return err
+}
+
+func (k *Keyring) kept(ctx context.Context) (kept Kept, err error) {
+	err = k.db.View(ctx, func(r store.Reader) (err error) {
+		kept, err = keptOf(r)
+		return err
+	})
+	return kept, err
 }
 
 func keptOf(r store.Reader) (kept Kept, err error) {

@@ -111,6 +111,17 @@ func TestWrappedRoot(t *testing.T) {
 		t.Errorf("after that, opening asks %d times", n)
 	}
 
+	// The same while it runs; what it refuses then ends nothing.
+	s.version = "3"
+	if err := again.CheckRoot(t.Context()); err != nil || wrappedText(t, db) == second {
+		t.Errorf("checked: %v", err)
+	}
+	s.err = identity.NewError(identity.KindUpstream, "safe", "disabled")
+	if err := again.CheckRoot(t.Context()); !errors.Is(err, s.err) {
+		t.Errorf("checked: %v", err)
+	}
+	must[[]byte](t)(again.Unseal("t", "c", "r", sealed))
+
 	// What it refuses, and another place, open nothing.
 	s.err = identity.NewError(identity.KindUpstream, "safe", "disabled")
 	if _, err := opened(); !errors.Is(err, s.err) {
@@ -118,6 +129,9 @@ func TestWrappedRoot(t *testing.T) {
 	}
 	_, err := keyring.Open(t.Context(), db, root, keyring.Options{})
 	wantKind(t, err, identity.KindValidation)
+	if err := must[*keyring.Keyring](t)(keyring.Open(t.Context(), openDB(t, store.NewMemory()), root, keyring.Options{})).CheckRoot(t.Context()); err != nil {
+		t.Errorf("a root key that is not wrapped: %v", err)
+	}
 }
 
 // TestWrappedRootThatDoesNotComeBack makes no installation.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"daypass/internal/access"
@@ -45,6 +46,7 @@ type core struct {
 	upstreams *upstreams
 	db        *store.DB
 	keys      *keyring.Keyring
+	rootAway  atomic.Bool // by the last look
 	audit     *audit.Log
 	web       *egress.Client
 	issuers   *egress.Issuers
@@ -88,6 +90,11 @@ func (c *core) open(ctx context.Context, s *server) error {
 	root, err := s.data.rootKey(rootSource{config: config, demo: s.Dev, own: own, log: s.Log})
 	if err != nil {
 		return err
+	}
+	if config.Keyring.KMS.URL != "" && !exists(s.data.file(databaseName)) {
+		if _, _, err := root.New(ctx, make([]byte, 16)); err != nil {
+			return wrongRootKey(s.data.path, err)
+		}
 	}
 	if err := c.openStore(ctx, config, s.data, s.Clock); err != nil {
 		return err
@@ -233,13 +240,9 @@ func queryActions() []string {
 func (c *core) meter(m *Metrics) {
 	m.Gauge("daypass_feed_staleness_seconds", "Age of the store's last sign of life.", func() float64 { return c.db.Staleness().Seconds() })
 	m.Gauge("daypass_clock_skew_seconds", "How far this node's clock is off the store's.", func() float64 { return c.db.ClockSkew().Seconds() })
+	m.Gauge("daypass_root_key_up", "0 when the root key would not open at the next start.", func() float64 { return zeroIf(c.rootAway.Load()) })
 	if c.objects != nil {
-		m.Gauge("daypass_objectstore_up", "1 while the object store serves.", func() float64 {
-			if c.objects.Healthy() {
-				return 1
-			}
-			return 0
-		})
+		m.Gauge("daypass_objectstore_up", "1 while the object store serves.", func() float64 { return zeroIf(!c.objects.Healthy()) })
 	}
 	m.registry.MustRegister(upstreamMetrics{c.upstreams})
 	m.Counter("daypass_session_index_dropped_total", "Sessions that were issued without an entry in the index of sessions.",
@@ -258,6 +261,14 @@ func (c *core) meter(m *Metrics) {
 	} {
 		m.Counter(t.name, t.help, func() float64 { return float64(t.value(c.audit.Stats())) })
 	}
+}
+
+// zeroIf is the value of a gauge of what is up or is not.
+func zeroIf(down bool) float64 {
+	if down {
+		return 0
+	}
+	return 1
 }
 
 // accountByAlias reads the snapshot.

@@ -61,6 +61,7 @@ func (c *core) tend(ctx context.Context) {
 			}
 			return err
 		}},
+		{"root key", rootEvery, c.checkRoot},
 		{"audit", auditEvery, func(ctx context.Context) error { return c.audit.Deliver(ctx, c.db) }},
 		{"uses", usesEvery, c.access.FlushUses},
 		{"key management", kmsEvery, c.kms.Tick},

@@ -44,6 +44,9 @@ type RootKMSConfig struct {
 }
 
 const (
+	// rootEvery is how often a running server looks whether its root key would
+	// still open.
+	rootEvery      = time.Hour
 	maxRootWait    = time.Hour
 	firstRootPause = time.Second
 	maxRootPause   = 15 * time.Second
@@ -164,6 +167,20 @@ func (k RootKMSConfig) patient(own []netip.AddrPort, log *slog.Logger) (*patient
 	}, nil
 }
 
+// checkRoot tells, while there is still time, of a root key that would not open at
+// the next start.
+func (c *core) checkRoot(ctx context.Context) error {
+	err := c.keys.CheckRoot(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	c.rootAway.Store(err != nil)
+	if err != nil {
+		return fmt.Errorf("the root key would not open at the next start: %s", publicOf(err))
+	}
+	return nil
+}
+
 // notOurs keeps a transport from the listeners of this server, whatever name led
 // there.
 func notOurs(t *http.Transport, own []netip.AddrPort) *http.Transport {
@@ -226,7 +243,7 @@ func (p *patientKMS) try(ctx context.Context, ask func(context.Context) error) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		p.log.Warn("the root key's key management service is away; the start waits for it", "place", p.Place(), "cause", publicOf(err), "next_try_in", rest, "at_most", p.wait)
+		p.log.Warn("the key management service that keeps the root key is away and will be asked again", "place", p.Place(), "cause", publicOf(err), "next_try_in", rest, "at_most", p.wait)
 		if p.pause(waited, rest) == nil {
 			continue
 		}
