@@ -84,6 +84,7 @@ func (k *KMS) CreateImportToken(ctx context.Context, c *identity.Caller, at At, 
 	}); err != nil {
 		return nil, err
 	}
+	k.unerased.Store(true) // the one before, if any
 	return shownToken(row), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"strconv"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 
@@ -47,7 +48,7 @@ func (k *KMS) newSlot(tx store.Tx, keyID string, slot []byte) error {
 func (k *KMS) slot(r store.Reader, keyID string) ([]byte, error) {
 	row, err := store.KMSSlots.Get(r, keyID)
 	if err != nil {
-		return nil, missing(err, "the key has no slot")
+		return nil, missing(r, keyID, err, "slot")
 	}
 	return k.keys.Unseal(store.KMSSlots.Name(), slotColumn, keyID, row.Sealed)
 }
@@ -74,7 +75,7 @@ func (k *KMS) material(r store.Reader, key *identity.KMSKey, number int) (identi
 	}
 	row, err := store.KMSVersions.Get(r, store.KMSVersionKey(key.ID, number))
 	if err != nil {
-		return identity.KMSVersionID{}, nil, missing(err, "the key has no such version")
+		return identity.KMSVersionID{}, nil, missing(r, key.ID, err, "version "+strconv.Itoa(number))
 	}
 	a, err := keyring.NewXAES(slot)
 	if err != nil {
@@ -87,12 +88,16 @@ func (k *KMS) material(r store.Reader, key *identity.KMSKey, number int) (identi
 	return identity.KMSVersionID{ID: row.ID, CreatedAt: row.CreatedAt}, plain, nil
 }
 
-// missing turns a row that must be there and is not into our own fault.
-func missing(err error, text string) error {
-	if identity.KindOf(err) == identity.KindNotFound {
-		return internal(errors.New(text))
+// missing says why a row of a key is not there: the key was purged in this very
+// moment, or it is our own fault.
+func missing(r store.Reader, keyID string, err error, what string) error {
+	if identity.KindOf(err) != identity.KindNotFound {
+		return err
 	}
-	return err
+	if _, err := store.KMSKeys.Get(r, keyID); identity.KindOf(err) == identity.KindNotFound {
+		return noKey()
+	}
+	return internal(errors.New("key " + keyID + " has no " + what))
 }
 
 // rootAEAD is what a root key of this material wraps with.

@@ -84,7 +84,7 @@ func ringThere(r store.Reader, instance, id string) error {
 	if id == identity.DefaultKeyRing {
 		return nil
 	}
-	ring := identity.KMSRing{Instance: instance, ID: clip(id)}
+	ring := identity.KMSRing{Instance: instance, ID: id}
 	_, err := store.KMSRings.Get(r, ring.Key())
 	if identity.KindOf(err) == identity.KindNotFound {
 		return refuse(identity.KindNotFound, ReasonNotFound, "The key ring does not exist.")

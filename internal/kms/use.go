@@ -26,7 +26,7 @@ type Unwrapped struct {
 // ReasonNotRoot, ReasonState, ReasonExpired, ReasonDeleted, ReasonBadField.
 func (k *KMS) Wrap(ctx context.Context, c *identity.Caller, at At, id string, plaintext []byte, aad []string) (Wrapped, error) {
 	var out Wrapped
-	u, err := k.usable(c, at, id, "secrets.wrap", aad, identity.KeyActive)
+	u, err := k.usable(ctx, c, at, id, "secrets.wrap", aad, identity.KeyActive)
 	if err != nil {
 		return out, err
 	}
@@ -55,7 +55,7 @@ func (k *KMS) Wrap(ctx context.Context, c *identity.Caller, at At, id string, pl
 // ReasonBadField. Expired keys still unwrap.
 func (k *KMS) Unwrap(ctx context.Context, c *identity.Caller, at At, id string, ciphertext []byte, aad []string) (Unwrapped, error) {
 	var out Unwrapped
-	u, err := k.usable(c, at, id, "secrets.unwrap", aad, identity.KeyDeactivated)
+	u, err := k.usable(ctx, c, at, id, "secrets.unwrap", aad, identity.KeyDeactivated)
 	if err != nil {
 		return out, err
 	}
@@ -80,7 +80,7 @@ func (k *KMS) Unwrap(ctx context.Context, c *identity.Caller, at At, id string, 
 // Rewrap is Unwrap for who needs the new ciphertext alone (kms:secrets.rewrap):
 // the plaintext is not given, and the ciphertext always.
 func (k *KMS) Rewrap(ctx context.Context, c *identity.Caller, at At, id string, ciphertext []byte, aad []string) (Unwrapped, error) {
-	u, err := k.usable(c, at, id, "secrets.rewrap", aad, identity.KeyDeactivated)
+	u, err := k.usable(ctx, c, at, id, "secrets.rewrap", aad, identity.KeyDeactivated)
 	if err != nil {
 		return Unwrapped{}, err
 	}
@@ -107,14 +107,15 @@ type use struct {
 
 // usable finds a root key in the snapshot and judges whether it can be used for
 // this now. last is the last of the states, in the order of a key's life, in which
-// it can.
-func (k *KMS) usable(c *identity.Caller, at At, id, action string, aad []string, last identity.KeyState) (use, error) {
+// it can. A refusal for the key's state is noted.
+func (k *KMS) usable(ctx context.Context, c *identity.Caller, at At, id, action string, aad []string, last identity.KeyState) (use, error) {
 	_, key, err := k.target(k.db.Snapshot(), c, at, id, action)
 	if err != nil {
 		return use{}, err
 	}
 	u := use{key, action}
 	if err := k.mayUse(key, last); err != nil {
+		k.failed(ctx, c, u, err)
 		return u, err
 	}
 	return u, checkAAD(aad)
