@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"daypass/internal/identity"
 )
@@ -215,4 +216,35 @@ func kmsRefusal(body []byte) (code, message string) {
 		return "", ""
 	}
 	return in.Resources[0].Reasons[0].Code, in.Resources[0].Reasons[0].Message
+}
+
+// KMSUse is what one principal did with one key.
+type KMSUse struct {
+	KeyID     string            `json:"keyId"`
+	KeyName   string            `json:"keyName,omitempty"`
+	Principal string            `json:"principal"` // IAM ID
+	Counts    map[string]uint64 `json:"counts"`    // by action
+	FirstAt   time.Time         `json:"firstUseDate"`
+	LastAt    time.Time         `json:"lastUseDate"`
+	LastIP    string            `json:"lastUseAddress,omitempty"`
+}
+
+// KMSUsage lists who used a key of an instance, or all of them where key is "".
+func (k *Keeper) KMSUsage(ctx context.Context, instance, key string) (all []KMSUse, err error) {
+	path := "/api/v2/instance/usage"
+	if key != "" {
+		path = pathKMSKeys + "/" + url.PathEscape(key) + "/usage"
+	}
+	for range maxPages {
+		var page kmsCollection[KMSUse]
+		query := url.Values{"limit": {strconv.Itoa(kmsPage)}, "offset": {strconv.Itoa(len(all))}}
+		if err := k.kms(ctx, instance, ibmCall{doing: "reading who used keys", method: http.MethodGet, path: path, query: query}, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Resources...)
+		if len(page.Resources) < kmsPage {
+			break
+		}
+	}
+	return all, nil
 }

@@ -48,4 +48,5 @@ type KMS interface {
 	AllowsAddresses(ctx context.Context, c *identity.Caller, at kms.At) (bool, error)
 	CreateImportToken(ctx context.Context, c *identity.Caller, at kms.At, life time.Duration, retrievals int) (*kms.ImportToken, error)
 	ImportToken(ctx context.Context, c *identity.Caller, at kms.At) (*kms.ImportToken, error)
+	Usage(ctx context.Context, c *identity.Caller, at kms.At, id string) ([]kms.Use, error)
 }

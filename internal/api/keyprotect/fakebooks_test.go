@@ -125,3 +125,15 @@ func (core) ImportToken(_ context.Context, _ *identity.Caller, at kms.At) (*kms.
 		ID: versionID, CreatedAt: made, ExpiresAt: made.Add(time.Hour), Max: 2, Remaining: 1, PublicKey: []byte("-----BEGIN PUBLIC KEY-----"), Nonce: []byte("nonce"),
 	}, fault(at, "")
 }
+
+func (core) Usage(_ context.Context, _ *identity.Caller, at kms.At, id string) ([]kms.Use, error) {
+	use := func(name string) kms.Use {
+		return kms.Use{KeyName: name, KMSUse: identity.KMSUse{
+			KeyID: keyID, Principal: "iam-ServiceId-x", Counts: map[string]uint64{"unwrap": 2, "wrap": 1}, FirstAt: made, LastAt: made, LastIP: "192.0.2.1",
+		}}
+	}
+	if id != "" {
+		return []kms.Use{use(id)}, fault(at, id)
+	}
+	return []kms.Use{use("first"), use("second"), use("third")}, fault(at, id)
+}

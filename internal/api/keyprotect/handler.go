@@ -86,6 +86,9 @@ var endpoints = map[string]map[string]operation{
 	"keys/*/aliases/*": {http.MethodPost: (*Handler).createAlias, http.MethodDelete: (*Handler).deleteAlias},
 	"keys/*/policies":  {http.MethodGet: (*Handler).getPolicies, http.MethodPut: (*Handler).putPolicies},
 
+	"keys/*/usage":   {http.MethodGet: (*Handler).usage},
+	"instance/usage": {http.MethodGet: (*Handler).usage},
+
 	"keys/*/registrations": {http.MethodGet: (*Handler).listRegistrations},
 	"keys/*/registrations/*": {
 		http.MethodPost: (*Handler).createRegistration, http.MethodPut: (*Handler).replaceRegistration,
