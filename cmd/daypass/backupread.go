@@ -34,7 +34,10 @@ func (f *readFlags) add(c *cobra.Command) {
 }
 
 // files are those of one archive. Slots that nobody named need not be there.
-func (f *readFlags) files(archive string) (server.BackupFiles, error) {
+func (f *readFlags) files(c *cobra.Command, archive string) (server.BackupFiles, error) {
+	if len(f.identities) == 0 {
+		return server.BackupFiles{}, &usageError{c.CommandPath(), errors.New("name the file of an identity that the backup was made for with --identity FILE")}
+	}
 	out := server.BackupFiles{Archive: archive, Slots: f.slots, WithoutSlots: f.withoutSlots}
 	if out.Slots == "" {
 		beside := filepath.Join(filepath.Dir(archive), slotsName)
@@ -51,9 +54,6 @@ func (f *readFlags) files(archive string) (server.BackupFiles, error) {
 const maxIdentities = 1 << 20
 
 func readIdentities(paths []string) ([]age.Identity, error) {
-	if len(paths) == 0 {
-		return nil, errors.New("name the file of an identity that the backup was made for with --identity FILE")
-	}
 	var out []age.Identity
 	for _, path := range paths {
 		f, err := os.Open(path)
@@ -94,9 +94,9 @@ what is in the backup, and that the installation itself made it.`,
   daypass backup verify backup.age --identity backup-key.txt --slots slots.age --config /etc/daypass/config.yaml`,
 		Args: oneArchive,
 		RunE: func(c *cobra.Command, args []string) error {
-			files, err := flags.files(args[0])
+			files, err := flags.files(c, args[0])
 			if err != nil {
-				return &usageError{c.CommandPath(), err}
+				return err
 			}
 			var of *server.Config
 			var log *slog.Logger

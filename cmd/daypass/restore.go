@@ -45,9 +45,9 @@ deleted and policies narrowed since then are back.`,
   daypass restore backup.age --identity backup-key.txt --config config.yaml --same-installation`,
 		Args: oneArchive,
 		RunE: func(c *cobra.Command, args []string) error {
-			files, err := read.files(args[0])
+			files, err := read.files(c, args[0])
 			if err != nil {
-				return &usageError{c.CommandPath(), err}
+				return err
 			}
 			of, err := server.LoadConfig(config, os.Environ(), server.Flag{Name: "--data", Key: "data", Value: data})
 			if err != nil {

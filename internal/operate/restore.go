@@ -111,6 +111,9 @@ func noteOrigins(tx store.Tx, h *archive.Header, now string) error {
 	if now != h.Installation {
 		origins = append([]string{h.Installation}, origins...)
 	}
+	if len(origins) == 0 {
+		return nil
+	}
 	text, err := json.Marshal(origins[:min(len(origins), maxOrigins)])
 	if err != nil {
 		return err

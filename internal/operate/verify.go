@@ -93,6 +93,9 @@ func unfit(format string, args ...any) error {
 	return identity.NewError(identity.KindValidation, "operate.restore", fmt.Sprintf(format, args...))
 }
 
+// maxOwn is far more than an installation has of key sets and facts about itself.
+const maxOwn = 10_000
+
 // verifying is a backup on the way to be judged.
 type verifying struct {
 	Verified
@@ -112,7 +115,9 @@ func (v *verifying) siteRow(row store.Row) error {
 	case store.KMSSlots.Name():
 		return unfit("The archive has slots, which belong in a file of their own: it was not made by Daypass.")
 	case store.KeySets.Name(), store.Metas.Name():
-		v.own = append(v.own, full)
+		if v.own = append(v.own, full); len(v.own) > maxOwn {
+			return unfit("The archive has too many keys of its own: it was not made by Daypass.")
+		}
 	case store.KMSKeys.Name():
 		v.keys[row.Key] = true
 	}
@@ -141,7 +146,7 @@ func (v *verifying) together(without bool) error {
 		return unfit("The archive has %d keys of key management, and without their slots nothing brings them back: name the slots file with --slots, or give the keys up with --without-slots.", len(v.keys))
 	case s.Installation != v.Site.Installation && !slices.Contains(s.Origins, v.Site.Installation):
 		return unfit("The slots file is of another installation (%s) than the archive (%s).", s.Installation, v.Site.Installation)
-	case s.MadeAt.Before(v.Site.MadeAt) || s.Position.Incarnation == v.Site.Position.Incarnation && s.Position.N < v.Site.Position.N:
+	case older(s, &v.Site):
 		return unfit("The slots file is older than the archive, so that keys made between the two would be lost: name the newest slots file with --slots, or give such keys up with --without-slots.")
 	}
 	for id := range v.keys {
@@ -151,6 +156,15 @@ func (v *verifying) together(without bool) error {
 	}
 	slices.Sort(v.Lost)
 	return nil
+}
+
+// older compares two files of one site: by the feed, or, where a restore lies
+// between them, by the clock.
+func older(a, b *archive.Facts) bool {
+	if a.Position.Incarnation == b.Position.Incarnation {
+		return a.Position.N < b.Position.N
+	}
+	return a.MadeAt.Before(b.MadeAt)
 }
 
 // seals opens the keys of the backup in memory, and judges by them whether an

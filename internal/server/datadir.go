@@ -35,11 +35,18 @@ type dataDir struct {
 // broken off is refused.
 func openDataDir(path string) (*dataDir, error) {
 	d, err := lockDataDir(path)
-	if err == nil && exists(d.file(restoringName)) && !exists(d.file(databaseName)) {
+	if err != nil || !exists(d.file(restoringName)) {
+		return d, err
+	}
+	if !exists(d.file(databaseName)) {
 		d.close()
 		return nil, invalid("a restore into " + d.path + " was broken off: run daypass restore again, or remove " + d.file(restoringName) + " to begin anew")
 	}
-	return d, err
+	if err := os.RemoveAll(d.file(restoringName)); err != nil { // it was broken off behind its last step
+		d.close()
+		return nil, unusable(d.path, err)
+	}
+	return d, nil
 }
 
 // lockDataDir is openDataDir, whatever the directory holds.
