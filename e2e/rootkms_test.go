@@ -45,9 +45,9 @@ type rootSites struct {
 	dir  string // of b: its configuration, its API key, its data
 }
 
-func newRootSites(t *testing.T) *rootSites {
+func newRootSites(t *testing.T, args ...string) *rootSites {
 	t.Helper()
-	a := Start(t)
+	a := Start(t, args...)
 	to, err := url.Parse(a.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -237,6 +237,40 @@ func (s *rootSites) wrapped() string {
 		}
 	}
 	return out
+}
+
+// TestRootKeyOverTLS trusts nobody but the authority that is configured, and stops
+// waiting when it is told to.
+func TestRootKeyOverTLS(t *testing.T) {
+	t.Parallel()
+	s := newRootSites(t, "--tls")
+	kms := fmt.Sprintf("keyring: {kms: {url: '%s', instance: %s, key: site-b, api_key_file: %s/api-key", s.a.TLSURL, s.a.IBM.InstanceID, s.dir)
+	s.configure("tls.yaml", kms+", ca_file: "+s.a.CAFile+"}}\n")
+	s.configure("untrusted.yaml", kms+"}}\n")
+	b := s.begin("untrusted.yaml", filepath.Join(t.TempDir(), "ready.json"))
+	<-b.ended
+	if got := b.logs.String(); !strings.Contains(got, "the certificate of ") || !strings.Contains(got, "does not verify") || strings.Contains(got, "asked again") {
+		t.Errorf("an authority that nobody named:\n%s", got)
+	}
+	s.start("tls.yaml").end()
+
+	s.door.shut()
+	s.configure("ports.yaml", fmt.Sprintf("admin: {listen: '%s'}\nkeyring: {kms: {url: 'http://%s', instance: %s, key: site-b, api_key_file: %s/api-key}}\n", freeAddress(t), s.door.at, s.a.IBM.InstanceID, s.dir))
+	b = s.begin("ports.yaml", filepath.Join(t.TempDir(), "ready.json"))
+	await(t, "it says that it waits", func() bool { return strings.Contains(b.logs.String(), "is away and will be asked again") })
+	admin := strings.Split(s.read("ports.yaml"), "'")
+	r, err := http.Get("http://" + admin[1] + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("ready while it waits: %s", r.Status)
+	}
+	b.end()
+	if got := b.cmd.ProcessState.ExitCode(); got != 0 {
+		t.Errorf("stopped while it waits: exit status %d\n%s", got, b.logs)
+	}
 }
 
 // TestBackupWithoutItsRootKey restores a site whose root key another keeps: the

@@ -108,6 +108,10 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err := s.start(ctx); err != nil {
 		s.doors.close()
 		stop()
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // as it was told
+			s.Log.Info("stopped before it was ready")
+			err = nil
+		}
 		return errors.Join(err, s.core.close())
 	}
 	s.phase.Store(new(error))

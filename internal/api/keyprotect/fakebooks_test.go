@@ -103,8 +103,11 @@ func (core) InstancePolicies(_ context.Context, _ *identity.Caller, at kms.At, k
 	network := *policy(false, 0)
 	network.Network = "public-and-private"
 	return []kms.InstancePolicy{
-		{Type: "allowedNetwork", KMSPolicy: network}, {Type: "allowedIP", KMSPolicy: ip}, {Type: "keyCreateImportAccess", KMSPolicy: creation},
-		{Type: "rotation", KMSPolicy: *policy(true, 12)}, {Type: "metrics", KMSPolicy: *policy(false, 0)},
+		{Type: "allowedNetwork", KMSPolicy: network},
+		{Type: "allowedIP", KMSPolicy: ip},
+		{Type: "keyCreateImportAccess", KMSPolicy: creation},
+		{Type: "rotation", KMSPolicy: *policy(true, 12)},
+		{Type: "metrics", KMSPolicy: *policy(false, 0)},
 	}, fault(at, kind)
 }
 
