@@ -100,6 +100,9 @@ func (a *applying) ibm(s *IBMSpec) error {
 			return err
 		}
 	}
+	if err := a.access(acc, s.Access, owners); err != nil {
+		return err
+	}
 	for i, k := range s.APIKeys {
 		owner := owners[k.ServiceID]
 		if k.User != "" {

@@ -18,6 +18,8 @@ type IBMSpec struct {
 	ServiceIDs     []ServiceIDSpec
 	Profiles       []TrustedProfileSpec
 	APIKeys        []APIKeySpec
+	// Access nil leaves access policies alone.
+	Access []AccessSpec
 }
 
 // ResourceGroupSpec is a resource group of the account.
@@ -104,6 +106,9 @@ func checkIBMThings(s *IBMSpec, groups map[string]bool) error {
 		names[v.Name] = true
 	}
 	if err := checkProfileSpecs(s, names); err != nil {
+		return err
+	}
+	if err := checkAccessSpecs(s, names); err != nil {
 		return err
 	}
 	seen := map[APIKeySpec]bool{}

@@ -20,6 +20,7 @@ type (
 		ServiceIDs     []serviceID      `yaml:"service_ids"`
 		Profiles       []trustedProfile `yaml:"profiles"`
 		APIKeys        []apiKey         `yaml:"api_keys"`
+		Access         []access         `yaml:"access"`
 	}
 	resourceGroup struct {
 		Name    string `yaml:"name"`
@@ -91,6 +92,7 @@ func (b *builder) ibm(s *ibm) *directory.IBMSpec {
 		})
 	}
 	out.Profiles = b.profiles(s.Account, s.Profiles)
+	out.Access = b.access(s)
 	for i, k := range s.APIKeys {
 		at := fmt.Sprintf("ibm.api_keys[%d]", i)
 		b.require(at, "name", k.Name)

@@ -31,6 +31,10 @@ ibm:
       identities: {users: [alice], service_ids: [ci]}
     - {name: bare, disabled: true, rules: []}
   api_keys: [{service_id: ci, name: main, secret: {env: KEY}}, {user: alice, name: laptop, disabled: true}]
+  access:
+    - {service_id: ci, roles: [Writer, Reader], service: kms, instance: `+instanceID+`, key_ring: "ci-*", description: builds}
+    - {user: alice, roles: [Viewer], resource_group: Default}
+    - {profile: deployer, roles: [Manager], service: cloud-object-storage, region: eu-de, resource_type: bucket, resource: logs}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +60,25 @@ ibm:
 			{Name: "bare", Disabled: true, Rules: []identity.ProfileRule{}},
 		},
 		APIKeys: []directory.APIKeySpec{{ServiceID: "ci", Name: "main", Secret: &secret}, {User: "alice", Name: "laptop", Disabled: true}},
+		Access: []directory.AccessSpec{
+			{ServiceID: "ci", Description: "builds", Roles: []string{"Writer", "Reader"}, Attributes: []identity.ResourceAttribute{
+				{Name: "accountId", Value: "1", Operator: "stringEquals"},
+				{Name: "serviceName", Value: "kms", Operator: "stringEquals"},
+				{Name: "serviceInstance", Value: instanceID, Operator: "stringEquals"},
+				{Name: "keyRing", Value: "ci-*", Operator: "stringMatch"},
+			}},
+			{User: "alice", Roles: []string{"Viewer"}, Attributes: []identity.ResourceAttribute{
+				{Name: "accountId", Value: "1", Operator: "stringEquals"},
+				{Name: "resourceGroupId", Value: identity.ResourceGroupID("1", "Default"), Operator: "stringEquals"},
+			}},
+			{Profile: "deployer", Roles: []string{"Manager"}, Attributes: []identity.ResourceAttribute{
+				{Name: "accountId", Value: "1", Operator: "stringEquals"},
+				{Name: "serviceName", Value: "cloud-object-storage", Operator: "stringEquals"},
+				{Name: "region", Value: "eu-de", Operator: "stringEquals"},
+				{Name: "resourceType", Value: "bucket", Operator: "stringEquals"},
+				{Name: "resource", Value: "logs", Operator: "stringEquals"},
+			}},
+		},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -73,17 +96,22 @@ func TestIBMComplaints(t *testing.T) {
 	t.Parallel()
 	const start = "ibm:\n  account: '1'\n  realm: r\n"
 	for name, v := range map[string]struct{ yaml, want string }{
-		"no realm":       {"ibm:\n  account: '1'\n", "site.yaml:1: ibm.realm: must be given"},
-		"an unknown key": {start + "  region: eu-de\n", "region"},
-		"an instance":    {start + "  instances:\n    - {name: a}\n", "ibm.instances[0].id: must be given"},
-		"twice":          {start + "  service_ids:\n    - {name: a}\n    - {name: a}\n", "the same service ID"},
-		"a profile":      {start + "  profiles:\n    - {email: a}\n", "ibm.profiles[0].name: must be given"},
-		"profile twice":  {start + "  profiles:\n    - {name: a}\n    - {name: a}\n", "the same trusted profile"},
-		"of no issuer":   {start + "  profiles:\n    - {name: a, rules: [{cr_type: VSI}]}\n", "ibm.profiles[0].rules[0].realm_name: must be given"},
-		"of no cluster":  {start + "  profiles:\n    - {name: a, links: [{namespace: n}]}\n", "give either issuer or crn"},
-		"of nobody":      {start + "  api_keys:\n    - {name: a}\n", "give either user or service_id"},
-		"of two":         {start + "  api_keys:\n    - {name: a, user: b, service_id: c}\n", "give either user or service_id"},
-		"no variable":    {start + "  api_keys:\n    - {name: a, user: b, secret: {env: NONE}}\n", "no variable NONE"},
+		"no realm":         {"ibm:\n  account: '1'\n", "site.yaml:1: ibm.realm: must be given"},
+		"an unknown key":   {start + "  region: eu-de\n", "region"},
+		"an instance":      {start + "  instances:\n    - {name: a}\n", "ibm.instances[0].id: must be given"},
+		"twice":            {start + "  service_ids:\n    - {name: a}\n    - {name: a}\n", "the same service ID"},
+		"a profile":        {start + "  profiles:\n    - {email: a}\n", "ibm.profiles[0].name: must be given"},
+		"profile twice":    {start + "  profiles:\n    - {name: a}\n    - {name: a}\n", "the same trusted profile"},
+		"of no issuer":     {start + "  profiles:\n    - {name: a, rules: [{cr_type: VSI}]}\n", "ibm.profiles[0].rules[0].realm_name: must be given"},
+		"of no cluster":    {start + "  profiles:\n    - {name: a, links: [{namespace: n}]}\n", "give either issuer or crn"},
+		"of nobody":        {start + "  api_keys:\n    - {name: a}\n", "give either user or service_id"},
+		"of two":           {start + "  api_keys:\n    - {name: a, user: b, service_id: c}\n", "give either user or service_id"},
+		"access of nobody": {start + "  access:\n    - {roles: [Viewer]}\n", "site.yaml:5: ibm.access[0]: give one of user, service_id and profile"},
+		"access of two":    {start + "  access:\n    - {user: a, profile: b, roles: [Viewer]}\n", "give one of user, service_id and profile"},
+		"no roles":         {start + "  access:\n    - {user: a}\n", "ibm.access[0].roles: must be given"},
+		"no such group":    {start + "  access:\n    - {user: a, roles: [Viewer], resource_group: lab}\n", "has no such resource group"},
+		"which instance":   {start + "  instances: [{id: a, name: k}, {id: b, name: k}]\n  access:\n    - {user: a, roles: [Viewer], instance: k}\n", "several instances have this name"},
+		"no variable":      {start + "  api_keys:\n    - {name: a, user: b, secret: {env: NONE}}\n", "no variable NONE"},
 	} {
 		_, err := Read(Source{Name: "site.yaml", Lookup: noEnv}, []byte(v.yaml))
 		if identity.KindOf(err) != identity.KindValidation || !strings.Contains(identity.AsError(err).Public, v.want) {

@@ -17,6 +17,7 @@ type (
 		ServiceIDs     []wireServiceID               `json:"service_ids,omitempty"`
 		Profiles       []wireProfile                 `json:"profiles,omitempty"`
 		APIKeys        []wireAPIKey                  `json:"api_keys,omitempty"`
+		Access         []wireAccess                  `json:"access"`
 	}
 	wireServiceID struct {
 		Name            string            `json:"name"`
@@ -40,6 +41,14 @@ type (
 		Users      []string `json:"users,omitempty"`
 		ServiceIDs []string `json:"service_ids,omitempty"`
 	}
+	wireAccess struct {
+		User        string                       `json:"user,omitempty"`
+		ServiceID   string                       `json:"service_id,omitempty"`
+		Profile     string                       `json:"profile,omitempty"`
+		Description string                       `json:"description,omitempty"`
+		Roles       []string                     `json:"roles"`
+		Attributes  []identity.ResourceAttribute `json:"attributes"`
+	}
 	wireAPIKey struct {
 		User        string  `json:"user,omitempty"`
 		ServiceID   string  `json:"service_id,omitempty"`
@@ -54,7 +63,7 @@ func encodeIBM(s *directory.IBMSpec) *wireIBM {
 	if s == nil {
 		return nil
 	}
-	w := &wireIBM{s.AccountID, s.Realm, s.Algorithm, s.Regions, s.ResourceGroups, s.Instances, nil, nil, nil}
+	w := &wireIBM{s.AccountID, s.Realm, s.Algorithm, s.Regions, s.ResourceGroups, s.Instances, nil, nil, nil, nil}
 	for _, v := range s.ServiceIDs {
 		w.ServiceIDs = append(w.ServiceIDs, wireServiceID(v))
 	}
@@ -65,6 +74,12 @@ func encodeIBM(s *directory.IBMSpec) *wireIBM {
 	}
 	for _, k := range s.APIKeys {
 		w.APIKeys = append(w.APIKeys, wireAPIKey{k.User, k.ServiceID, k.Name, k.Description, k.Disabled, reveal(k.Secret)})
+	}
+	if s.Access != nil {
+		w.Access = []wireAccess{}
+	}
+	for _, v := range s.Access {
+		w.Access = append(w.Access, wireAccess(v))
 	}
 	return w
 }
@@ -89,6 +104,12 @@ func (w *wireIBM) decode() *directory.IBMSpec {
 		s.APIKeys = append(s.APIKeys, directory.APIKeySpec{
 			User: k.User, ServiceID: k.ServiceID, Name: k.Name, Description: k.Description, Disabled: k.Disabled, Secret: secret(k.Secret),
 		})
+	}
+	if w.Access != nil {
+		s.Access = []directory.AccessSpec{}
+	}
+	for _, v := range w.Access {
+		s.Access = append(s.Access, directory.AccessSpec(v))
 	}
 	return s
 }
