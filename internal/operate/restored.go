@@ -38,10 +38,10 @@ func (r *restoredRows) restored(row store.Row) (store.Row, fate, error) {
 		})
 	case store.OneTimeLinks.Name():
 		return rewrite(store.OneTimeLinks, row, func(l *store.OneTimeLink) fate {
-			if !l.UsedAt.IsZero() || !l.ReplacedAt.IsZero() {
+			if !l.UsedAt.IsZero() || !l.ReplacedAt.IsZero() || !l.ExpiresAt.After(r.now) {
 				return kept
 			}
-			l.ReplacedAt = r.now
+			l.ExpiresAt = r.now
 			return ended
 		})
 	case store.Passcodes.Name():
