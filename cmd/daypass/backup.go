@@ -29,7 +29,8 @@ opened with, so that a key that was purged cannot come back out of an older
 archive. Keep the newest slots.age, and only that one.
 
 The root key is never in a backup: keep it apart, since without it a backup is
-worth nothing. Not in it either: the objects in buckets, the audit log, the
+worth nothing. (One that a key management service keeps is in it wrapped: keep
+the key there.) Not in it either: the objects in buckets, the audit log, the
 configuration file, TLS certificates and what --dev keeps in files.`
 
 func newBackup() *cobra.Command {

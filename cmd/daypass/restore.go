@@ -29,7 +29,7 @@ that is not there. The backup is read whole and judged before anything is writte
 when it is broken off, nothing is left that a server would start on.
 
 The root key that was in use when the backup was made must be where the
-configuration says (root_key_file, passphrase_file, or DATA/root.key).
+configuration says (root_key_file, passphrase_file, keyring.kms, or DATA/root.key).
 
 What was restored is a new installation: every session, refresh token, console
 log-in, passcode, one-time link and import token of before is dead, and realms sign

@@ -30,7 +30,10 @@ type cloud struct {
 	refuse  string       // an answer to all but log-ins: "STATUS BODY"
 	bearers []string
 	pages   int // of API keys
-	revoked int
+	// keyCount is how many keys there are; posted are paths, rings and bodies.
+	keyCount int
+	posted   []string
+	revoked  int
 }
 
 func newCloud(t *testing.T) (*cloud, *person) {
@@ -70,6 +73,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case r.URL.Path == "/v1/apikeys/leaked" && r.Method == http.MethodPost:
 		fmt.Fprintf(w, `{"id":"ApiKey-1","name":%q,"disabled":true,"action_when_leaked":"disable"}`, r.Header.Get("IAM-ApiKey"))
+	case strings.HasPrefix(r.URL.Path, pathKMSKeys):
+		c.keys(w, r)
 	case r.URL.Path == "/v1/apikeys":
 		c.pages++
 		next := ""

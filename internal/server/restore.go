@@ -135,7 +135,7 @@ func (d *dataDir) backupRootKey(c *Config, log *slog.Logger) (keyring.RootKey, e
 // ofBackup says whose keys a root key does not open.
 func ofBackup(err error) error {
 	if e := (*identity.Error)(nil); errors.As(err, &e) && e.Op == "keyring.open" && e.Kind == identity.KindValidation {
-		return &identity.Error{Kind: e.Kind, Op: "server.restore", Err: err, Public: "the root key does not open the keys in the backup: name the root key or passphrase that was in use when it was made"}
+		return &identity.Error{Kind: e.Kind, Op: "server.restore", Err: err, Public: "the root key does not open the keys in the backup: name the root key or passphrase that was in use when it was made, or the key management service (keyring.kms)"}
 	}
 	return err
 }
