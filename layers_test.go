@@ -23,6 +23,7 @@ var layers = map[string]int{
 	"internal/store":            1,
 	"internal/egress":           1,
 	"internal/yamldoc":          1,
+	"internal/strictwire":       1,
 	"internal/store/storetest":  2,
 	"internal/store/sqlite":     2,
 	"internal/keyring":          2,
@@ -63,7 +64,7 @@ var testOnly = []string{"internal/wiretest", "internal/passkeytest", "internal/s
 
 // doors are what dialects, gateway, console and site may see.
 var doors = []string{
-	"internal/identity", "internal/awswire", "internal/access", "internal/directory", "internal/issue", "internal/kms", "internal/operate",
+	"internal/identity", "internal/awswire", "internal/strictwire", "internal/access", "internal/directory", "internal/issue", "internal/kms", "internal/operate",
 }
 
 // further is what single packages of the top may see besides.

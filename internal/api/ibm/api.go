@@ -1,10 +1,8 @@
 package ibm
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +13,7 @@ import (
 
 	"daypass/internal/directory"
 	"daypass/internal/identity"
+	"daypass/internal/strictwire"
 )
 
 const (
@@ -84,58 +83,35 @@ var errBody = badRequest("The body must be one JSON object in UTF-8.")
 // decode reads the body, which is one JSON object: no member that it may not
 // have, and none twice.
 func (c *call) decode(want members) error {
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return &identity.Error{Kind: identity.KindTooLarge, Op: "ibm.decode", Err: err}
-	}
+	body, err := strictwire.ReadBody(c.w, c.r, maxBody)
 	if err != nil {
-		return &identity.Error{Kind: identity.KindIncompleteBody, Op: "ibm.decode", Err: err}
+		return err
 	}
 	return decodeObject(body, want)
 }
 
 func decodeObject(body []byte, want members) error {
-	if !utf8.Valid(body) {
-		return errBody
+	err := strictwire.Object(body, want)
+	var fault *strictwire.Fault
+	if !errors.As(err, &fault) {
+		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return errBody
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return errBody
-		}
-		into, known := want[name]
+	switch fault.Reason {
+	case strictwire.Unknown:
+		return badRequest("The body has a property that is not of this operation.")
+	case strictwire.Twice:
+		return badRequest("Property '" + fault.Member + "' stands twice in the body.")
+	case strictwire.Type:
+		var kind *json.UnmarshalTypeError
+		var inner *identity.Error // of an object within
 		switch {
-		case !known:
-			return badRequest("The body has a property that is not of this operation.")
-		case seen[name]:
-			return badRequest("Property '" + name + "' stands twice in the body.")
-		}
-		seen[name] = true
-		if err := d.Decode(into); err != nil {
-			var kind *json.UnmarshalTypeError
-			var inner *identity.Error // of an object within
-			switch {
-			case errors.As(err, &kind):
-				return badRequest("Property '" + name + "' is of another type.")
-			case errors.As(err, &inner):
-				return inner
-			}
-			return errBody
+		case errors.As(fault.Err, &kind):
+			return badRequest("Property '" + fault.Member + "' is of another type.")
+		case errors.As(fault.Err, &inner):
+			return inner
 		}
 	}
-	if _, err := d.Token(); err != nil {
-		return errBody
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errBody
-	}
-	return nil
+	return errBody
 }
 
 // need refuses a property that is missing or empty.

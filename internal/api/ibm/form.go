@@ -3,71 +3,35 @@ package ibm
 import (
 	"encoding/base64"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"daypass/internal/identity"
 	"daypass/internal/issue"
+	"daypass/internal/strictwire"
 )
 
-const (
-	maxFormBytes  = 64 << 10
-	maxParameters = 64
-	formType      = "application/x-www-form-urlencoded"
-)
-
-// form holds the parameters of a request's body, each at most once. A
-// parameter without a value counts as absent (RFC 6749 §3.2).
+// form holds the parameters of a request's body.
 type form map[string]string
 
 func badRequest(sentence string) error {
 	return identity.NewError(identity.KindValidation, "ibm.request", sentence)
 }
 
-// readForm reads and parses the body of r. Parameters in the URL are not
-// looked at: secrets there end up in logs.
-func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != formType || len(r.Header.Values("Content-Type")) != 1 {
-		return nil, badRequest("The Content-Type must be " + formType + ".")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, &identity.Error{Kind: identity.KindTooLarge, Op: "ibm.readForm", Err: err}
-	}
-	if err != nil {
-		return nil, &identity.Error{Kind: identity.KindIncompleteBody, Op: "ibm.readForm", Err: err}
-	}
-	return parseForm(string(body))
+var formFaults = map[strictwire.Reason]string{
+	strictwire.MediaType: "The Content-Type must be " + strictwire.FormType + ".",
+	strictwire.Syntax:    "The body is not a valid form.",
+	strictwire.Twice:     "A parameter stands twice in the form.",
+	strictwire.TooMany:   "The form has too many parameters.",
 }
 
-// parseForm is strict where net/url is not: a repeated parameter, a bad escape
-// and anything but UTF-8 are refused.
-func parseForm(body string) (form, error) {
-	f := form{}
-	for pair := range strings.SplitSeq(body, "&") {
-		if pair == "" {
-			continue
-		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(rawName)
-		value, err2 := url.QueryUnescape(rawValue)
-		if err != nil || err2 != nil || !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, badRequest("The body is not a valid form.")
-		}
-		if _, repeated := f[name]; repeated {
-			return nil, badRequest("A parameter stands twice in the form.")
-		}
-		if len(f) == maxParameters {
-			return nil, badRequest("The form has too many parameters.")
-		}
-		f[name] = value
+func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
+	f, err := strictwire.ReadForm(w, r)
+	if fault := (*strictwire.Fault)(nil); errors.As(err, &fault) {
+		return nil, badRequest(formFaults[fault.Reason])
 	}
-	return f, nil
+	return form(f), err
 }
 
 // need returns the value of a parameter that must be there.

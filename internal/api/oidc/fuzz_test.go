@@ -5,45 +5,12 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
 	"daypass/internal/identity"
 	"daypass/internal/issue"
 )
-
-// FuzzParseForm holds the parser against net/url: what it accepts, net/url
-// reads the same, each parameter once.
-func FuzzParseForm(f *testing.F) {
-	for _, seed := range []string{
-		"", "&", "=", "a", "a=b&a=c", "a=%41+b", "a=%", "a=%zz", "a=b;c=d", "grant_type=password&username=a%40b&password=%26",
-		"a=\xff", "%61=1&a=2", strings.Repeat("a&", 70),
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		got, err := parseForm(body)
-		if err != nil {
-			return
-		}
-		if strings.Contains(body, ";") {
-			return // net/url refuses it, for us it is data
-		}
-		want, err := url.ParseQuery(body)
-		if err != nil {
-			t.Fatalf("%q: accepted, but net/url says %v", body, err)
-		}
-		if len(got) != len(want) || len(got) > maxParameters {
-			t.Fatalf("%q: got %d parameters, want %d", body, len(got), len(want))
-		}
-		for name, values := range want {
-			if len(values) != 1 || got[name] != values[0] {
-				t.Errorf("%q: got %q for %q, want %q", body, got[name], name, values)
-			}
-		}
-	})
-}
 
 func FuzzParseBasic(f *testing.F) {
 	for _, seed := range []string{"", "Basic", "Basic YTpi", "basic  YTpi", "Basic YWJj", "Basic JSU6", "Bearer x", "Basic Og=="} {

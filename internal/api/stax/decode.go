@@ -1,14 +1,12 @@
 package stax
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
-	"unicode/utf8"
 
 	"daypass/internal/identity"
+	"daypass/internal/strictwire"
 )
 
 // members are the members that a body may have, by their exact names, and where
@@ -43,43 +41,20 @@ var errBody = refusal(identity.KindValidation, "The body must be one JSON object
 // decode reads a body that is one JSON object: no member that it may not have,
 // and none twice.
 func decode(body []byte, want members) error {
-	if !utf8.Valid(body) {
-		return errBody
+	err := strictwire.Object(body, want)
+	var fault *strictwire.Fault
+	if !errors.As(err, &fault) {
+		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return errBody
+	switch fault.Reason {
+	case strictwire.Unknown:
+		return refusal(identity.KindValidation, "The body has a member that is not of this operation.")
+	case strictwire.Twice:
+		return refusal(identity.KindValidation, fault.Member+" stands twice in the body")
+	case strictwire.Type:
+		return refusal(identity.KindValidation, fault.Member+" is of another type")
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return errBody
-		}
-		into, known := want[name]
-		switch {
-		case !known:
-			return refusal(identity.KindValidation, "The body has a member that is not of this operation.")
-		case seen[name]:
-			return refusal(identity.KindValidation, name+" stands twice in the body")
-		}
-		seen[name] = true
-		if err := d.Decode(into); err != nil {
-			var syntax *json.SyntaxError
-			if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-				return errBody
-			}
-			return refusal(identity.KindValidation, name+" is of another type")
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return errBody
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errBody
-	}
-	return nil
+	return errBody
 }
 
 func valueOf(s *string) string {
