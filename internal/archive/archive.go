@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"daypass/internal/identity"
@@ -49,8 +51,15 @@ type Closing struct {
 	Rows     int               `json:"rows"`
 	Counts   map[string]int    `json:"counts"` // rows by table; tables without are left out
 	SHA256   string            `json:"sha256"` // hex, of all lines before
-	// Seal shows that the installation made it.
+	// Seal shows that the installation made it: over Sealed.
 	Seal string `json:"seal"`
+}
+
+// Sealed is what the seal is over: the digest of all lines before, and the
+// position, by which slots and archives are told older from newer.
+func (c *Closing) Sealed() []byte {
+	sum := sha256.Sum256([]byte(c.SHA256 + " " + strconv.FormatUint(c.Position.N, 10) + " " + c.Position.Incarnation))
+	return sum[:]
 }
 
 // Facts are header and closing of an archive that is whole.

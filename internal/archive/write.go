@@ -80,14 +80,14 @@ func (w *Writer) Row(row store.Row) error {
 	return w.line(line{Row: &rowLine{row.Table, row.Key, row.Value}})
 }
 
-// Close ends the archive; seal makes the seal of its digest. Without Close it is
-// no archive.
-func (w *Writer) Close(at identity.Position, seal func(digest []byte) string) (Closing, error) {
+// Close ends the archive; seal makes the seal of Closing.Sealed. Without Close it
+// is no archive.
+func (w *Writer) Close(at identity.Position, seal func([]byte) string) (Closing, error) {
 	if err := w.out.Flush(); err != nil {
 		return Closing{}, err
 	}
-	digest := w.sum.Sum(nil)
-	w.end.Position, w.end.SHA256, w.end.Seal = at, hex.EncodeToString(digest), seal(digest)
+	w.end.Position, w.end.SHA256 = at, hex.EncodeToString(w.sum.Sum(nil))
+	w.end.Seal = seal(w.end.Sealed())
 	if err := w.line(line{End: &w.end}); err != nil {
 		return Closing{}, err
 	}

@@ -103,10 +103,14 @@ func beginRoot(ctx context.Context, root RootKey) (tink.AEAD, []*store.Meta, err
 }
 
 // askRoot opens the root key with what the store keeps of it, and returns what
-// seals under it. A text that was wrapped anew takes the place of the old one. No
-// transaction is open while the root key is asked for: it may be far away.
+// seals under it. A text that was wrapped anew takes the place of the old one, once
+// it is known to hold the secret that opens the keys here: the service may be wrong.
+// No transaction is open while the root key is asked for: it may be far away.
 func (k *Keyring) askRoot(ctx context.Context, kept Kept) (tink.AEAD, error) {
 	seals, wrapped, err := k.rootKey.Open(ctx, kept)
+	if err == nil {
+		err = k.opensWith(ctx, seals)
+	}
 	if err != nil || wrapped == kept.Wrapped {
 		return seals, err
 	}
@@ -121,6 +125,21 @@ func (k *Keyring) askRoot(ctx context.Context, kept Kept) (tink.AEAD, error) {
 		k.opt.Log.Info("the wrapped root key was taken over under a newer version of the key that wraps it", "place", k.rootKey.Place())
 	}
 	return seals, err
+}
+
+// opensWith reports an error of KindValidation unless a key set of the store opens.
+func (k *Keyring) opensWith(ctx context.Context, seals tink.AEAD) error {
+	return k.db.View(ctx, func(r store.Reader) error {
+		rows, err := store.KeySets.List(r, "", "", store.After{}, 1)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return internal("keyring.open", errors.New("there is no key set"))
+		}
+		_, _, err = openKeySet(seals, rows[0])
+		return err
+	})
 }
 
 func (k *Keyring) openRoot(ctx context.Context) error {

@@ -20,6 +20,7 @@ import (
 type safe struct {
 	version string // of now
 	lies    bool   // what it wraps anew opens to something else
+	strays  bool   // what it opens, and wraps anew, is another secret
 	err     error
 	unwraps atomic.Int64
 }
@@ -35,6 +36,11 @@ func (s *safe) Unwrap(ctx context.Context, wrapped string, aad []string) ([]byte
 	s.unwraps.Add(1)
 	if s.err != nil {
 		return nil, "", s.err
+	}
+	if s.strays {
+		other := make([]byte, keyring.RootKeyBytes)
+		again, err := s.Wrap(ctx, other, append(slices.Clone(aad), "another"))
+		return other, again, err
 	}
 	text, _ := base64.StdEncoding.DecodeString(wrapped)
 	parts := strings.Split(string(text), "|")
@@ -200,4 +206,26 @@ func TestMoveRoot(t *testing.T) {
 		}
 		from = to
 	}
+}
+
+// One wrong answer of the service costs nothing: the text that the right secret is
+// in stays, at a start and while the server runs.
+func TestServiceThatStrays(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, store.NewMemory())
+	s := &safe{version: "1"}
+	k := must[*keyring.Keyring](t)(keyring.Open(t.Context(), db, keyring.NewWrappedRoot(s), keyring.Options{}))
+	first := wrappedText(t, db)
+	s.strays = true
+	if _, err := keyring.Open(t.Context(), db, keyring.NewWrappedRoot(s), keyring.Options{}); identity.KindOf(err) != identity.KindValidation {
+		t.Errorf("another secret opens the site: %v", err)
+	}
+	if err := k.CheckRoot(t.Context()); identity.KindOf(err) != identity.KindValidation {
+		t.Errorf("the check of another secret: %v", err)
+	}
+	if wrappedText(t, db) != first {
+		t.Error("another secret took the place of the right one")
+	}
+	s.strays = false
+	must[*keyring.Keyring](t)(keyring.Open(t.Context(), db, keyring.NewWrappedRoot(s), keyring.Options{}))
 }

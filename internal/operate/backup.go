@@ -151,7 +151,7 @@ func (b *backup) file(ctx context.Context, r store.Reader, at identity.Position,
 			return archive.Closing{}, err
 		}
 	}
-	return w.Close(at, func(digest []byte) string { return b.keys.Hash(sealLabel(kind), digest) })
+	return w.Close(at, func(what []byte) string { return b.keys.Hash(sealLabel(kind), what) })
 }
 
 // copyTable reads a table page by page.

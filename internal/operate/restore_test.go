@@ -279,6 +279,7 @@ func TestForgedBackups(t *testing.T) {
 	site, slots := good[operate.BackupSite], good[operate.BackupSlots]
 	for name, c := range map[string]struct{ from, to string }{
 		"nothing changed":  {"", ""},
+		"another position": {`"end":{"position":{"i":"`, `"end":{"position":{"i":"x`},
 		"a changed record": {`"name":"` + stacktest.TestUser + `"`, `"name":"mallory"`},
 	} {
 		forged := forge(t, v.id, site, c.from, c.to)

@@ -3,7 +3,6 @@ package operate
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -225,12 +224,8 @@ func (v *verifying) keyring(ctx context.Context, root keyring.RootKey) (*keyring
 
 // sealed compares the seal with those that the keys would make.
 func sealed(keys *keyring.Keyring, kind archive.Kind, end archive.Closing) bool {
-	digest, err := hex.DecodeString(end.SHA256)
-	if err != nil {
-		return false
-	}
 	good := 0
-	for _, want := range keys.Hashes(sealLabel(kind), digest) {
+	for _, want := range keys.Hashes(sealLabel(kind), end.Sealed()) {
 		good |= subtle.ConstantTimeCompare([]byte(want), []byte(end.Seal))
 	}
 	return good == 1

@@ -78,6 +78,9 @@ func (m *Move) move(ctx context.Context, c *core, data *dataDir) error {
 	if _, err := c.audit.Commit(ctx, c.db, ev, reseal); err != nil {
 		return err
 	}
+	if err := c.db.Erase(ctx); err != nil {
+		m.Log.Warn("copies of what the old root key opens may be in the store's write-ahead log", "error", err)
+	}
 	if _, err := keyring.Open(ctx, c.db, next, options); err != nil {
 		return fmt.Errorf("the root key has moved, but what should open now does not: %w", err)
 	}
