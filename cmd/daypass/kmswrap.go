@@ -74,10 +74,20 @@ func (f *outFile) addForce(c *cobra.Command) {
 // ready complains of a file that is there, before anything is asked for that goes
 // into it.
 func (f *outFile) ready() error {
+	if f.device() {
+		return nil
+	}
 	if _, err := os.Lstat(f.path); f.path == "" || f.path == "-" || f.force || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return fmt.Errorf("%s is there already: name another file, or give --force", f.path)
+}
+
+// device reports whether the path is something to write to that must not be
+// replaced: a device, a pipe.
+func (f *outFile) device() bool {
+	info, err := os.Stat(f.path)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 // write writes the file; one that is there stays until the new one is whole.
@@ -85,6 +95,14 @@ func (f *outFile) write(c *cobra.Command, data []byte) error {
 	if f.path == "" || f.path == "-" {
 		_, err := c.OutOrStdout().Write(data)
 		return err
+	}
+	if f.device() {
+		made, err := os.OpenFile(f.path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = made.Write(data)
+		return errors.Join(err, made.Close())
 	}
 	if err := f.ready(); err != nil {
 		return err

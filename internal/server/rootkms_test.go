@@ -18,6 +18,7 @@ import (
 
 	"daypass/internal/identity"
 	"daypass/internal/keyring"
+	"daypass/internal/store"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -177,6 +178,30 @@ func installationOf(t *testing.T, c *Config) string {
 	return id
 }
 
+// sealedKeySets are the sealed keys of a site, as they stand in its files.
+func sealedKeySets(t *testing.T, c *Config) (out []string) {
+	t.Helper()
+	core := openStoreOf(t, c)
+	defer core.close()
+	rows, err := store.KeySets.List(core.db.Snapshot(), "", "", store.After{}, 0)
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("%d key sets, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		out = append(out, base64.StdEncoding.EncodeToString(row.Sealed))
+	}
+	return out
+}
+
+func openStoreOf(t *testing.T, c *Config) *core {
+	t.Helper()
+	out := &core{log: quiet}
+	if err := out.openStore(t.Context(), c, &dataDir{path: c.Data}, identity.SystemClock{}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func openSite(t *testing.T, c *Config) (string, error) {
 	t.Helper()
 	data, err := openDataDir(c.Data)
@@ -188,11 +213,8 @@ func openSite(t *testing.T, c *Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	core := &core{log: quiet}
+	core := openStoreOf(t, c)
 	defer core.close()
-	if err := core.openStore(t.Context(), c, data, identity.SystemClock{}); err != nil {
-		t.Fatal(err)
-	}
 	keys, err := keyring.Open(t.Context(), core.db, root, keyring.Options{})
 	if err != nil {
 		return "", err
@@ -221,6 +243,7 @@ func TestMoveRoot(t *testing.T) {
 	inPass := config(func(c *Config) { c.PassphraseFile = pass })
 	inKMS := config(func(c *Config) { c.Keyring.KMS = rootIn(t, server.URL) })
 	want := installationOf(t, &inData)
+	old := sealedKeySets(t, &inData)
 	from := inData
 	for _, to := range []Config{inFile, inKMS, inKMS, inPass, inKMS, inData} {
 		var out strings.Builder
@@ -241,7 +264,17 @@ func TestMoveRoot(t *testing.T) {
 				t.Errorf("again: %v, %s", err, out.String())
 			}
 		}
-		from = to
+		now := sealedKeySets(t, &to)
+		text, err := os.ReadFile(filepath.Join(dir, "data", databaseName))
+		if err != nil || exists(filepath.Join(dir, "data", databaseName+"-wal")) {
+			t.Fatal("the store was not closed in order: ", err)
+		}
+		for i, sealed := range now {
+			if !strings.Contains(string(text), sealed) || strings.Contains(string(text), old[i]) {
+				t.Error("the store does not hold what the new root key sealed, or still what the old one did")
+			}
+		}
+		old, from = now, to
 	}
 	if log, err := os.ReadFile(filepath.Join(dir, "data", auditName, "audit.jsonl")); err != nil || strings.Count(string(log), "MoveRootKey") != 6 {
 		t.Errorf("the audit log: %v, %d moves", err, strings.Count(string(log), "MoveRootKey"))

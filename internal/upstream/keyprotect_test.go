@@ -190,3 +190,40 @@ func TestKeyProtectTLS(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// answers is a transport that answers every action with one text.
+type answers struct {
+	status int
+	body   string
+}
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := &http.Response{StatusCode: a.status, Body: io.NopCloser(strings.NewReader(a.body))}
+	if r.URL.Path == "/token" {
+		out.StatusCode, out.Body = http.StatusOK, io.NopCloser(strings.NewReader(`{"access_token":"t"}`))
+	}
+	return out, nil
+}
+
+// FuzzKeyProtectAnswer answers with anything: it is a secret or an error that
+// people can read.
+func FuzzKeyProtectAnswer(f *testing.F) {
+	f.Add(200, `{"plaintext":"AAAA","ciphertext":"x"}`)
+	f.Add(409, `{"resources":[{"reasons":[{"code":"KEY_ACTION_INVALID_STATE_ERR"}]}]}`)
+	f.Add(410, `{"resources":[]}`)
+	f.Add(500, ``)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		u := &url.URL{Scheme: "https", Host: "keys.example.com"}
+		k := &upstream.KeyProtect{
+			URL: u, TokenURL: u.JoinPath("token"), Key: "k", Transport: answers{status, body},
+			APIKey: func() (identity.Secret, error) { return "an-API-key", nil },
+		}
+		_, _, err := k.Unwrap(t.Context(), "w", nil)
+		if e := identity.AsError(err); err != nil && (e.Public == "" || e.Kind != identity.KindUpstream && e.Kind != identity.KindUnavailable) {
+			t.Errorf("%v", err)
+		}
+		if err == nil && status != http.StatusOK && status != http.StatusCreated {
+			t.Errorf("status %d is a success", status)
+		}
+	})
+}
