@@ -245,14 +245,14 @@ func (k *KMS) unpack(ctx context.Context, p *place, in Material) (brought, error
 		return brought{}, err
 	}
 	out := brought{token: row.ID}
-	if err := k.opening.do(ctx, func() (err error) {
-		out.material, err = rsa.DecryptOAEP(digest, nil, key, []byte(in.Payload.Reveal()), nil)
+	if err := k.opening.do(ctx, func() error {
+		var err error
+		if out.material, err = rsa.DecryptOAEP(digest, nil, key, []byte(in.Payload.Reveal()), nil); err != nil {
+			return badField("payload", "does not open with the import token")
+		}
 		return nil
 	}); err != nil {
 		return brought{}, err
-	}
-	if out.material == nil {
-		return brought{}, badField("payload", "does not open with the import token")
 	}
 	if err := checkMaterial(false, out.material); err != nil {
 		return brought{}, err
