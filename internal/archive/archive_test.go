@@ -56,7 +56,7 @@ func write(t testing.TB, h archive.Header, list []store.Row, to ...*age.X25519Id
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Close(identity.Position{Incarnation: "i", N: 7}, func(d []byte) string { return fmt.Sprint("seal of ", len(d)) }); err != nil {
+	if _, err := w.Close(identity.Position{Incarnation: "i", N: 7}, func(d []byte) (string, error) { return fmt.Sprint("seal of ", len(d)), nil }); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

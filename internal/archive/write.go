@@ -82,12 +82,15 @@ func (w *Writer) Row(row store.Row) error {
 
 // Close ends the archive; seal makes the seal of Closing.Sealed. Without Close it
 // is no archive.
-func (w *Writer) Close(at identity.Position, seal func([]byte) string) (Closing, error) {
-	if err := w.out.Flush(); err != nil {
+func (w *Writer) Close(at identity.Position, seal func([]byte) (string, error)) (Closing, error) {
+	err := w.out.Flush()
+	if err != nil {
 		return Closing{}, err
 	}
 	w.end.Position, w.end.SHA256 = at, hex.EncodeToString(w.sum.Sum(nil))
-	w.end.Seal = seal(w.end.Sealed())
+	if w.end.Seal, err = seal(w.end.Sealed()); err != nil {
+		return Closing{}, err
+	}
 	if err := w.line(line{End: &w.end}); err != nil {
 		return Closing{}, err
 	}

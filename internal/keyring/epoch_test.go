@@ -260,3 +260,23 @@ func BenchmarkFirstStart(b *testing.B) {
 		db.Close()
 	}
 }
+
+// TestHashKept hashes for a state that is older than the newest hash key.
+func TestHashKept(t *testing.T) {
+	t.Parallel()
+	k, db, _ := fresh(t)
+	first := k.Hash("l", []byte("v"))
+	err := db.View(t.Context(), func(r store.Reader) error {
+		must[keyring.Report](t)(k.Rotate(t.Context(), keyring.RotateHash, keyring.RotateOptions{Now: true}))
+		if got := must[string](t)(k.HashKept(r, "l", []byte("v"))); got != first || k.Hash("l", []byte("v")) == first {
+			t.Errorf("got %s, want %s", got, first)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := must[string](t)(k.HashKept(db.Snapshot(), "l", []byte("v"))); got != k.Hash("l", []byte("v")) {
+		t.Errorf("of the newest state: %s", got)
+	}
+}

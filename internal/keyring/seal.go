@@ -12,6 +12,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"daypass/internal/identity"
+	"daypass/internal/store"
 )
 
 // Sealed values begin with a format byte and the version of their key set.
@@ -104,6 +105,21 @@ func splitSealed(b []byte) (n uint32, box []byte, ok bool) {
 func (k *Keyring) Hash(label string, value []byte) string {
 	v := k.state.Load().sets[setHash].active(k.clock.Now())
 	return hashUnder(v, label, value)
+}
+
+// HashKept is Hash under the newest version that a state of the store has, for what
+// leaves together with that state and is judged by it alone.
+func (k *Keyring) HashKept(r store.Reader, label string, value []byte) (string, error) {
+	for _, v := range k.state.Load().sets[setHash] {
+		_, err := store.KeySets.Get(r, keySetName(setHash, v.n))
+		if err == nil {
+			return hashUnder(v, label, value), nil
+		}
+		if identity.KindOf(err) != identity.KindNotFound {
+			return "", err
+		}
+	}
+	return "", internal("keyring.hash", errors.New("the store has none of the hash keys"))
 }
 
 // Hashes returns the hashes under every live version, newest first, for

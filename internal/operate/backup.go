@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -84,7 +83,7 @@ func (o *Operations) BackUp(ctx context.Context, c *identity.Caller, in BackupRe
 		return Backup{}, err
 	}
 	ev := audit.Change(c, source, "BackUp", map[string]string{
-		"installation": o.keys.Installation(), "recipients": strings.Join(in.Recipients, " "), "recipientCount": strconv.Itoa(len(to)),
+		"installation": o.keys.Installation(), "recipients": strings.Join(shortened(in.Recipients), " "),
 	})
 	if err := o.audit.Record(ctx, ev); err != nil {
 		return Backup{}, err
@@ -107,6 +106,19 @@ func (o *Operations) BackUp(ctx context.Context, c *identity.Caller, in BackupRe
 		return Backup{}, err
 	}
 	return b.report(), nil
+}
+
+// shortened are recipients as the audit log keeps them: those that are safe from
+// quantum computers have some 2,000 characters.
+func shortened(recipients []string) []string {
+	const most = 64
+	out := slices.Clone(recipients)
+	for i, r := range out {
+		if len(r) > most {
+			out[i] = r[:most] + "…"
+		}
+	}
+	return out
 }
 
 // originsOf reads metaOrigins.
@@ -151,7 +163,7 @@ func (b *backup) file(ctx context.Context, r store.Reader, at identity.Position,
 			return archive.Closing{}, err
 		}
 	}
-	return w.Close(at, func(what []byte) string { return b.keys.Hash(sealLabel(kind), what) })
+	return w.Close(at, func(what []byte) (string, error) { return b.keys.HashKept(r, sealLabel(kind), what) })
 }
 
 // copyTable reads a table page by page.

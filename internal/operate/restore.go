@@ -26,7 +26,7 @@ type RestorableEngine interface {
 // RestoreOptions are what Restore needs.
 type RestoreOptions struct {
 	From BackupSource // with its root key
-	// Engine is empty; Restore closes it.
+	// Engine is empty. Restore closes it when it succeeds.
 	Engine RestorableEngine
 	Audit  *audit.Log
 	Clock  identity.Clock
