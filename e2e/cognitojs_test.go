@@ -14,7 +14,13 @@ import (
 // npm into.
 func needNode(t testing.TB, pkg string) (node, modules string) {
 	t.Helper()
-	modules, err := filepath.Abs("../.clients/node/node_modules")
+	return needNodeIn(t, "node", pkg)
+}
+
+// needNodeIn is needNode for what scripts/install.sh put into a folder apart.
+func needNodeIn(t testing.TB, folder, pkg string) (node, modules string) {
+	t.Helper()
+	modules, err := filepath.Abs(filepath.Join("../.clients", folder, "node_modules"))
 	if err != nil {
 		t.Fatal(err)
 	}

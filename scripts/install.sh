@@ -79,3 +79,16 @@ if [ "$(cat "$clients/node/installed" 2>/dev/null)" != "${packages[*]}" ] && com
     echo "install: no packages from npm to be had; tests that need them skip" >&2
   fi
 fi
+
+# IBM's client of Key Protect, apart: it needs an older axios than the others.
+package=@ibm-cloud/ibm-key-protect@0.1.2
+if [ "$(cat "$clients/keyprotect/installed" 2>/dev/null)" != "$package" ] && command -v npm >/dev/null 2>&1; then
+  echo "install: $package into $clients/keyprotect"
+  mkdir -p "$clients/keyprotect"
+  if npm install --silent --no-audit --no-fund --no-package-lock --prefix "$clients/keyprotect" "$package" >/dev/null 2>&1; then
+    echo "$package" >"$clients/keyprotect/installed"
+  else
+    rm -rf "$clients/keyprotect"
+    echo "install: no $package to be had; tests that need it skip" >&2
+  fi
+fi
