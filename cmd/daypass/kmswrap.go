@@ -130,14 +130,17 @@ func (f *outFile) writeBase64(c *cobra.Command, text identity.Secret) error {
 	return f.write(c, data)
 }
 
+// wrapFlags are those of `daypass kms wrap`.
+type wrapFlags struct {
+	kmsFlags
+	in      inFile
+	out     outFile
+	dataKey string // file for a new data key
+	aad     []string
+}
+
 func newKMSWrap() *cobra.Command {
-	var (
-		f       kmsFlags
-		in      = inFile{path: "-"}
-		out     outFile
-		dataKey string
-		aad     []string
-	)
+	f := wrapFlags{in: inFile{path: "-"}}
 	c := &cobra.Command{
 		Use:   "wrap KEY",
 		Short: "Wrap a secret, or a new data key, by a root key",
@@ -151,49 +154,51 @@ data with it, keep the wrapped key beside the data, and delete FILE.`,
 		Example: `  daypass kms wrap backups --in password.txt --out password.wrapped
   daypass kms wrap backups --new-key data.key --aad db=orders > data.key.wrapped`,
 		Args: oneArg(nameKMSKey),
-		RunE: f.serve(func(v *kmsVerb, args []string) error {
-			keyFile := outFile{path: dataKey, force: out.force}
-			if dataKey != "" {
-				if v.c.Flags().Changed("in") || dataKey == "-" {
-					return &usageError{v.c.CommandPath(), errors.New("--new-key makes what is wrapped, into a file: leave --in out, and name a file")}
-				}
-				in.path = ""
-			}
-			if err := errors.Join(keyFile.ready(), out.ready()); err != nil {
-				return err
-			}
-			plaintext, err := in.read(v.c)
-			if err != nil {
-				return err
-			}
-			k, err := v.key(args[0], false)
-			if err != nil {
-				return err
-			}
-			answer, err := v.keeper.WrapKMS(v.c.Context(), v.instance, k.ID, plaintext, aad)
-			if err != nil {
-				return err
-			}
-			if dataKey != "" {
-				if err := keyFile.write(v.c, answer.Plaintext); err != nil {
-					return err
-				}
-				answer.Plaintext = nil
-			}
-			if v.asJSON {
-				return v.json(answer)
-			}
-			return out.write(v.c, []byte(answer.Ciphertext+"\n"))
-		}),
+		RunE: f.serve(func(v *kmsVerb, args []string) error { return f.wrap(v, args[0]) }),
 	}
 	f.add(c)
 	flags := c.Flags()
-	flags.StringVar(&in.path, "in", "-", "`file` with what is wrapped, - for standard input")
-	flags.StringVar(&out.path, "out", "", "`file` for the wrapped text (default standard output)")
-	flags.StringVar(&dataKey, "new-key", "", "wrap a new data key, and write it to this `file`")
-	flags.StringArrayVar(&aad, "aad", nil, "`text` without which it does not unwrap; may be given again")
-	out.addForce(c)
+	flags.StringVar(&f.in.path, "in", "-", "`file` with what is wrapped, - for standard input")
+	flags.StringVar(&f.out.path, "out", "", "`file` for the wrapped text (default standard output)")
+	flags.StringVar(&f.dataKey, "new-key", "", "wrap a new data key, and write it to this `file`")
+	flags.StringArrayVar(&f.aad, "aad", nil, "`text` without which it does not unwrap; may be given again")
+	f.out.addForce(c)
 	return c
+}
+
+func (f *wrapFlags) wrap(v *kmsVerb, name string) error {
+	keyFile := outFile{path: f.dataKey, force: f.out.force}
+	if f.dataKey != "" {
+		if v.c.Flags().Changed("in") || f.dataKey == "-" {
+			return &usageError{v.c.CommandPath(), errors.New("--new-key makes what is wrapped, into a file: leave --in out, and name a file")}
+		}
+		f.in.path = ""
+	}
+	if err := errors.Join(keyFile.ready(), f.out.ready()); err != nil {
+		return err
+	}
+	plaintext, err := f.in.read(v.c)
+	if err != nil {
+		return err
+	}
+	k, err := v.key(name, false)
+	if err != nil {
+		return err
+	}
+	answer, err := v.keeper.WrapKMS(v.c.Context(), v.instance, k.ID, plaintext, f.aad)
+	if err != nil {
+		return err
+	}
+	if f.dataKey != "" {
+		if err := keyFile.write(v.c, answer.Plaintext); err != nil {
+			return err
+		}
+		answer.Plaintext = nil
+	}
+	if v.asJSON {
+		return v.json(answer)
+	}
+	return f.out.write(v.c, []byte(answer.Ciphertext+"\n"))
 }
 
 func newKMSUnwrap() *cobra.Command {
