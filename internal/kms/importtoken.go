@@ -5,7 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // RSAES_OAEP_SHA_1 of HPCS: OAEP does not rest on collisions
+	"crypto/sha1" // RSAES_OAEP_SHA_1 of HPCS: OAEP does not rest on collisions
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"

@@ -143,8 +143,8 @@ func (k *KMS) failed(ctx context.Context, c *identity.Caller, u use, err error) 
 }
 
 func (u *use) event(c *identity.Caller) audit.Event {
-	ev := audit.Change(c, source, u.action, map[string]string{"instanceId": u.key.Instance, "keyId": u.key.ID})
-	ev.ReadOnly = true
+	ev := audit.Change(c, source, u.action, nil)
+	ev.RequestParameters, ev.ReadOnly = map[string]any{"instanceId": u.key.Instance, "keyId": u.key.ID}, true
 	return ev
 }
 

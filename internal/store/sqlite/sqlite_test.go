@@ -199,6 +199,37 @@ func TestErase(t *testing.T) {
 	update(func(tx store.Tx) error { return tx.Put(store.Row{Table: "t", Key: "k", Value: []byte("1")}) })
 }
 
+// TestEraseBehindAReader says that it could not, and can when the reader is done.
+func TestEraseBehindAReader(t *testing.T) {
+	t.Parallel()
+	e := open(t, filepath.Join(t.TempDir(), "daypass.db"), sqlite.Options{})
+	put := func(value string) {
+		t.Helper()
+		if _, err := e.Update(t.Context(), func(tx store.Tx) error {
+			return tx.Put(store.Row{Table: "t", Key: "k", Value: []byte(value)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1")
+	if _, err := e.View(t.Context(), func(r store.Reader) error {
+		if _, err := r.Row("t", "k"); err != nil {
+			return err
+		}
+		put("2")
+		if err := e.Erase(t.Context()); identity.KindOf(err) != identity.KindUnavailable {
+			t.Errorf("behind a reader: %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Erase(t.Context()); err != nil {
+		t.Error(err)
+	}
+	put("3")
+}
+
 // TestReplacedValuesAreErased: what a row held before, keys that were destroyed
 // among it, stands nowhere in the file, whether it fitted into a page or not.
 func TestReplacedValuesAreErased(t *testing.T) {
