@@ -104,12 +104,16 @@ func refused(t *testing.T, what string, err error, says string) {
 	}
 }
 
-// TestDamaged cuts an archive at every length and changes each of its bytes.
+// TestDamaged cuts an archive at many lengths and changes many of its bytes, near
+// its end each.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
 	id := key(t)
 	file := write(t, header, rows(40), id)
 	for n := range len(file) {
+		if n%5 != 0 && n < len(file)-20 {
+			continue
+		}
 		_, _, err := read(file[:n], id)
 		refused(t, fmt.Sprint("cut at ", n), err, "")
 		bent := slices.Clone(file)
