@@ -69,16 +69,13 @@ func (d *Directory) IBMAPIKeys(ctx context.Context, c *identity.Caller, f IBMKey
 			}
 			return f.Type == "" || (f.Type == IBMServiceIDKeys) == identity.IsServiceID(k.UserID)
 		}
-		listing := fmt.Sprintf("ibm-apikeys %+v", f)
-		if key != nil {
-			out, err = sortedPages(d, c, listing, p, r, store.APIKeys, index, prefix, f.Sort, shown, func(k *identity.APIKey) (string, string) {
-				return key(sortable{name: k.Name, description: k.Description, createdBy: k.CreatedBy, createdAt: k.CreatedAt.UTC().Format(timeSort)}), k.ID
-			})
-			return err
-		}
-		out, err = pages(d, c, listing, p, tableSpan(r, store.APIKeys, index, prefix, func(k *identity.APIKey) (row[identity.APIKey], error) {
-			return row[identity.APIKey]{at: store.After{Value: prefix + k.ID, Key: k.ID}, item: *k, skip: !shown(k)}, nil
-		}))
+		out, err = ibmSpan[identity.APIKey]{
+			table: store.APIKeys, index: index, prefix: prefix, listing: fmt.Sprintf("ibm-apikeys %+v", f), order: f.Sort, key: key, shown: shown,
+			id: func(k *identity.APIKey) (string, string) { return k.ID, k.ID },
+			text: func(k *identity.APIKey) sortable {
+				return sortable{name: k.Name, description: k.Description, createdBy: k.CreatedBy, createdAt: k.CreatedAt.UTC().Format(timeSort)}
+			},
+		}.pages(d, c, r, p)
 		return err
 	})
 	return out, err
@@ -129,10 +126,28 @@ func (s IBMSort) key(allowed ...string) (func(sortable) string, error) {
 // maxSortText is how much of a text counts in an order: markers hold it.
 const maxSortText = 64
 
-// sortedPages cuts a page out of the records under a prefix of an index that
-// pass a filter, sorted by text, then ID.
-func sortedPages[T any](d *Directory, c *identity.Caller, listing string, p Page, r store.Reader, t *store.Table[T], index, prefix string, order IBMSort, shown func(*T) bool, key func(*T) (text, id string)) (Listing[T], error) {
-	list, err := t.List(r, index, prefix, store.After{}, maxScan+1)
+// ibmSpan is a listing of the identity API: the records under a prefix of an
+// index that are shown, in the order of the index, or sorted by a text where key
+// is not nil.
+type ibmSpan[T any] struct {
+	table                  *store.Table[T]
+	index, prefix, listing string
+	order                  IBMSort
+	key                    func(sortable) string
+	shown                  func(*T) bool
+	id                     func(*T) (place, key string) // in the index, after the prefix
+	text                   func(*T) sortable
+}
+
+// pages cuts a page out of the listing.
+func (s ibmSpan[T]) pages(d *Directory, c *identity.Caller, r store.Reader, p Page) (Listing[T], error) {
+	if s.key == nil {
+		return pages(d, c, s.listing, p, tableSpan(r, s.table, s.index, s.prefix, func(v *T) (row[T], error) {
+			place, key := s.id(v)
+			return row[T]{at: store.After{Value: s.prefix + place, Key: key}, item: *v, skip: !s.shown(v)}, nil
+		}))
+	}
+	list, err := s.table.List(r, s.index, s.prefix, store.After{}, maxScan+1)
 	if err != nil {
 		return Listing[T]{}, err
 	}
@@ -141,19 +156,32 @@ func sortedPages[T any](d *Directory, c *identity.Caller, listing string, p Page
 	}
 	var rows []row[T]
 	for _, v := range list {
-		if !shown(v) {
+		if !s.shown(v) {
 			continue
 		}
-		text, id := key(v)
-		text = strings.Map(func(r rune) rune {
+		text := strings.Map(func(r rune) rune {
 			if r < ' ' {
 				return ' '
 			}
 			return r
-		}, strings.ToLower(text))
-		rows = append(rows, row[T]{at: store.After{Value: text[:min(len(text), maxSortText)], Key: id}, item: *v})
+		}, strings.ToLower(s.key(s.text(v))))
+		_, key := s.id(v)
+		rows = append(rows, row[T]{at: store.After{Value: text[:min(len(text), maxSortText)], Key: key}, item: *v})
 	}
-	return pages(d, c, listing, p, sortedSpan(rows, order.Descending))
+	return pages(d, c, s.listing, p, sortedSpan(rows, s.order.Descending))
+}
+
+// principals is ibmSpan for service IDs and trusted profiles of the caller's
+// account.
+func (d *Directory) principals(ctx context.Context, c *identity.Caller, index, listing string, order IBMSort, key func(sortable) string, p Page, shown func(*identity.User) bool, text func(*identity.User) sortable) (out Listing[identity.User], err error) {
+	err = d.db.View(ctx, func(r store.Reader) (err error) {
+		out, err = ibmSpan[identity.User]{
+			table: store.Users, index: index, prefix: store.Join(c.AccountID, ""), listing: listing, order: order, key: key, shown: shown, text: text,
+			id: func(u *identity.User) (string, string) { return u.Name, u.ID },
+		}.pages(d, c, r, p)
+		return err
+	})
+	return out, err
 }
 
 // sortedSpan are rows in the order of their places, or the other way round.

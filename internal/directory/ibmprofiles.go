@@ -133,24 +133,13 @@ func (d *Directory) TrustedProfiles(ctx context.Context, c *identity.Caller, f T
 	if err != nil {
 		return out, err
 	}
-	err = d.db.View(ctx, func(r store.Reader) error {
-		prefix, listing := store.Join(c.AccountID, ""), fmt.Sprintf("ibm-profiles %+v", f)
-		shown := func(u *identity.User) bool { return f.Name == "" || u.Profile.Name == f.Name }
-		if key != nil {
-			out, err = sortedPages(d, c, listing, p, r, store.Users, "profile", prefix, f.Sort, shown, func(u *identity.User) (string, string) {
-				return key(sortable{
-					name: u.Profile.Name, description: u.Profile.Description,
-					createdAt: u.CreatedAt.UTC().Format(timeSort), modifiedAt: u.ModifiedAt.UTC().Format(timeSort),
-				}), u.ID
-			})
-			return err
+	shown := func(u *identity.User) bool { return f.Name == "" || u.Profile.Name == f.Name }
+	return d.principals(ctx, c, "profile", fmt.Sprintf("ibm-profiles %+v", f), f.Sort, key, p, shown, func(u *identity.User) sortable {
+		return sortable{
+			name: u.Profile.Name, description: u.Profile.Description,
+			createdAt: u.CreatedAt.UTC().Format(timeSort), modifiedAt: u.ModifiedAt.UTC().Format(timeSort),
 		}
-		out, err = pages(d, c, listing, p, tableSpan(r, store.Users, "profile", prefix, func(u *identity.User) (row[identity.User], error) {
-			return row[identity.User]{at: store.After{Value: prefix + u.Name, Key: u.ID}, item: *u, skip: !shown(u)}, nil
-		}))
-		return err
 	})
-	return out, err
 }
 
 // TrustedProfile returns a trusted profile by its ID, "Profile-…", with its

@@ -122,24 +122,12 @@ func (d *Directory) ServiceIDs(ctx context.Context, c *identity.Caller, f Servic
 	if err != nil {
 		return out, err
 	}
-	err = d.db.View(ctx, func(r store.Reader) error {
-		prefix, listing := store.Join(c.AccountID, ""), fmt.Sprintf("ibm-serviceids %+v", f)
-		shown := func(u *identity.User) bool { return f.Name == "" || u.ServiceID.Name == f.Name }
-		if key != nil {
-			out, err = sortedPages(d, c, listing, p, r, store.Users, "service id", prefix, f.Sort, shown, func(u *identity.User) (string, string) {
-				return key(sortable{
-					name: u.ServiceID.Name, description: u.ServiceID.Description, createdBy: u.ServiceID.CreatedBy,
-					createdAt: u.CreatedAt.UTC().Format(timeSort),
-				}), u.ID
-			})
-			return err
+	shown := func(u *identity.User) bool { return f.Name == "" || u.ServiceID.Name == f.Name }
+	return d.principals(ctx, c, "service id", fmt.Sprintf("ibm-serviceids %+v", f), f.Sort, key, p, shown, func(u *identity.User) sortable {
+		return sortable{
+			name: u.ServiceID.Name, description: u.ServiceID.Description, createdBy: u.ServiceID.CreatedBy, createdAt: u.CreatedAt.UTC().Format(timeSort),
 		}
-		out, err = pages(d, c, listing, p, tableSpan(r, store.Users, "service id", prefix, func(u *identity.User) (row[identity.User], error) {
-			return row[identity.User]{at: store.After{Value: prefix + u.Name, Key: u.ID}, item: *u, skip: !shown(u)}, nil
-		}))
-		return err
 	})
-	return out, err
 }
 
 // ServiceID returns a service ID by its ID, "ServiceId-…" (GET

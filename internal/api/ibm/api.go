@@ -248,6 +248,36 @@ func (q query) page() (page, error) {
 	return p, nil
 }
 
+// listing is what every list is asked for.
+type listing struct {
+	query
+	page        page
+	sort        directory.IBMSort
+	withHistory bool
+}
+
+// listing reads the parameters that all lists have, and those named besides.
+func (c *call) listing(more ...string) (l listing, err error) {
+	names := []string{"account_id", "pagesize", "pagetoken", "sort", "order", "include_history", "filter"}
+	if l.query, err = c.query(append(names, more...)...); err != nil {
+		return l, err
+	}
+	if err := c.ownAccount(l.query["account_id"]); err != nil {
+		return l, err
+	}
+	if err := l.unserved("filter", "group_id"); err != nil {
+		return l, err
+	}
+	if l.sort, err = l.order(); err != nil {
+		return l, err
+	}
+	if l.page, err = l.query.page(); err != nil {
+		return l, err
+	}
+	l.withHistory, err = l.flag("include_history")
+	return l, err
+}
+
 // list is what every list begins with.
 type list struct {
 	Offset int    `json:"offset"`

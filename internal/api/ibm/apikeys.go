@@ -74,52 +74,28 @@ type keyList struct {
 }
 
 func (h *Handler) listKeys(c *call) (answer, error) {
-	q, err := c.query("account_id", "iam_id", "pagesize", "pagetoken", "scope", "type", "sort", "order", "include_history", "filter", "group_id")
+	l, err := c.listing("iam_id", "scope", "type", "group_id")
 	if err != nil {
 		return answer{}, err
 	}
-	f, err := c.keyFilter(q)
+	f := directory.IBMKeyFilter{IAMID: l.query["iam_id"], Sort: l.sort}
+	scope, err := l.oneOf("scope", "entity", "account")
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := q.page()
-	if err != nil {
+	if f.Type, err = l.oneOf("type", "", "user", "serviceid"); err != nil {
 		return answer{}, err
-	}
-	withHistory, err := q.flag("include_history")
-	if err != nil {
-		return answer{}, err
-	}
-	found, err := h.Directory.IBMAPIKeys(c.ctx, c.caller, f, p.Page)
-	if err != nil {
-		return answer{}, err
-	}
-	out := keyList{list: h.listOf(c, p, len(found.Items), found.Next), Keys: []apiKey{}}
-	for i := range found.Items {
-		out.Keys = append(out.Keys, showKey(&found.Items[i], withHistory))
-	}
-	return answer{status: http.StatusOK, body: out}, nil
-}
-
-// keyFilter reads which keys are meant.
-func (c *call) keyFilter(q query) (directory.IBMKeyFilter, error) {
-	f := directory.IBMKeyFilter{IAMID: q["iam_id"]}
-	if err := c.ownAccount(q["account_id"]); err != nil {
-		return f, err
-	}
-	if err := q.unserved("filter", "group_id"); err != nil {
-		return f, err
-	}
-	scope, err := q.oneOf("scope", "entity", "account")
-	if err != nil {
-		return f, err
-	}
-	if f.Type, err = q.oneOf("type", "", "user", "serviceid"); err != nil {
-		return f, err
 	}
 	f.Account = scope == "account"
-	f.Sort, err = q.order()
-	return f, err
+	found, err := h.Directory.IBMAPIKeys(c.ctx, c.caller, f, l.page.Page)
+	if err != nil {
+		return answer{}, err
+	}
+	out := keyList{list: h.listOf(c, l.page, len(found.Items), found.Next), Keys: []apiKey{}}
+	for i := range found.Items {
+		out.Keys = append(out.Keys, showKey(&found.Items[i], l.withHistory))
+	}
+	return answer{status: http.StatusOK, body: out}, nil
 }
 
 // keyDetails shows the key whose text is in the header.

@@ -75,35 +75,18 @@ type profileList struct {
 }
 
 func (h *Handler) listProfiles(c *call) (answer, error) {
-	q, err := c.query("account_id", "name", "pagesize", "pagetoken", "sort", "order", "include_history", "filter")
+	l, err := c.listing("name")
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.ownAccount(q["account_id"]); err != nil {
-		return answer{}, err
-	}
-	if err := q.unserved("filter"); err != nil {
-		return answer{}, err
-	}
-	f := directory.TrustedProfileFilter{Name: q["name"]}
-	if f.Sort, err = q.order(); err != nil {
-		return answer{}, err
-	}
-	p, err := q.page()
+	f := directory.TrustedProfileFilter{Name: l.query["name"], Sort: l.sort}
+	found, err := h.Directory.TrustedProfiles(c.ctx, c.caller, f, l.page.Page)
 	if err != nil {
 		return answer{}, err
 	}
-	withHistory, err := q.flag("include_history")
-	if err != nil {
-		return answer{}, err
-	}
-	found, err := h.Directory.TrustedProfiles(c.ctx, c.caller, f, p.Page)
-	if err != nil {
-		return answer{}, err
-	}
-	out := profileList{list: h.listOf(c, p, len(found.Items), found.Next), Profiles: []profile{}}
+	out := profileList{list: h.listOf(c, l.page, len(found.Items), found.Next), Profiles: []profile{}}
 	for i := range found.Items {
-		out.Profiles = append(out.Profiles, showProfile(&found.Items[i], withHistory))
+		out.Profiles = append(out.Profiles, showProfile(&found.Items[i], l.withHistory))
 	}
 	return answer{status: http.StatusOK, body: out}, nil
 }

@@ -65,35 +65,22 @@ type serviceIDList struct {
 }
 
 func (h *Handler) listServiceIDs(c *call) (answer, error) {
-	q, err := c.query("account_id", "name", "pagesize", "pagetoken", "sort", "order", "include_history", "filter", "group_id", "show_group_id")
+	l, err := c.listing("name", "group_id", "show_group_id")
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.ownAccount(q["account_id"]); err != nil {
-		return answer{}, err
-	}
-	if err := q.unserved("filter", "group_id"); err != nil {
-		return answer{}, err
-	}
-	f := directory.ServiceIDFilter{Name: q["name"]}
-	if f.Sort, err = q.order(); err != nil {
-		return answer{}, err
-	}
-	p, err := q.page()
+	withGroup, err := l.flag("show_group_id")
 	if err != nil {
 		return answer{}, err
 	}
-	withHistory, withGroup, err := q.shows()
+	f := directory.ServiceIDFilter{Name: l.query["name"], Sort: l.sort}
+	found, err := h.Directory.ServiceIDs(c.ctx, c.caller, f, l.page.Page)
 	if err != nil {
 		return answer{}, err
 	}
-	found, err := h.Directory.ServiceIDs(c.ctx, c.caller, f, p.Page)
-	if err != nil {
-		return answer{}, err
-	}
-	out := serviceIDList{list: h.listOf(c, p, len(found.Items), found.Next), ServiceIDs: []serviceID{}}
+	out := serviceIDList{list: h.listOf(c, l.page, len(found.Items), found.Next), ServiceIDs: []serviceID{}}
 	for i := range found.Items {
-		out.ServiceIDs = append(out.ServiceIDs, showServiceID(&found.Items[i], withHistory, withGroup))
+		out.ServiceIDs = append(out.ServiceIDs, showServiceID(&found.Items[i], l.withHistory, withGroup))
 	}
 	return answer{status: http.StatusOK, body: out}, nil
 }
