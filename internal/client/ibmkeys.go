@@ -118,27 +118,39 @@ func (k *Keeper) ibmPages(ctx context.Context, doing, path string, q url.Values,
 	return k.wire.failed(identity.KindLimitExceeded, doing, "there is no end to the list", "", "", nil)
 }
 
-// IBMAPIKey reads an API key by its ID.
-func (k *Keeper) IBMAPIKey(ctx context.Context, id string) (IBMAPIKey, error) {
-	var out IBMAPIKey
-	_, err := k.ibm(ctx, ibmCall{doing: "reading API key " + id, method: http.MethodGet, path: pathAPIKeys + "/" + url.PathEscape(id)}, &out)
+// ibmRead reads a thing of the identity API by its ID; noun is for errors.
+func ibmRead[T any](ctx context.Context, k *Keeper, noun, path, id string) (out T, err error) {
+	_, err = k.ibm(ctx, ibmCall{doing: "reading " + noun + " " + id, method: http.MethodGet, path: path + "/" + url.PathEscape(id)}, &out)
 	return out, err
 }
 
-// UpdateIBMAPIKey changes one, unless another changed it since it was read.
-func (k *Keeper) UpdateIBMAPIKey(ctx context.Context, key *IBMAPIKey, change IBMLabels) (IBMAPIKey, error) {
-	var out IBMAPIKey
-	_, err := k.ibm(ctx, ibmCall{
-		doing: "updating API key " + key.Name, method: http.MethodPut, path: pathAPIKeys + "/" + url.PathEscape(key.ID),
-		header: map[string]string{"If-Match": key.EntityTag}, body: change,
+// ibmUpdate changes one, unless another changed it since it had that tag.
+func ibmUpdate[T any](ctx context.Context, k *Keeper, noun, name, path, id, tag string, change IBMLabels) (out T, err error) {
+	_, err = k.ibm(ctx, ibmCall{
+		doing: "updating " + noun + " " + name, method: http.MethodPut, path: path + "/" + url.PathEscape(id),
+		header: map[string]string{"If-Match": tag}, body: change,
 	}, &out)
 	return out, err
 }
 
+func (k *Keeper) ibmDelete(ctx context.Context, noun, path, id string) error {
+	_, err := k.ibm(ctx, ibmCall{doing: "deleting " + noun + " " + id, method: http.MethodDelete, path: path + "/" + url.PathEscape(id)}, nil)
+	return err
+}
+
+// IBMAPIKey reads an API key by its ID.
+func (k *Keeper) IBMAPIKey(ctx context.Context, id string) (IBMAPIKey, error) {
+	return ibmRead[IBMAPIKey](ctx, k, "API key", pathAPIKeys, id)
+}
+
+// UpdateIBMAPIKey changes one, unless another changed it since it was read.
+func (k *Keeper) UpdateIBMAPIKey(ctx context.Context, key *IBMAPIKey, change IBMLabels) (IBMAPIKey, error) {
+	return ibmUpdate[IBMAPIKey](ctx, k, "API key", key.Name, pathAPIKeys, key.ID, key.EntityTag, change)
+}
+
 // DeleteIBMAPIKey ends one, and what was obtained with it.
 func (k *Keeper) DeleteIBMAPIKey(ctx context.Context, id string) error {
-	_, err := k.ibm(ctx, ibmCall{doing: "deleting API key " + id, method: http.MethodDelete, path: pathAPIKeys + "/" + url.PathEscape(id)}, nil)
-	return err
+	return k.ibmDelete(ctx, "API key", pathAPIKeys, id)
 }
 
 // ReportLeakedIBMAPIKey says that the text of a key was seen where it should not

@@ -52,25 +52,17 @@ func (k *Keeper) IBMServiceIDs(ctx context.Context, name string) ([]IBMServiceID
 
 // IBMServiceID reads a service ID by its ID.
 func (k *Keeper) IBMServiceID(ctx context.Context, id string) (IBMServiceID, error) {
-	var out IBMServiceID
-	_, err := k.ibm(ctx, ibmCall{doing: "reading service ID " + id, method: http.MethodGet, path: pathServiceIDs + "/" + url.PathEscape(id)}, &out)
-	return out, err
+	return ibmRead[IBMServiceID](ctx, k, "service ID", pathServiceIDs, id)
 }
 
 // UpdateIBMServiceID changes one, unless another changed it since it was read.
 func (k *Keeper) UpdateIBMServiceID(ctx context.Context, s *IBMServiceID, change IBMLabels) (IBMServiceID, error) {
-	var out IBMServiceID
-	_, err := k.ibm(ctx, ibmCall{
-		doing: "updating service ID " + s.Name, method: http.MethodPut, path: pathServiceIDs + "/" + url.PathEscape(s.ID),
-		header: map[string]string{"If-Match": s.EntityTag}, body: change,
-	}, &out)
-	return out, err
+	return ibmUpdate[IBMServiceID](ctx, k, "service ID", s.Name, pathServiceIDs, s.ID, s.EntityTag, change)
 }
 
 // DeleteIBMServiceID ends one with its API keys.
 func (k *Keeper) DeleteIBMServiceID(ctx context.Context, id string) error {
-	_, err := k.ibm(ctx, ibmCall{doing: "deleting service ID " + id, method: http.MethodDelete, path: pathServiceIDs + "/" + url.PathEscape(id)}, nil)
-	return err
+	return k.ibmDelete(ctx, "service ID", pathServiceIDs, id)
 }
 
 // LockIBMServiceID locks one, or unlocks it.
