@@ -206,7 +206,7 @@ func (c *core) dialects(s *server) error {
 		RotateKeys: func(ctx context.Context, o *identity.Caller, what string, now, compromised bool) (any, error) {
 			return c.operate.RotateKeys(ctx, o, what, operate.Rotation{Now: now, Compromised: compromised})
 		},
-		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory, KeyUses: c.kms, Stores: c.operate, Backups: c.operate,
+		Sessions: c.directory, Cut: c.gateway.Cut, Users: c.directory, KeyUses: c.kms, OpenInstance: c.kms.OpenInstance, Stores: c.operate, Backups: c.operate,
 		Operator: access.OperatorCaller,
 		Log:      s.Log,
 	})

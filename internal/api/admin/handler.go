@@ -30,8 +30,9 @@ type Config struct {
 	Cut      func(context.Context) int
 	// Users is nil where there are none to manage.
 	Users Users
-	// KeyUses is nil where there are no keys for others.
-	KeyUses KeyUses
+	// KeyUses and OpenInstance are nil where there are no keys for others.
+	KeyUses      KeyUses
+	OpenInstance func(ctx context.Context, c *identity.Caller, instance string) error
 	// Stores is nil where there is nothing behind the gate.
 	Stores Stores
 	// Backups is nil where none can be made.
@@ -62,6 +63,9 @@ func New(c Config) *Handler {
 	}
 	if c.KeyUses != nil {
 		h.handleKeyUses(c.KeyUses)
+	}
+	if c.OpenInstance != nil {
+		h.handle("POST /v1/kms/open", h.openInstance)
 	}
 	if c.Stores != nil {
 		h.handleStores(c.Stores)

@@ -22,6 +22,25 @@ func (h *Handler) handleKeyUses(u KeyUses) {
 	})
 }
 
+type openRequest struct {
+	Instance string `json:"instance"`
+}
+
+// openInstance lets calls to an instance of key management come from anywhere again.
+func (h *Handler) openInstance(r *http.Request, c *identity.Caller) (any, error) {
+	var in openRequest
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return struct{}{}, h.config.OpenInstance(r.Context(), c, in.Instance)
+}
+
+// OpenInstance disables the policies of an instance of key management that say where
+// calls may come from.
+func (c *Client) OpenInstance(ctx context.Context, instance string) error {
+	return c.call(ctx, http.MethodPost, "/v1/kms/open", openRequest{instance}, &struct{}{})
+}
+
 // KeyUsage lists who used the keys of key management: one, those of an instance,
 // or all.
 func (c *Client) KeyUsage(ctx context.Context, instance, key string) ([]kms.Use, error) {

@@ -32,3 +32,21 @@ func TestKeyUsageTravelsWhole(t *testing.T) {
 		t.Errorf("%v %v", none, err)
 	}
 }
+
+func TestOpenInstanceTravels(t *testing.T) {
+	t.Parallel()
+	opened := ""
+	client, _ := start(t, Config{OpenInstance: func(_ context.Context, c *identity.Caller, instance string) error {
+		if c.Kind != identity.Operator || instance == "absent" {
+			return identity.NewError(identity.KindNotFound, "fake", "no such instance")
+		}
+		opened = instance
+		return nil
+	}})
+	if err := client.OpenInstance(t.Context(), "an instance"); err != nil || opened != "an instance" {
+		t.Errorf("%v, opened %q", err, opened)
+	}
+	if err := client.OpenInstance(t.Context(), "absent"); identity.KindOf(err) != identity.KindNotFound {
+		t.Errorf("an absent instance: %v", err)
+	}
+}
