@@ -44,7 +44,7 @@ func TestAcceptance(t *testing.T) {
 	r.ibmCredentials(kinds)
 	p.otherCredentials(kinds)
 	p.proofCredentials(kinds)
-	all := []doors{r.awsDoors(), p.poolDoors(), r.ibmDoors(), p.otherDoors(), p.proofDoors()}
+	all := []doors{r.awsDoors(), p.poolDoors(), r.ibmDoors(), r.kmsDoors(), p.otherDoors(), p.proofDoors()}
 	// What is right goes first where wrong ones are counted.
 	first := []string{"api-secret", "api-key", "passcode", "authorization-code", "foreign-id"}
 	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(kinds)), func(kind string) bool { return slices.Contains(first, kind) })

@@ -50,6 +50,7 @@ type readyFacts struct {
 	IBM struct {
 		APIKey     string `json:"api_key"`
 		ServiceKey string `json:"service_id_api_key"`
+		InstanceID string `json:"instance_id"`
 		StorageID  string `json:"storage_id"`
 	} `json:"ibm"`
 	Root struct {
