@@ -143,6 +143,9 @@ func (k *KMS) Restore(ctx context.Context, c *identity.Caller, at At, id string,
 			return err
 		}
 		if in.Payload != "" {
+			if err := mayBring(tx, p.ID, &in); err != nil {
+				return err
+			}
 			if err := brought.still(tx, p.ID, k.now()); err != nil {
 				return err
 			}

@@ -304,7 +304,7 @@ func mayBring(r store.Reader, instance string, in *Material) error {
 	if err != nil {
 		return err
 	}
-	if p := i.Policies[policyCreation]; p.Enabled && p.Creation[enforceToken] && in.Payload != "" && in.EncryptedNonce == nil {
+	if p := i.Policies[policyCreation]; p.Enabled && p.Creation[enforceToken] && in.Payload != "" && len(in.EncryptedNonce) == 0 {
 		return creationNotAllowed()
 	}
 	return nil

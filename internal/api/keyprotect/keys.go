@@ -130,12 +130,16 @@ func (o object) material() (kms.Material, error) {
 	return out, err
 }
 
-// bytes decodes members that are base64.
+// bytes decodes members that are base64; absent and empty ones are left as they
+// are.
 func (o object) bytes(into map[string]*[]byte) error {
 	for name, v := range into {
 		var text string
 		if err := o.read(map[string]any{name: &text}); err != nil {
 			return err
+		}
+		if text == "" {
+			continue
 		}
 		b, err := base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil {
