@@ -91,6 +91,29 @@ func TestRings(t *testing.T) {
 	wantReason(t, "the 51st", o.KMS.CreateRing(ctx, o.root, here, "ring-50"), kms.ReasonLimit)
 }
 
+// TestLongRingNames: rights on a ring are asked for its whole name.
+func TestLongRingNames(t *testing.T) {
+	t.Parallel()
+	o, ctx := newOffice(t), t.Context()
+	short := strings.Repeat("r", 90)
+	long := short + "-secret"
+	ok(t, o.KMS.CreateRing(ctx, o.root, here, short))
+	ok(t, o.KMS.CreateRing(ctx, o.root, here, long))
+	c := o.narrow("Manager", map[string]string{"keyRing": short})
+	key := must(o.KMS.Create(ctx, c, kms.At{Instance: here.Instance, Ring: short}, kms.NewKey{Name: "k"}))(t)
+	_, err := o.KMS.Patch(ctx, c, here, key.ID, long)
+	wantDenied(t, "a move to the longer one", err)
+	wantDenied(t, "deleting the longer one", o.KMS.DeleteRing(ctx, c, here, long, true))
+	wantDenied(t, "making another longer one", o.KMS.CreateRing(ctx, c, here, short+"-other"))
+	tooLong := strings.Repeat("r", 101)
+	_, err = o.KMS.Patch(ctx, o.root, here, key.ID, tooLong)
+	wantReason(t, "a move to one that is too long", err, kms.ReasonNotFound)
+	wantReason(t, "deleting one that is too long", o.KMS.DeleteRing(ctx, o.root, here, tooLong, true), kms.ReasonNotFound)
+	if moved := must(o.KMS.Patch(ctx, o.root, here, key.ID, long))(t); moved.Ring != long {
+		t.Errorf("%+v", moved)
+	}
+}
+
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	o, ctx := newOffice(t), t.Context()

@@ -75,38 +75,52 @@ type span struct{ index, prefix string }
 // denied.
 func (k *KMS) visible(snap *store.Snapshot, c *identity.Caller, p *place, at At, action string) ([]span, error) {
 	rings, err := k.visibleRings(snap, c, p, at, action)
-	if err != nil || rings == nil {
-		return []span{{store.IndexKMSCreated, p.ID + "/"}}, err
+	if err != nil {
+		return nil, err
+	}
+	if rings.all {
+		return []span{{store.IndexKMSCreated, p.ID + "/"}}, nil
 	}
 	var out []span
-	for _, ring := range rings {
+	for _, ring := range rings.named {
 		out = append(out, span{store.IndexKMSRing, p.ID + "/" + ring + "/"})
 	}
 	return out, nil
 }
 
-// visibleRings are the rings whose keys the caller may do something to; nil for
-// all that there are. Who may in none is denied.
-func (k *KMS) visibleRings(snap *store.Snapshot, c *identity.Caller, p *place, at At, action string) ([]string, error) {
-	all := []string{at.Ring}
+// rings are those that a call sees: all that the instance has, or the named ones.
+// The zero value is none.
+type rings struct {
+	all   bool
+	named []string
+}
+
+func (r *rings) has(ring string) bool { return r.all || slices.Contains(r.named, ring) }
+
+// visibleRings are the rings whose keys the caller may do something to. Who may in
+// none is denied. What is no name of a ring is one without keys: it must not reach
+// into the prefixes of indexes.
+func (k *KMS) visibleRings(snap *store.Snapshot, c *identity.Caller, p *place, at At, action string) (rings, error) {
+	asked := []string{at.Ring}
 	if at.Ring == "" {
 		var err error
-		if all, err = ringsOf(snap, p); err != nil {
-			return nil, err
+		if asked, err = ringsOf(snap, p); err != nil {
+			return rings{}, err
 		}
 	}
-	var out []string
-	for _, ring := range all {
+	var out rings
+	for _, ring := range asked {
 		if k.allows(c, p, action, "key", "*", ring) {
-			out = append(out, ring)
+			out.named = append(out.named, ring)
 		}
 	}
-	switch {
-	case out == nil:
-		return nil, k.permit(c, p, action, "key", "*", "*", at.Ring)
-	case at.Ring == "" && len(out) == len(all):
-		return nil, nil
+	if out.named == nil {
+		return rings{}, k.permit(c, p, action, "key", "*", "*", asked[0])
 	}
+	if at.Ring != "" && !ringRE.MatchString(at.Ring) {
+		return rings{}, nil
+	}
+	out.all = at.Ring == "" && len(out.named) == len(asked)
 	return out, nil
 }
 

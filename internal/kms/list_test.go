@@ -142,6 +142,67 @@ func TestListShowsWhatMayBeListed(t *testing.T) {
 	}
 }
 
+// user gives the test user an inline policy and logs it in.
+func (o *office) user(policy string) *identity.Caller {
+	o.t.Helper()
+	ok(o.t, o.Directory.PutInlinePolicy(o.t.Context(), o.root, directory.Owner{Kind: directory.UserOwner, Name: stacktest.TestUser}, "rings", policy))
+	for _, u := range must(store.Users.List(o.DB.Snapshot(), "", "", store.After{}, 0))(o.t) {
+		if u.Name == stacktest.TestUser {
+			return o.login(o.apiKey(identity.IAMIDOf(u.ID)))
+		}
+	}
+	o.t.Fatal("there is no test user")
+	return nil
+}
+
+// denying lets everything be done but in the named rings.
+func denying(rings string) string {
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"},
+		{"Effect":"Deny","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"kms:KeyRing":` + rings + `}}}]}`
+}
+
+// TestEveryRingDenied: who is denied each ring there is, one by one, sees nothing.
+func TestEveryRingDenied(t *testing.T) {
+	t.Parallel()
+	o, ctx := newOffice(t), t.Context()
+	o.keys()
+	must(o.KMS.Register(ctx, o.robot("Writer"), here, "alias-b", "crn:v1:bluemix:public:s3:us-south:a/1:x:bucket:b", kms.RegistrationChange{}, false))(t)
+	c := o.user(denying(`["east","default"]`))
+	for _, q := range []kms.KeyQuery{{Limit: 100}, {Limit: 100, Search: "a"}, {CountOnly: true}} {
+		list, err := o.KMS.Keys(ctx, c, here, q)
+		wantDenied(t, fmt.Sprintf("keys, %+v", q), err)
+		if list.Total != 0 || list.Keys != nil {
+			t.Errorf("%+v: %+v", q, list)
+		}
+	}
+	list, err := o.KMS.Registrations(ctx, c, here, kms.RegistrationQuery{Limit: 100})
+	wantDenied(t, "registrations", err)
+	if list.Registrations != nil {
+		t.Errorf("registrations: %+v", list)
+	}
+}
+
+// TestNoNameOfARing: what is no name of a ring shows none, whatever prefix of an
+// index it would be.
+func TestNoNameOfARing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.keys()
+	c := o.user(denying(`"east"`))
+	_, err := o.KMS.Keys(t.Context(), c, kms.At{Instance: here.Instance, Ring: "east"}, kms.KeyQuery{Limit: 100})
+	wantDenied(t, "the ring itself", err)
+	if got := o.names(c, here, kms.KeyQuery{}); got != "a c d e | 4" {
+		t.Errorf("what is not denied: %s", got)
+	}
+	for _, ring := range []string{"east/living", "east/", "default/living", "e", "/"} {
+		for _, q := range []kms.KeyQuery{{}, {Search: "b"}, {Sort: "id"}, {States: []identity.KeyState{1, 2, 3, 5}}} {
+			if got := o.names(c, kms.At{Instance: here.Instance, Ring: ring}, q); got != " | 0" {
+				t.Errorf("%s, %+v: %s", ring, q, got)
+			}
+		}
+	}
+}
+
 // fill puts keys straight into the store.
 func (o *office) fill(n int) {
 	o.t.Helper()

@@ -3,7 +3,6 @@ package kms
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"daypass/internal/identity"
@@ -41,7 +40,7 @@ func (k *KMS) Registrations(ctx context.Context, c *identity.Caller, at At, q Re
 	const action = "registrations.list"
 	var out RegistrationList
 	snap := k.db.Snapshot()
-	p, prefix, rings, err := k.registered(snap, c, at, q.Key, action)
+	p, prefix, seen, err := k.registered(snap, c, at, q.Key, action)
 	if err != nil {
 		return out, err
 	}
@@ -55,7 +54,7 @@ func (k *KMS) Registrations(ctx context.Context, c *identity.Caller, at At, q Re
 			return false
 		}
 		key, err := store.KMSKeys.Get(snap, r.KeyID)
-		return err == nil && key.Instance == p.ID && (rings == nil || slices.Contains(rings, key.Ring))
+		return err == nil && key.Instance == p.ID && seen.has(key.Ring)
 	}
 	err = k.db.View(ctx, func(r store.Reader) error {
 		out, skip = RegistrationList{}, q.Offset
@@ -76,20 +75,20 @@ func (k *KMS) Registrations(ctx context.Context, c *identity.Caller, at At, q Re
 }
 
 // registered is where the registrations of a key are, or of all keys, and in which
-// rings the keys must be; nil for any.
-func (k *KMS) registered(snap *store.Snapshot, c *identity.Caller, at At, key, action string) (p place, prefix string, rings []string, err error) {
+// rings the keys must be.
+func (k *KMS) registered(snap *store.Snapshot, c *identity.Caller, at At, key, action string) (p place, prefix string, seen rings, err error) {
 	if key != "" {
 		p, of, err := k.target(snap, c, at, key, action)
 		if err != nil {
-			return p, "", nil, err
+			return p, "", rings{}, err
 		}
-		return p, p.ID + "/" + of.ID, nil, nil
+		return p, p.ID + "/" + of.ID, rings{all: true}, nil
 	}
 	if p, err = k.instance(snap, c, at, action); err != nil {
-		return p, "", nil, err
+		return p, "", rings{}, err
 	}
-	rings, err = k.visibleRings(snap, c, &p, at, action)
-	return p, p.ID + "/", rings, err
+	seen, err = k.visibleRings(snap, c, &p, at, action)
+	return p, p.ID + "/", seen, err
 }
 
 // eachRegistration calls fn for the registrations under a prefix of their index

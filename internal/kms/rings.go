@@ -43,10 +43,11 @@ func (k *KMS) Rings(_ context.Context, c *identity.Caller, at At) ([]identity.KM
 	return out, nil
 }
 
-// onRing runs a change of a ring as a transaction.
+// onRing runs a change of a ring as a transaction. Rights are asked for the very
+// name that is changed, which the caller has judged.
 func (k *KMS) onRing(ctx context.Context, c *identity.Caller, at At, id, action string, fn func(tx store.Tx, p *place) error) error {
-	at.Ring = clip(id)
-	ev := audit.Change(c, source, action, map[string]string{"instanceId": clip(at.Instance), "keyRingId": at.Ring})
+	at.Ring = id
+	ev := audit.Change(c, source, action, map[string]string{"instanceId": clip(at.Instance), "keyRingId": id})
 	return k.change(ctx, c, ev, func(tx store.Tx) error {
 		p, err := k.onInstance(tx, c, at, action)
 		if err != nil {
@@ -59,10 +60,10 @@ func (k *KMS) onRing(ctx context.Context, c *identity.Caller, at At, id, action 
 // CreateRing makes a key ring (kms:keyrings.create). ReasonBadField, ReasonExists,
 // ReasonLimit.
 func (k *KMS) CreateRing(ctx context.Context, c *identity.Caller, at At, id string) error {
+	if !ringRE.MatchString(id) {
+		return badField("key ring", "has 2 to 100 letters, digits and -")
+	}
 	return k.onRing(ctx, c, at, id, "keyrings.create", func(tx store.Tx, p *place) error {
-		if !ringRE.MatchString(id) {
-			return badField("key ring", "has 2 to 100 letters, digits and -")
-		}
 		have, err := store.KMSRings.List(tx, "", p.ID+"/", store.After{}, maxRings)
 		if err != nil {
 			return err
@@ -83,13 +84,16 @@ func (k *KMS) CreateRing(ctx context.Context, c *identity.Caller, at At, id stri
 // force deleted keys may be in it, which move to the default one. ReasonNotFound,
 // ReasonInUse, also for the default one.
 func (k *KMS) DeleteRing(ctx context.Context, c *identity.Caller, at At, id string, force bool) error {
+	if !ringRE.MatchString(id) {
+		return noRing()
+	}
 	return k.onRing(ctx, c, at, id, "keyrings.delete", func(tx store.Tx, p *place) error {
 		if id == identity.DefaultKeyRing {
 			return refuse(identity.KindConflict, ReasonInUse, "The default key ring cannot be deleted.")
 		}
 		ring := identity.KMSRing{Instance: p.ID, ID: id}
 		if err := store.KMSRings.Delete(tx, ring.Key()); identity.KindOf(err) == identity.KindNotFound {
-			return refuse(identity.KindNotFound, ReasonNotFound, "The key ring does not exist.")
+			return noRing()
 		} else if err != nil {
 			return err
 		}

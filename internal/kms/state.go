@@ -67,8 +67,11 @@ func (k *KMS) Sync(ctx context.Context, c *identity.Caller, at At, id string) er
 // Patch moves a key to another ring (kms:secrets.patch, in both rings).
 // ReasonNotFound for the key or the ring, ReasonDeleted.
 func (k *KMS) Patch(ctx context.Context, c *identity.Caller, at At, id, ring string) (*Key, error) {
+	if !ringRE.MatchString(ring) {
+		return nil, noRing()
+	}
 	return k.onKey(ctx, c, at, id, "secrets.patch", func(tx store.Tx, p *place, key *identity.KMSKey) error {
-		if err := k.permit(c, p, "secrets.patch", "key", key.ID, clip(id), clip(ring)); err != nil {
+		if err := k.permit(c, p, "secrets.patch", "key", key.ID, clip(id), ring); err != nil {
 			return err
 		}
 		if key.State == identity.KeyDestroyed {
@@ -87,7 +90,11 @@ func ringThere(r store.Reader, instance, id string) error {
 	ring := identity.KMSRing{Instance: instance, ID: id}
 	_, err := store.KMSRings.Get(r, ring.Key())
 	if identity.KindOf(err) == identity.KindNotFound {
-		return refuse(identity.KindNotFound, ReasonNotFound, "The key ring does not exist.")
+		return noRing()
 	}
 	return err
+}
+
+func noRing() error {
+	return refuse(identity.KindNotFound, ReasonNotFound, "The key ring does not exist.")
 }
