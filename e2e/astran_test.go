@@ -331,7 +331,7 @@ func TestPastedLines(t *testing.T) {
 				lines = strings.ReplaceAll(lines, "iam create-access-key", "iam list-access-keys")
 			}
 			out := c.OK("bash", "-euo", "pipefail", "-c", lines)
-			for _, want := range []string{`"email":"` + s.Root.Email + `"`, s.RootARN(), "make_bucket: tutorial-" + v.name, "make_bucket: cray-demo-" + v.name, `"AccessKeyId": "AKIA`} {
+			for _, want := range []string{`"email":"` + s.Root.Email + `"`, s.RootARN(), "make_bucket: tutorial-" + v.name, "make_bucket: cray-demo-" + v.name, `"AccessKeyId": "AKIA`, "\na data key\n"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("no %s in what was printed:\n%s", want, out)
 				}

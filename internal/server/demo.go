@@ -248,7 +248,13 @@ aws s3 ls --endpoint-url $ENDPOINT
 IAM_TOKEN=$(curl -s %[1]s/identity/token -u bx:bx --data-urlencode apikey=%[14]s \
   --data-urlencode grant_type=urn:ibm:params:oauth:grant-type:apikey | jq -r .access_token)
 curl -s -H "Authorization: Bearer $IAM_TOKEN" "%[1]s/v1/apikeys?account_id=%[6]s" | jq -c '.apikeys[] | {id, name, iam_id}'
+
+# With that token, a root key and a data key of yours wrapped under it. Paste:
+kp() { curl -s -X POST "%[1]s/api/v2/$1" -H "Authorization: Bearer $IAM_TOKEN" -H "Bluemix-Instance: %[15]s" -d "$2"; }
+KEY=$(kp keys '{"metadata":{"collectionTotal":1},"resources":[{"name":"demo","extractable":false}]}' | jq -r '.resources[0].id')
+WRAPPED=$(kp keys/$KEY/actions/wrap "{\"plaintext\":\"$(printf 'a data key' | base64)\"}" | jq -c '{ciphertext}'); echo "$WRAPPED"
+kp keys/$KEY/actions/unwrap "$WRAPPED" | jq -r .plaintext | base64 -d; echo
 `, r.URL, r.Root.Email, r.Root.Password, r.Region, r.Partition, r.AccountID, tlsLines, r.ConsoleURL,
-		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password, r.IBM.APIKey)
+		r.Stax.ConfigURL, r.Stax.AccessKey, r.Stax.SecretKey, demoUsername, r.Realms[demoRealm].Password, r.IBM.APIKey, r.IBM.InstanceID)
 	return err
 }
