@@ -41,7 +41,7 @@ func main() {
 	}
 	p := plan{rounds: 5, duration: 500 * time.Millisecond, fresh: 400, starts: 5}
 	short := flag.Bool("short", false, "about three minutes: fewer and shorter rounds")
-	flag.StringVar(&p.only, "only", "", "one `group`: checked, issue, rates, password, cognito, ibm, gateway, bodies, rgw, start, bare")
+	flag.StringVar(&p.only, "only", "", "one `group`: checked, issue, rates, password, cognito, ibm, kms, gateway, bodies, rgw, start, bare")
 	flag.StringVar(&p.root, "root", "..", "root `directory` of the repository")
 	flag.Parse()
 	if *short {
@@ -88,6 +88,7 @@ func run(p *plan) (err error) {
 		{"password", b.password},
 		{"cognito", b.cognito},
 		{"ibm", b.ibm},
+		{"kms", b.keyManagement},
 		{"gateway", b.small},
 		{"bodies", b.large},
 		{"rgw", b.rgw},

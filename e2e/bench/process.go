@@ -155,8 +155,9 @@ type readyFile struct {
 		SecretKey string `json:"secret_key"`
 	} `json:"stax"`
 	IBM struct {
-		APIKey    string `json:"api_key"`
-		StorageID string `json:"storage_id"`
+		APIKey     string `json:"api_key"`
+		InstanceID string `json:"instance_id"`
+		StorageID  string `json:"storage_id"`
 	} `json:"ibm"`
 }
 
