@@ -54,8 +54,8 @@ type KeyPolicies struct {
 	DualAuth        bool
 }
 
-// Create makes a key (kms:secrets.create on the instance), in the ring that the
-// call names. ReasonBadField, ReasonExists for an alias, ReasonNotFound for a ring,
+// Create makes a key (kms:secrets.create on the instance, and kms:policies.write for
+// one with policies of its own), in the ring that the call names. ReasonBadField, ReasonExists for an alias, ReasonNotFound for a ring,
 // ReasonLimit, and the reasons of an import.
 func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) (*Key, error) {
 	id, err := identity.NewUUID(k.random)
@@ -67,20 +67,21 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 		return nil, err
 	}
 	var out *Key
-	p, err := k.permitCreate(k.db.Snapshot(), c, at)
+	p, err := k.permitCreate(k.db.Snapshot(), c, at, id, &in)
 	if err != nil {
 		return nil, err
 	}
 	if n, err := store.KMSKeys.Count(k.db.Snapshot(), store.IndexKMSCreated, p.ID+"/"); err != nil || n >= KeysPerInstance {
 		return nil, cmp.Or(err, refuse(identity.KindLimitExceeded, ReasonLimit, fmt.Sprintf("An instance has at most %d keys.", KeysPerInstance)))
 	}
+	ev := audit.Change(c, source, actionCreate, map[string]string{"instanceId": clip(at.Instance), "keyId": id, "name": clip(in.Name), "ring": clip(at.Ring)})
 	brought, err := k.bringIn(ctx, &p, in.Extractable, in.Material)
 	if err != nil {
+		k.refused(ctx, ev, err)
 		return nil, err
 	}
-	ev := audit.Change(c, source, actionCreate, map[string]string{"instanceId": clip(at.Instance), "keyId": id, "name": clip(in.Name), "ring": clip(at.Ring)})
 	err = k.change(ctx, c, ev, func(tx store.Tx) error {
-		p, err := k.permitCreate(tx, c, at)
+		p, err := k.permitCreate(tx, c, at, id, &in)
 		if err != nil {
 			return err
 		}
@@ -117,9 +118,15 @@ func (k *KMS) Create(ctx context.Context, c *identity.Caller, at At, in NewKey) 
 
 const actionCreate = "secrets.create"
 
-func (k *KMS) permitCreate(r store.Reader, c *identity.Caller, at At) (place, error) {
+// permitCreate asks for the rights to make a key, and to give it policies of its
+// own: by them it may have fewer than the instance demands.
+func (k *KMS) permitCreate(r store.Reader, c *identity.Caller, at At, id string, in *NewKey) (place, error) {
 	at.Ring = ringOr(at.Ring)
-	return k.onInstance(r, c, at, actionCreate)
+	p, err := k.onInstance(r, c, at, actionCreate)
+	if err == nil && in.Policies != nil {
+		err = k.permit(c, &p, "policies.write", "key", id, id, at.Ring)
+	}
+	return p, err
 }
 
 func ringOr(ring string) string {

@@ -65,6 +65,37 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestEraseAfterAStart: a server that ended between a purge and the erasing of copies
+// erases them when it is up again.
+func TestEraseAfterAStart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	s, ctx := newOffice(t, stacktest.WithEngine(must(sqlite.Open(t.Context(), path, sqlite.Options{}))(t))), t.Context()
+	key := s.key()
+	var slot string
+	ok(t, s.DB.View(ctx, func(r store.Reader) error {
+		slot = base64.StdEncoding.EncodeToString(must(store.KMSSlots.Get(r, key.ID))(t).Sealed)[8:40]
+		return nil
+	}))
+	places := func() (n int) {
+		for _, name := range []string{path, path + "-wal"} {
+			n += bytes.Count(must(os.ReadFile(name))(t), []byte(slot))
+		}
+		return n
+	}
+	ok(t, s.KMS.Tick(ctx)) // what this one had to erase
+	must(s.DB.Update(ctx, func(tx store.Tx) error { return store.KMSSlots.Delete(tx, key.ID) }))(t)
+	ok(t, s.KMS.Tick(ctx))
+	if places() == 0 {
+		t.Fatal("the test does not see what is there")
+	}
+	s.settings(func(*kms.Options) {})
+	ok(t, s.KMS.Tick(ctx))
+	if n := places(); n != 0 {
+		t.Errorf("%d places hold a slot that was purged", n)
+	}
+}
+
 // TestOneSlotIsOfNoUse for another key: the material of each is sealed under its own.
 func TestOneSlotIsOfNoUse(t *testing.T) {
 	t.Parallel()

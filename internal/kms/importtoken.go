@@ -53,6 +53,7 @@ type ImportToken struct {
 // KindThrottled when too many wait for keys.
 func (k *KMS) CreateImportToken(ctx context.Context, c *identity.Caller, at At, life time.Duration, retrievals int) (*ImportToken, error) {
 	const action = "importtoken.create"
+	at.Ring = "" // it is the instance's
 	if life == 0 {
 		life = importLife
 	}
@@ -118,6 +119,7 @@ func (k *KMS) newImportToken(ctx context.Context, instance string) (*store.KMSIm
 // expired or was retrieved as often as it may.
 func (k *KMS) ImportToken(ctx context.Context, c *identity.Caller, at At) (*ImportToken, error) {
 	const action = "importtoken.read"
+	at.Ring = ""
 	var row store.KMSImportToken
 	err := k.change(ctx, c, audit.Change(c, source, action, map[string]string{"instanceId": clip(at.Instance)}), func(tx store.Tx) error {
 		p, err := k.onInstance(tx, c, at, action)

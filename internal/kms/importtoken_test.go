@@ -157,3 +157,19 @@ func TestImportTokenIsSealed(t *testing.T) {
 		return nil
 	}))
 }
+
+// TestImportTokenIsOfTheInstance: rights in one ring do not reach it, though the call
+// names that ring.
+func TestImportTokenIsOfTheInstance(t *testing.T) {
+	t.Parallel()
+	s, ctx := newImportOffice(t), t.Context()
+	ok(t, s.KMS.CreateRing(ctx, s.root, here, "east"))
+	must(s.KMS.CreateImportToken(ctx, s.root, here, 0, 5))(t)
+	c := s.narrow("Writer", map[string]string{"keyRing": "east"})
+	for _, at := range []kms.At{here, {Instance: here.Instance, Ring: "east"}} {
+		_, err := s.KMS.CreateImportToken(ctx, c, at, 0, 0)
+		wantDenied(t, "made, ring "+at.Ring, err)
+		_, err = s.KMS.ImportToken(ctx, c, at)
+		wantDenied(t, "retrieved, ring "+at.Ring, err)
+	}
+}

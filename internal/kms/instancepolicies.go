@@ -104,6 +104,9 @@ func instanceOf(r store.Reader, id string) (*identity.KMSInstance, error) {
 // not come back from where it calls.
 func (k *KMS) SetInstancePolicies(ctx context.Context, c *identity.Caller, at At, changes []InstancePolicyChange) error {
 	const action = "instancepolicies.write"
+	if len(changes) > len(policyTypes) {
+		return badField("policy_type", "is given more often than there are types")
+	}
 	names := make([]string, 0, len(changes))
 	for _, change := range changes {
 		names = append(names, clip(change.Type))
@@ -202,16 +205,28 @@ func (p *InstancePolicyChange) check() error {
 	return nil
 }
 
-// parseBlock reads an address, or a block of them.
+// v4In6Bits are those before an IPv4 address that is written as an IPv6 one.
+const v4In6Bits = 96
+
+// parseBlock reads an address, or a block of them. Those of IPv4 may be written as
+// ones of IPv6 (RFC 4291 §2.5.5.2).
 func parseBlock(s string) (netip.Prefix, error) {
+	none := fmt.Errorf("%q is no address", s)
 	if block, err := netip.ParsePrefix(s); err == nil {
+		if block.Addr().Is4In6() {
+			if block.Bits() < v4In6Bits {
+				return netip.Prefix{}, none
+			}
+			block = netip.PrefixFrom(block.Addr().Unmap(), block.Bits()-v4In6Bits)
+		}
 		return block.Masked(), nil
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil || a.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("%q is no address", s)
+		return netip.Prefix{}, none
 	}
-	return a.Prefix(a.Unmap().BitLen())
+	a = a.Unmap()
+	return a.Prefix(a.BitLen())
 }
 
 // admits reports whether calls may come from an address, by the policies

@@ -33,6 +33,7 @@ func TestInstancePolicies(t *testing.T) {
 		"other network":         {Type: "allowedNetwork", Enabled: true, Network: "private"},
 		"no addresses":          {Type: "allowedIP", Enabled: true},
 		"bad address":           {Type: "allowedIP", Addresses: []string{"192.0.2.0/33"}},
+		"block of all IPv4":     {Type: "allowedIP", Addresses: []string{"::ffff:0:0/95"}},
 		"address with a zone":   {Type: "allowedIP", Addresses: []string{"fe80::1%eth0"}},
 		"too many addresses":    {Type: "allowedIP", Addresses: strings.Split(strings.Repeat("192.0.2.1 ", 1001), " ")},
 		"attribute of another":  {Type: "metrics", Enabled: true, Network: "private-only"},
@@ -115,6 +116,26 @@ func TestAllowedAddresses(t *testing.T) {
 	if list := must(o.KMS.InstancePolicies(ctx, outside, here, "allowedIP"))(t); len(list) != 1 || list[0].Enabled || len(list[0].Addresses) != 3 {
 		t.Errorf("%+v", list)
 	}
+}
+
+// TestMappedAddresses: addresses of IPv4 that are written as ones of IPv6 let those
+// in, and no others.
+func TestMappedAddresses(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	policy := kms.InstancePolicyChange{Type: "allowedIP", Enabled: true, Addresses: []string{"::ffff:192.0.2.1", "::ffff:198.51.100.0/120"}}
+	for _, outside := range []string{"::1", "192.0.2.2", "198.51.101.1"} {
+		wantReason(t, outside, o.setInstance(from(o.root, outside), policy), kms.ReasonPolicyConflict)
+	}
+	for _, inside := range []string{"192.0.2.1", "198.51.100.255"} {
+		wantReason(t, inside, o.setInstance(from(o.root, inside), policy), "")
+	}
+	many := strings.Split(strings.Repeat("metrics ", 7), " ")[:7]
+	var changes []kms.InstancePolicyChange
+	for _, kind := range many {
+		changes = append(changes, kms.InstancePolicyChange{Type: kind})
+	}
+	wantReason(t, "more changes than types", o.setInstance(from(o.root, "192.0.2.1"), changes...), kms.ReasonBadField)
 }
 
 func TestPrivateNetwork(t *testing.T) {

@@ -76,6 +76,8 @@ func New(o Options) *KMS {
 		newRSA: o.NewRSA, making: newQueue(maxMaking), opening: newQueue(maxOpening),
 		purgeAfter: cmp.Or(o.PurgeAfter, 4*time.Hour), rotateEvery: o.RotateEvery, enableAfter: o.EnableAfter,
 	}
+	// What was purged before it ended may have left copies.
+	k.unerased.Store(true)
 	if k.newRSA == nil {
 		k.newRSA = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, importRSABits) }
 	}
@@ -121,7 +123,10 @@ func (k *KMS) instanceOf(r store.Reader, c *identity.Caller, at At, action, kind
 		}
 	}
 	nowhere := place{&identity.ServiceInstance{ID: clip(at.Instance)}, "absent"}
-	return place{}, k.permit(c, &nowhere, action, kind, asked, asked, "")
+	if err := k.permit(c, &nowhere, action, kind, asked, asked, ""); err != nil {
+		return place{}, err
+	}
+	return place{}, identity.NewError(identity.KindAccessDenied, "kms.instance", "")
 }
 
 // crn of a resource of the instance; kind and id are "" for the instance itself.
@@ -169,7 +174,7 @@ func (p *place) resource(kind, id, ring string) access.Resource {
 }
 
 // change runs one transaction: the caller's lineage is judged again in it, and its
-// event commits with it.
+// event commits with it. A refusal is noted, too.
 func (k *KMS) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn func(store.Tx) error) error {
 	_, err := k.audit.Commit(ctx, k.db, ev, func(tx store.Tx) error {
 		if err := k.access.StillLive(tx, c); err != nil {
@@ -177,7 +182,19 @@ func (k *KMS) change(ctx context.Context, c *identity.Caller, ev audit.Event, fn
 		}
 		return fn(tx)
 	})
+	k.refused(ctx, ev, err)
 	return err
+}
+
+// refused notes a change that was refused by the rules of this package: denials are
+// noted where they are made, and what fails is no refusal.
+func (k *KMS) refused(ctx context.Context, ev audit.Event, err error) {
+	if ReasonOf(err) == "" {
+		return
+	}
+	e := identity.AsError(err)
+	ev.ErrorCode, ev.ErrorMessage = string(e.Kind), e.Public
+	k.audit.Refuse(ctx, ev)
 }
 
 // maxAsked bounds what a stranger names, where it is repeated.

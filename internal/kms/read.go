@@ -43,8 +43,8 @@ func (k *KMS) Payload(ctx context.Context, c *identity.Caller, at At, id string)
 }
 
 // Versions lists the versions of a key, the newest first, and how many there are
-// (kms:secrets.listkeyversions); limit 0 is all. Those of a deleted key are listed
-// where all states are asked for. ReasonNotFound, ReasonDeleted.
+// (kms:secrets.listkeyversions); at most limit.
+// Those of a deleted key are listed where all states are asked for. ReasonNotFound, ReasonDeleted.
 func (k *KMS) Versions(ctx context.Context, c *identity.Caller, at At, id string, offset, limit int, allStates bool) (page []identity.KMSVersionID, total int, err error) {
 	_, key, err := k.target(k.db.Snapshot(), c, at, id, "secrets.listkeyversions")
 	if err != nil {
@@ -55,10 +55,7 @@ func (k *KMS) Versions(ctx context.Context, c *identity.Caller, at At, id string
 	}
 	total = key.Versions
 	last := max(0, total-max(0, offset)) // numbers begin at 1 and have no gaps
-	if limit <= 0 || limit > last {
-		limit = last
-	}
-	if limit == 0 {
+	if limit = min(limit, last); limit <= 0 {
 		return nil, total, nil
 	}
 	err = k.db.View(ctx, func(r store.Reader) error {

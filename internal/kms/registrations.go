@@ -231,25 +231,28 @@ func (k *KMS) UpdateRegistration(ctx context.Context, c *identity.Caller, at At,
 // (kms:secrets.delete) may say so. ReasonNotFound, ReasonServiceOnly,
 // ReasonNotOwner.
 func (k *KMS) Unregister(ctx context.Context, c *identity.Caller, at At, id, resource string) error {
-	orphan := identity.KMSRegistration{Resource: resource}
-	if key, err := find(k.db.Snapshot(), &place{ServiceInstance: &identity.ServiceInstance{ID: at.Instance}}, at, id); err == nil && key != nil {
-		orphan.KeyID = key.ID
-	}
-	ev := k.event(c, at, id, "registrations.delete")
-	ev.RequestParameters["resourceCrn"] = clip(resource)
 	abandoned := false
-	err := k.db.View(ctx, func(r store.Reader) (err error) {
-		abandoned, err = isAbandoned(r, &orphan)
+	err := k.db.View(ctx, func(r store.Reader) error {
+		key, err := find(k.db.Snapshot(), &place{ServiceInstance: &identity.ServiceInstance{ID: at.Instance}}, at, id)
+		if err != nil || key == nil {
+			return err
+		}
+		abandoned, err = isAbandoned(r, &identity.KMSRegistration{KeyID: key.ID, Resource: resource})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if abandoned {
+		ev := k.event(c, at, id, "registrations.delete")
+		ev.RequestParameters["resourceCrn"] = clip(resource)
 		return k.change(ctx, c, ev, func(tx store.Tx) error {
-			if _, _, err := k.target(tx, c, at, id, "secrets.delete"); err != nil {
+			_, key, err := k.target(tx, c, at, id, "secrets.delete")
+			if err != nil {
 				return err
 			}
+			// Of the key that the right was asked for: an alias may have moved.
+			orphan := identity.KMSRegistration{KeyID: key.ID, Resource: resource}
 			still, err := isAbandoned(tx, &orphan)
 			if err == nil && !still {
 				err = notRegistered()

@@ -2,16 +2,21 @@ package kms
 
 import (
 	"context"
+	"fmt"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
 )
 
+// maxVersions is how many a key may have that is rotated by hand: its purge goes
+// through them at once.
+const maxVersions = 10_000
+
 // Rotate gives a root key a new version (kms:secrets.rotate): an imported key from
 // the material that is brought, the other from none. What earlier versions wrapped
 // still unwraps. ReasonNotFound, ReasonNotRoot, ReasonState, ReasonDeleted,
-// ReasonPayloadNeeded, ReasonNotImported, ReasonRotationTooEarly and the reasons of
-// an import. Expired keys rotate, as in IBM's service.
+// ReasonPayloadNeeded, ReasonNotImported, ReasonRotationTooEarly, ReasonLimit and the
+// reasons of an import. Expired keys rotate, as in IBM's service.
 func (k *KMS) Rotate(ctx context.Context, c *identity.Caller, at At, id string, in Material) error {
 	const action = "secrets.rotate"
 	judge := func(key *identity.KMSKey) error {
@@ -23,6 +28,8 @@ func (k *KMS) Rotate(ctx context.Context, c *identity.Caller, at At, id string, 
 			return refuse(identity.KindValidation, ReasonPayloadNeeded, "The key was imported: a rotation brings its material.")
 		case !key.Imported && in.Payload != "":
 			return notImported()
+		case key.Versions >= maxVersions:
+			return refuse(identity.KindLimitExceeded, ReasonLimit, fmt.Sprintf("A key has at most %d versions.", maxVersions))
 		case k.rotateEvery > 0 && k.now().Before(key.RotatedAt.Add(k.rotateEvery)):
 			return refuse(identity.KindConflict, ReasonRotationTooEarly, "The key was rotated a short time ago.")
 		}
@@ -32,11 +39,12 @@ func (k *KMS) Rotate(ctx context.Context, c *identity.Caller, at At, id string, 
 	if err != nil {
 		return err
 	}
-	if err := judge(key); err != nil {
-		return err
+	var brought brought
+	if err = judge(key); err == nil {
+		brought, err = k.bringIn(ctx, &p, false, in)
 	}
-	brought, err := k.bringIn(ctx, &p, false, in)
 	if err != nil {
+		k.refused(ctx, k.event(c, at, id, action), err)
 		return err
 	}
 	_, err = k.onKey(ctx, c, at, id, action, func(tx store.Tx, p *place, key *identity.KMSKey) error {

@@ -190,7 +190,7 @@ func (k *KMS) usageOf(r store.Reader, c *identity.Caller, at At, id string) (pre
 	case c.Kind == identity.Operator:
 		return k.usageForOperator(r, c, at, id)
 	case id == "":
-		_, err = k.onInstance(r, c, at, action)
+		_, err = k.onInstance(r, c, At{Instance: at.Instance}, action)
 		return at.Instance + "/", err
 	}
 	_, key, err := k.target(r, c, at, id, action)

@@ -62,3 +62,20 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestUsageOfARing: rights in one ring show nothing of the whole instance, though the
+// call names that ring.
+func TestUsageOfARing(t *testing.T) {
+	t.Parallel()
+	s, ctx := newOffice(t), t.Context()
+	ok(t, s.KMS.CreateRing(ctx, s.root, here, "east"))
+	must(s.KMS.Wrap(ctx, s.root, here, s.key().ID, nil, nil))(t)
+	c := s.narrow("Manager", map[string]string{"keyRing": "east"})
+	for _, at := range []kms.At{here, {Instance: here.Instance, Ring: "east"}} {
+		list, err := s.KMS.Usage(ctx, c, at, "")
+		wantDenied(t, "ring "+at.Ring, err)
+		if list != nil {
+			t.Errorf("%+v", list)
+		}
+	}
+}

@@ -48,6 +48,10 @@ func TestBadInput(t *testing.T) {
 		"plaintext not base64":     {wrap, "", `{"plaintext":"a"}`, 400, "INVALID_FIELD_ERR"},
 		"plaintext of URLs":        {wrap, "", `{"plaintext":"_-8="}`, 400, "INVALID_FIELD_ERR"},
 		"data of a text":           {wrap, "", `{"aad":"x"}`, 400, "BAD_BODY_ERR"},
+		"data of half a pair":      {wrap, "", `{"aad":["\ud800"]}`, 400, "BAD_BODY_ERR"},
+		"the other half":           {unwrap, "", `{"aad":["\udc00"],"ciphertext":"AAAA"}`, 400, "BAD_BODY_ERR"},
+		"two first halves":         {wrap, "", `{"aad":["\ud83d\ud83d\ude00"]}`, 400, "BAD_BODY_ERR"},
+		"a whole pair":             {wrap, "", `{"aad":["\ud83d\ude00 \\ud800 \ufffd"]}`, 200, ""},
 		"no ciphertext":            {unwrap, "", `{"aad":["x"]}`, 400, "INVALID_FIELD_ERR"},
 		"no body to unwrap":        {unwrap, "", "", 400, "INVALID_FIELD_ERR"},
 		"unknown action":           {"POST keys/k/actions/Wrap", "", "", 404, "RESOURCE_NOT_FOUND_ERR"},
@@ -80,6 +84,7 @@ func TestBadInput(t *testing.T) {
 		"instance, no switch":      {instancePolicies, "", one + `{"policy_type":"metrics","policy_data":{}}]}`, 400, "INVALID_FIELD_ERR"},
 		"instance, no data":        {instancePolicies, "", one + `{"policy_type":"metrics"}]}`, 400, "INVALID_FIELD_ERR"},
 		"instance, other policy":   {instancePolicies + "?policy=allowedIP", "", one + `{"policy_type":"metrics","policy_data":{"enabled":true}}]}`, 400, "BODY_QUERY_PARAM_MISMATCH_ERR"},
+		"instance, long attribute": {instancePolicies, "", one + `{"policy_type":"keyCreateImportAccess","policy_data":{"enabled":true,"attributes":{"` + strings.Repeat("a", 60000) + `":1}}}]}`, 400, "INVALID_FIELD_ERR"},
 		"instance, switch of text": {instancePolicies, "", one + `{"policy_type":"keyCreateImportAccess","policy_data":{"enabled":true,"attributes":{"enforce_token":"yes"}}}]}`, 400, "BAD_BODY_ERR"},
 		"seconds below nothing":    {"POST import_token", "", `{"expiration":-1}`, 400, "INVALID_FIELD_ERR"},
 		"method":                   {"PUT keys/k", "", "", 405, "METHOD_NOT_ALLOWED_ERR"},
@@ -101,7 +106,11 @@ func TestBadInput(t *testing.T) {
 				}
 				return
 			}
-			if code, message := refused(t, w); w.Code != c.status || code != c.code {
+			code, message := refused(t, w)
+			if len(message) > 512 {
+				t.Errorf("a message of %d bytes", len(message))
+			}
+			if w.Code != c.status || code != c.code {
 				t.Errorf("got %d %s: %s; want %d %s", w.Code, code, message, c.status, c.code)
 			}
 		})

@@ -105,6 +105,9 @@ func (o object) instancePolicy() (kms.InstancePolicyChange, error) {
 		return out, err
 	}
 	for name := range attributes {
+		if !plain(name) { // an error would repeat it
+			return out, bad("The field policy_data.attributes has a member that is not known.")
+		}
 		if name == attrMonths || name == attrNetwork || name == attrAddresses {
 			continue
 		}

@@ -161,10 +161,35 @@ func (c *call) body() (object, error) {
 		return object{}, nil
 	}
 	var o object
-	if !utf8.Valid(text) || json.Unmarshal(text, &o) != nil {
+	if !utf8.Valid(text) || halfPair(text) || json.Unmarshal(text, &o) != nil {
 		return nil, errBody
 	}
 	return o, nil
+}
+
+// halfPair reports whether a JSON text escapes half of a surrogate pair (RFC 8259
+// §8.2). Decoded, all halves are one character, and two texts would be alike: two
+// lists of additional data, say.
+func halfPair(text []byte) bool {
+	high := false // the escape just read wants its second half
+	for i := 0; i < len(text); i++ {
+		unit, size := rune(0), 1
+		if text[i] == '\\' {
+			size = 2
+			if i+6 <= len(text) && text[i+1] == 'u' {
+				if n, err := strconv.ParseUint(string(text[i+2:i+6]), 16, 16); err == nil {
+					unit, size = rune(n), 6
+				}
+			}
+		}
+		low := unit >= 0xdc00 && unit <= 0xdfff
+		if high != low {
+			return true
+		}
+		high = unit >= 0xd800 && unit <= 0xdbff
+		i += size - 1
+	}
+	return false
 }
 
 // UnmarshalJSON reads an object of which no member stands twice: which one would
