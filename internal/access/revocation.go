@@ -108,7 +108,7 @@ func (a *Access) Revoke(tx store.Tx, rev identity.Revocation) error {
 		life = max(life, time.Duration(max(r.AccessTokenSeconds, r.RefreshTokenSeconds, r.LongestTokenSeconds))*time.Second+15*time.Minute)
 	}
 	if _, err := store.IBMSites.Get(a.db.Snapshot(), identity.IBMSiteName); identity.KindOf(err) != identity.KindNotFound {
-		life = max(life, identity.IBMRefreshTokenLife+15*time.Minute)
+		life = max(life, identity.IBMRefreshTokenLife+15*time.Minute, identity.KMSConsentLife+15*time.Minute)
 	}
 	now := a.clock.Now()
 	rev.ExpiresAt, rev.AtMS = now.Add(life).UTC(), now.UnixMilli()

@@ -40,7 +40,8 @@ type KMSKey struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	DeletedAt time.Time `json:"deleted_at,omitzero"`
 	DeletedBy string    `json:"deleted_by,omitempty"`
-	// DisabledAt is when it was suspended last.
+	// DisabledAt is when it was suspended, zero for one that is not: a deleted key
+	// that was comes back so.
 	DisabledAt time.Time `json:"disabled_at,omitzero"`
 
 	// Version is the newest one; Versions is its number, from 1.
@@ -93,6 +94,10 @@ type KMSAlias struct {
 	CreatedBy string    `json:"created_by"`
 	CreatedAt time.Time `json:"created_at"`
 }
+
+// KMSConsentLife is how long the first of two words to a deletion lives (IBM: seven
+// days). What ends it must be remembered as long.
+const KMSConsentLife = 7 * 24 * time.Hour
 
 // KMSConsent is the first of the two words that a deletion needs: whose, with the
 // lineage that the second must have nothing in common with.

@@ -60,7 +60,7 @@ func takenAlias(err error) error {
 // ReasonExists where any key of the instance has it.
 func (k *KMS) CreateAlias(ctx context.Context, c *identity.Caller, at At, id, name string) (string, identity.KMSAlias, error) {
 	alias := identity.KMSAlias{Name: name, CreatedBy: c.IAMID(), CreatedAt: k.now()}
-	key, err := k.onKey(ctx, c, at, id, "secrets.patch", func(_ store.Tx, _ *place, key *identity.KMSKey) error {
+	key, err := k.onKey(ctx, c, at, id, actionPatch, func(_ store.Tx, _ *place, key *identity.KMSKey) error {
 		if key.State == identity.KeyDestroyed {
 			return deleted()
 		}
@@ -85,7 +85,7 @@ func (k *KMS) CreateAlias(ctx context.Context, c *identity.Caller, at At, id, na
 // DeleteAlias takes a name of a key away (kms:secrets.patch). ReasonNotFound for
 // the key or the alias.
 func (k *KMS) DeleteAlias(ctx context.Context, c *identity.Caller, at At, id, name string) error {
-	_, err := k.onKey(ctx, c, at, id, "secrets.patch", func(_ store.Tx, _ *place, key *identity.KMSKey) error {
+	_, err := k.onKey(ctx, c, at, id, actionPatch, func(_ store.Tx, _ *place, key *identity.KMSKey) error {
 		i := key.AliasIndex(name)
 		if i < 0 {
 			return refuse(identity.KindNotFound, ReasonNotFound, "The key does not have the alias.")

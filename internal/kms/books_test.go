@@ -91,6 +91,20 @@ func TestRings(t *testing.T) {
 	wantReason(t, "the 51st", o.KMS.CreateRing(ctx, o.root, here, "ring-50"), kms.ReasonLimit)
 }
 
+// TestDeletedKeysStayInTheirRing unless the caller may move keys, out of it and in.
+func TestDeletedKeysStayInTheirRing(t *testing.T) {
+	t.Parallel()
+	o, ctx := newOffice(t), t.Context()
+	ok(t, o.KMS.CreateRing(ctx, o.root, here, "east"))
+	key := must(o.KMS.Create(ctx, o.root, kms.At{Instance: here.Instance, Ring: "east"}, kms.NewKey{Name: "k"}))(t)
+	must(o.KMS.Delete(ctx, o.root, here, key.ID, false))(t)
+	wantDenied(t, "by a Manager of the ring", o.KMS.DeleteRing(ctx, o.narrow("Manager", map[string]string{"keyRing": "east"}), here, "east", true))
+	if k := must(o.KMS.Key(ctx, o.root, here, key.ID))(t); k.Ring != "east" {
+		t.Errorf("the deleted key is in the ring %s", k.Ring)
+	}
+	ok(t, o.KMS.DeleteRing(ctx, o.narrow("Manager", map[string]string{"keyRing": "east"}, map[string]string{"keyRing": "default"}), here, "east", true))
+}
+
 // TestLongRingNames: rights on a ring are asked for its whole name.
 func TestLongRingNames(t *testing.T) {
 	t.Parallel()

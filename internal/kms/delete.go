@@ -10,83 +10,6 @@ import (
 	"daypass/internal/store"
 )
 
-// consentTime is how long the first of two words to a deletion lives (IBM: seven
-// days).
-const consentTime = 7 * 24 * time.Hour
-
-// SetForDeletion is the first of the two words that the deletion of a key with dual
-// authorisation needs (kms:secrets.setkeyfordeletion). It takes the place of an
-// earlier one. ReasonNotFound, ReasonNotDualAuth, ReasonDeleted.
-func (k *KMS) SetForDeletion(ctx context.Context, c *identity.Caller, at At, id string) error {
-	_, err := k.onKey(ctx, c, at, id, "secrets.setkeyfordeletion", func(_ store.Tx, _ *place, key *identity.KMSKey) error {
-		if err := needsTwo(key); err != nil {
-			return err
-		}
-		now := k.now()
-		key.Doomed = &identity.KMSConsent{
-			By: c.IAMID(), Lineage: descent(c), Position: k.db.Snapshot().Position(), At: now, ExpiresAt: now.Add(consentTime),
-		}
-		return nil
-	})
-	return err
-}
-
-// UnsetForDeletion takes that word back, whoever gave it
-// (kms:secrets.unsetkeyfordeletion). The reasons of SetForDeletion.
-func (k *KMS) UnsetForDeletion(ctx context.Context, c *identity.Caller, at At, id string) error {
-	_, err := k.onKey(ctx, c, at, id, "secrets.unsetkeyfordeletion", func(_ store.Tx, _ *place, key *identity.KMSKey) error {
-		key.Doomed = nil
-		return needsTwo(key)
-	})
-	return err
-}
-
-func needsTwo(key *identity.KMSKey) error {
-	switch {
-	case key.State == identity.KeyDestroyed:
-		return deleted()
-	case !dualAuth(key):
-		return refuse(identity.KindConflict, ReasonNotDualAuth, "The deletion of the key needs one principal alone.")
-	}
-	return nil
-}
-
-func dualAuth(key *identity.KMSKey) bool { return key.DualAuth != nil && key.DualAuth.Enabled }
-
-// descent is everything that a caller acts by: what its credential descends from,
-// itself, and a long-term key.
-func descent(c *identity.Caller) identity.Lineage {
-	l := append(c.MadeBy(), identity.Ancestor{Kind: identity.LineagePrincipal, ID: c.PrincipalID})
-	if !c.Session() && c.AccessKeyID != "" {
-		l = append(l, identity.Ancestor{Kind: identity.LineageProof, ID: c.AccessKeyID})
-	}
-	return l
-}
-
-// agreed reports whether another than the caller has asked for the deletion, in
-// time and by nothing that was revoked since. Two that have anything in common are
-// not two: one person with two API keys, or behind a trusted profile.
-func (k *KMS) agreed(r store.Reader, c *identity.Caller, key *identity.KMSKey) error {
-	w := key.Doomed
-	if w == nil || !k.clock.Now().Before(w.ExpiresAt) {
-		return refuse(identity.KindConflict, ReasonDualAuth, "The deletion of the key needs two principals, and another has to ask for it first.")
-	}
-	for _, a := range descent(c) {
-		if slices.ContainsFunc(w.Lineage, func(b identity.Ancestor) bool { return a.Kind == b.Kind && a.ID == b.ID }) {
-			return refuse(identity.KindConflict, ReasonDualAuth, "The deletion of the key needs two principals that have nothing in common.")
-		}
-	}
-	// A log-out ends the session and not the word.
-	lasting := slices.DeleteFunc(slices.Clone(w.Lineage), func(a identity.Ancestor) bool { return a.Kind == identity.LineageLogin })
-	if err := k.access.LineageLive(r, c.AccountID, lasting, w.Position, w.At); err != nil {
-		if identity.KindOf(err) == identity.KindExpiredToken {
-			return refuse(identity.KindConflict, ReasonDualAuth, "Who asked for the deletion of the key first was revoked since.")
-		}
-		return err
-	}
-	return nil
-}
-
 // Delete makes a key unusable (kms:secrets.delete). It can be restored for 30 days
 // and is purged after 90. A key with registrations needs force; one of a resource
 // that prevents deletion is not deleted at all. ReasonNotFound, ReasonDeleted,
@@ -117,21 +40,22 @@ func (k *KMS) Delete(ctx context.Context, c *identity.Caller, at At, id string, 
 	})
 }
 
-// Restore makes a deleted key active again (kms:secrets.restore). Material need not
-// be brought; what is brought must be that of the key. ReasonNotFound, ReasonState,
-// ReasonRestoreExpired, ReasonExpired, ReasonTooEarly, ReasonNotImported and the
-// reasons of an import.
+// Restore makes a deleted key what it was, active or disabled (kms:secrets.restore).
+// Material need not be brought; what is brought must be that of the key.
+// ReasonNotFound, ReasonState, ReasonRestoreExpired, ReasonExpired, ReasonTooEarly,
+// ReasonNotImported and the reasons of an import.
 func (k *KMS) Restore(ctx context.Context, c *identity.Caller, at At, id string, in Material) (*Key, error) {
 	const action = "secrets.restore"
 	p, key, err := k.target(k.db.Snapshot(), c, at, id, action)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.mayRestore(key, in); err != nil {
-		return nil, err
+	var brought brought
+	if err = k.mayRestore(key, in); err == nil {
+		brought, err = k.bringIn(ctx, &p, key.Extractable, in)
 	}
-	brought, err := k.bringIn(ctx, &p, key.Extractable, in)
 	if err != nil {
+		k.refused(ctx, k.event(c, at, id, action), err)
 		return nil, err
 	}
 	return k.onKey(ctx, c, at, id, action, func(tx store.Tx, p *place, key *identity.KMSKey) error {
@@ -154,6 +78,9 @@ func (k *KMS) Restore(ctx context.Context, c *identity.Caller, at At, id string,
 			}
 		}
 		key.State, key.UpdatedAt, key.DeletedAt, key.DeletedBy = identity.KeyActive, k.now(), time.Time{}, ""
+		if !key.DisabledAt.IsZero() {
+			key.State = identity.KeySuspended
+		}
 		return nil
 	})
 }

@@ -67,8 +67,8 @@ func TestDeletePurge(t *testing.T) {
 		wantReason(t, "afterwards", err, kms.ReasonNotFound)
 	}
 	s.key(func(in *kms.NewKey) { in.Aliases = []string{"first"} }) // the alias is free
-	if log := s.AuditLines(t); strings.Count(log, `"secrets.purge"`) != 1 {
-		t.Error("the purge is not in the log once")
+	if log := s.AuditLines(t); strings.Count(log, `"secrets.purge"`) != 2 || strings.Count(log, "deleted a short time ago") != 1 {
+		t.Error("the purge, and the one that was too early, are not in the log once each")
 	}
 }
 
@@ -123,6 +123,24 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoredAsItWas: who may delete and restore a key cannot enable it by that.
+func TestRestoredAsItWas(t *testing.T) {
+	t.Parallel()
+	s, ctx := newOffice(t), t.Context()
+	key := s.key()
+	again := func(what string, want identity.KeyState) {
+		must(s.KMS.Delete(ctx, s.root, here, key.ID, false))(t)
+		if k := must(s.KMS.Restore(ctx, s.root, here, key.ID, kms.Material{}))(t); k.State != want {
+			t.Errorf("%s, a key came back in state %d, want %d", what, k.State, want)
+		}
+	}
+	again("active", identity.KeyActive)
+	ok(t, s.KMS.Disable(ctx, s.root, here, key.ID))
+	again("disabled", identity.KeySuspended)
+	ok(t, s.KMS.Enable(ctx, s.root, here, key.ID))
+	again("enabled again", identity.KeyActive)
+}
+
 // TestTwoMustAgree to a deletion, and they must be two.
 func TestTwoMustAgree(t *testing.T) {
 	t.Parallel()
@@ -158,7 +176,7 @@ func TestTwoMustAgree(t *testing.T) {
 		{"one behind a profile", one, behind, nil, kms.ReasonDualAuth},
 		{"one in front of it", behind, one, nil, kms.ReasonDualAuth},
 		{"another behind a profile", behind, two, nil, ""},
-		{"root and one of its service IDs", s.root, one, nil, ""},
+		{"root and a service ID whose API key it made", s.root, one, nil, kms.ReasonDualAuth},
 		{"after a week", one, two, func(string) { s.Clock.Advance(7 * 24 * time.Hour) }, kms.ReasonDualAuth},
 		{"taken back", one, two, func(key string) { ok(t, s.KMS.UnsetForDeletion(ctx, s.root, here, key)) }, kms.ReasonDualAuth},
 		{"restored meanwhile", one, two, func(key string) {

@@ -15,6 +15,7 @@ type modelKey struct {
 	id        string
 	imported  bool
 	state     identity.KeyState
+	disabled  bool
 	expires   time.Time
 	deletedAt time.Time
 	purged    bool
@@ -125,7 +126,7 @@ func TestModel(t *testing.T) {
 					want = kms.ReasonState
 				}
 				if agree("disable", s.KMS.Disable(ctx, s.root, here, m.id), want) {
-					m.state = identity.KeySuspended
+					m.state, m.disabled = identity.KeySuspended, true
 				}
 			},
 			"enable": func(rt *rapid.T) {
@@ -138,7 +139,7 @@ func TestModel(t *testing.T) {
 					want = kms.ReasonState
 				}
 				if agree("enable", s.KMS.Enable(ctx, s.root, here, m.id), want) {
-					m.state = identity.KeyActive
+					m.state, m.disabled = identity.KeyActive, false
 				}
 			},
 			"delete": func(rt *rapid.T) {
@@ -166,7 +167,9 @@ func TestModel(t *testing.T) {
 				}
 				_, err := s.KMS.Restore(ctx, s.root, here, m.id, kms.Material{})
 				if agree("restore", err, want) {
-					m.state = identity.KeyActive
+					if m.state = identity.KeyActive; m.disabled {
+						m.state = identity.KeySuspended
+					}
 				}
 			},
 			"purge": func(rt *rapid.T) {

@@ -81,8 +81,9 @@ func (k *KMS) CreateRing(ctx context.Context, c *identity.Caller, at At, id stri
 }
 
 // DeleteRing takes a key ring away (kms:keyrings.delete) in which no key is. With
-// force deleted keys may be in it, which move to the default one. ReasonNotFound,
-// ReasonInUse, also for the default one.
+// force deleted keys may be in it, which move to the default one: as any move, that
+// takes kms:secrets.patch in both. ReasonNotFound, ReasonInUse, also for the default
+// one.
 func (k *KMS) DeleteRing(ctx context.Context, c *identity.Caller, at At, id string, force bool) error {
 	if !ringRE.MatchString(id) {
 		return noRing()
@@ -97,14 +98,15 @@ func (k *KMS) DeleteRing(ctx context.Context, c *identity.Caller, at At, id stri
 		} else if err != nil {
 			return err
 		}
-		return emptyRing(tx, p.ID+"/"+id+"/", force)
+		return k.emptyRing(tx, c, p, id, force)
 	})
 }
 
 // maxMoved is how many deleted keys one deletion of a ring moves.
 const maxMoved = 1000
 
-func emptyRing(tx store.Tx, prefix string, force bool) error {
+func (k *KMS) emptyRing(tx store.Tx, c *identity.Caller, p *place, ring string, force bool) error {
+	prefix := p.ID + "/" + ring + "/"
 	living, err := store.KMSKeys.List(tx, store.IndexKMSRing, prefix+store.KMSLiving+"/", store.After{}, 1)
 	if err != nil {
 		return err
@@ -121,6 +123,11 @@ func emptyRing(tx store.Tx, prefix string, force bool) error {
 	}
 	for _, have := range past {
 		key := *have
+		for _, in := range []string{ring, identity.DefaultKeyRing} {
+			if err := k.permit(c, p, actionPatch, "key", key.ID, "*", in); err != nil {
+				return err
+			}
+		}
 		key.Ring = identity.DefaultKeyRing
 		if err := store.KMSKeys.Put(tx, &key); err != nil {
 			return err

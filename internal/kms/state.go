@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"time"
 
 	"daypass/internal/identity"
 	"daypass/internal/store"
@@ -41,7 +42,7 @@ func (k *KMS) Enable(ctx context.Context, c *identity.Caller, at At, id string) 
 		case k.enableAfter > 0 && now.Before(key.DisabledAt.Add(k.enableAfter)):
 			return tooEarly("The key was disabled a short time ago.")
 		}
-		key.State, key.UpdatedAt = identity.KeyActive, now
+		key.State, key.DisabledAt, key.UpdatedAt = identity.KeyActive, time.Time{}, now
 		return nil
 	})
 	return err
@@ -64,14 +65,16 @@ func (k *KMS) Sync(ctx context.Context, c *identity.Caller, at At, id string) er
 	})
 }
 
+const actionPatch = "secrets.patch"
+
 // Patch moves a key to another ring (kms:secrets.patch, in both rings).
 // ReasonNotFound for the key or the ring, ReasonDeleted.
 func (k *KMS) Patch(ctx context.Context, c *identity.Caller, at At, id, ring string) (*Key, error) {
 	if !ringRE.MatchString(ring) {
 		return nil, noRing()
 	}
-	return k.onKey(ctx, c, at, id, "secrets.patch", func(tx store.Tx, p *place, key *identity.KMSKey) error {
-		if err := k.permit(c, p, "secrets.patch", "key", key.ID, clip(id), ring); err != nil {
+	return k.onKey(ctx, c, at, id, actionPatch, func(tx store.Tx, p *place, key *identity.KMSKey) error {
+		if err := k.permit(c, p, actionPatch, "key", key.ID, clip(id), ring); err != nil {
 			return err
 		}
 		if key.State == identity.KeyDestroyed {

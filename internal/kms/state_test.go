@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,12 +144,12 @@ func TestRotate(t *testing.T) {
 		ok(t, s.KMS.Rotate(ctx, c, here, key.ID, kms.Material{}))
 	}
 	now := must(s.KMS.Key(ctx, c, here, key.ID))(t)
-	all, total, err := s.KMS.Versions(ctx, c, here, key.ID, 0, 0, false)
+	all, total, err := s.KMS.Versions(ctx, c, here, key.ID, 0, 10, false)
 	ok(t, err)
 	if now.Versions != 5 || !now.RotatedAt.Equal(s.Clock.Now()) || total != 5 || len(all) != 5 || all[0] != now.Version || all[4] != key.Version {
 		t.Errorf("%+v, %v", now, all)
 	}
-	for _, v := range [][3]int{{0, 2, 0}, {1, 3, 1}, {3, 9, 3}, {5, 1, 5}, {9, 0, 5}} {
+	for _, v := range [][3]int{{0, 2, 0}, {1, 3, 1}, {3, 9, 3}, {5, 1, 5}, {9, 0, 5}, {0, 0, 0}} {
 		page, _, err := s.KMS.Versions(ctx, c, here, key.ID, v[0], v[1], false)
 		ok(t, err)
 		if want := all[v[2]:min(5, v[2]+v[1])]; !slices.Equal(page, want) {
@@ -276,6 +277,60 @@ func TestNewKeysInherit(t *testing.T) {
 		}
 		if months != v.months || (key.DualAuth != nil && key.DualAuth.Enabled) != v.both {
 			t.Errorf("%s: %d months, dual authorisation %v", v.name, months, key.DualAuth)
+		}
+	}
+}
+
+// TestPoliciesOfItsOwn: they may be fewer than the instance demands, so they take the
+// right to set policies.
+func TestPoliciesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s, ctx := newOffice(t), t.Context()
+	for role, may := range map[string]bool{"Writer": false, "Manager": true} {
+		c := s.robot(role)
+		must(s.KMS.Create(ctx, c, here, kms.NewKey{Name: "k"}))(t)
+		_, err := s.KMS.Create(ctx, c, here, kms.NewKey{Name: "k", Policies: &kms.KeyPolicies{}})
+		if denied := identity.KindOf(err) == identity.KindAccessDenied; denied == may || may && err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}
+
+// TestVersionsAreBounded for who rotates by hand.
+func TestVersionsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, ctx := newOffice(t), t.Context()
+	key := s.key()
+	must(s.DB.Update(ctx, func(tx store.Tx) error {
+		k := *must(store.KMSKeys.Get(tx, key.ID))(t)
+		k.Versions = 10_000
+		return store.KMSKeys.Put(tx, &k)
+	}))(t)
+	wantReason(t, "one more", s.KMS.Rotate(ctx, s.root, here, key.ID, kms.Material{}), kms.ReasonLimit)
+}
+
+// TestRefusedChangesAreNoted: a change that the rules refuse is in the log, as one
+// that is denied is.
+func TestRefusedChangesAreNoted(t *testing.T) {
+	t.Parallel()
+	s, ctx := newOffice(t), t.Context()
+	key := s.key(func(in *kms.NewKey) { in.Policies = &kms.KeyPolicies{DualAuth: true} })
+	_, err := s.KMS.Delete(ctx, s.root, here, key.ID, false)
+	wantReason(t, "alone", err, kms.ReasonDualAuth)
+	wantReason(t, "enabled", s.KMS.Enable(ctx, s.root, here, key.ID), kms.ReasonState)
+	_, err = s.KMS.Restore(ctx, s.root, here, key.ID, kms.Material{})
+	wantReason(t, "restored", err, kms.ReasonState)
+	wantReason(t, "rotated", s.KMS.Rotate(ctx, s.root, here, key.ID, kms.Material{Payload: "0123456789abcdef"}), kms.ReasonNotImported)
+	_, err = s.KMS.Create(ctx, s.root, here, kms.NewKey{Name: "k", Material: kms.Material{Payload: "short"}})
+	wantReason(t, "made", err, kms.ReasonBadField)
+	log := s.AuditLines(t)
+	for _, name := range []string{"secrets.delete", "secrets.enable", "secrets.restore", "secrets.rotate", "secrets.create"} {
+		found := false
+		for line := range strings.Lines(log) {
+			found = found || strings.Contains(line, `"`+name+`"`) && strings.Contains(line, `"errorCode"`)
+		}
+		if !found {
+			t.Errorf("%s is not in the log as refused", name)
 		}
 	}
 }
