@@ -20,13 +20,13 @@ func newKMS() *cobra.Command {
 		Long: `Keys of key management (IBM Key Protect's API): root keys, which wrap and unwrap
 what you give and never leave the server, and standard keys, which are kept there
 and can be read back. Log in first: daypass login -a URL.`,
-	}, "a verb is missing: keys, key, wrap, unwrap or usage")
+	}, "a verb is missing: keys, key, wrap, unwrap, usage or open-instance")
 	key := group(&cobra.Command{Use: "key", Short: "Make, show, rotate, disable and delete a key"},
 		"a verb is missing: create, show, rotate, disable, enable, delete or restore")
 	key.AddCommand(newKMSCreate(), newKMSShow(), newKMSRotate(), newKMSDelete(), newKMSRestore(),
 		newKMSSwitch("disable", "Disable a key: it neither wraps nor unwraps until it is enabled", "disabled"),
 		newKMSSwitch("enable", "Enable a key that was disabled", "enabled"))
-	c.AddCommand(newKMSKeys(), key, newKMSWrap(), newKMSUnwrap(), newKMSUsage())
+	c.AddCommand(newKMSKeys(), key, newKMSWrap(), newKMSUnwrap(), newKMSUsage(), newKMSOpenInstance())
 	return c
 }
 

@@ -9,6 +9,7 @@
 //	POST /v1/buckets/claim   {"upstream", "bucket" | "prefix", "account_id", "dry_run"} -> what is an account's now
 //	POST /v1/buckets/release {"bucket", "dry_run"} -> what was the account's
 //	GET  /v1/kms/usage       ?instance&key -> who used the keys of key management
+//	POST /v1/kms/open        {"instance"} -> {}: calls to an instance may come from anywhere again
 //	POST /v1/backup          {"recipients": […]} -> the files of a backup, as multipart/mixed; see Backups
 //
 // Errors are {"error": {"kind", "message", "request_id"}}. Client is the other
