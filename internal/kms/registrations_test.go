@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"daypass/internal/identity"
 	"daypass/internal/kms"
+	"daypass/internal/stacktest"
+	"daypass/internal/store"
 )
 
 const bucket = "crn:v1:bluemix:public:cloud-object-storage:global:a/123456789012:11111111-1111-4222-8333-444455556666:bucket:"
@@ -69,6 +72,42 @@ func TestAbandonedRegistration(t *testing.T) {
 	wantDenied(t, "by a writer", o.KMS.Unregister(ctx, o.robot("Writer"), here, key.ID, bucket+"b"))
 	ok(t, o.KMS.Unregister(ctx, o.root, here, key.ID, bucket+"b"))
 	must(o.KMS.Delete(ctx, o.root, here, key.ID, false))(t)
+}
+
+// between is an engine that does something once before it changes anything.
+type between struct {
+	store.Engine
+	first func()
+}
+
+func (e *between) Update(ctx context.Context, fn func(store.Tx) error) (identity.Position, error) {
+	if first := e.first; first != nil {
+		e.first = nil
+		first()
+	}
+	return e.Engine.Update(ctx, fn)
+}
+
+// TestAbandonedBehindAnAlias: an alias that moves to another key meanwhile takes the
+// right on that one with it, and not the registration of the first.
+func TestAbandonedBehindAnAlias(t *testing.T) {
+	t.Parallel()
+	e := &between{Engine: store.NewMemory()}
+	o, ctx := newOffice(t, stacktest.WithEngine(e)), t.Context()
+	one, two, storage := o.key(func(in *kms.NewKey) { in.Aliases = []string{"moves"} }), o.key(), o.robot("Writer")
+	must(o.KMS.Register(ctx, storage, here, one.ID, bucket+"b", kms.RegistrationChange{}, false))(t)
+	ok(t, o.Directory.DeleteServiceID(ctx, o.root, strings.TrimPrefix(storage.PrincipalID, "iam-")))
+	c := o.narrow("Manager", map[string]string{"resourceType": "key", "resource": two.ID})
+	e.first = func() {
+		ok(t, o.KMS.DeleteAlias(ctx, o.root, here, one.ID, "moves"))
+		_, _, err := o.KMS.CreateAlias(ctx, o.root, here, two.ID, "moves")
+		ok(t, err)
+	}
+	wantReason(t, "unregistered", o.KMS.Unregister(ctx, c, here, "moves", bucket+"b"), kms.ReasonNotFound)
+	list := must(o.KMS.Registrations(ctx, o.root, here, kms.RegistrationQuery{Key: one.ID, Limit: 1}))(t)
+	if len(list.Registrations) != 1 {
+		t.Error("the registration of a key without any right on it is gone")
+	}
 }
 
 func TestListRegistrations(t *testing.T) {

@@ -1,8 +1,10 @@
 package keyprotect
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // FuzzFind: whatever the path, a variable segment is never empty, and the path of
@@ -41,5 +43,22 @@ func FuzzObject(f *testing.F) {
 		_, _ = o.resources()
 		_, _ = o.material()
 		_, _ = o.instancePolicy()
+	})
+}
+
+// FuzzHalfPair: what escapes half of a surrogate pair is told from all other texts,
+// as the decoder tells them: by the character that it puts in its place.
+func FuzzHalfPair(f *testing.F) {
+	for _, s := range []string{`"\ud83d\ude00"`, `"\ud800"`, `"\udc00\ud800"`, `"\\ud800"`, `"\\\ud800"`, `"\uD800\n"`, `"\ud8"`, `""`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var s string
+		if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) || strings.Contains(strings.ToLower(text), "fffd") || json.Unmarshal([]byte(text), &s) != nil {
+			return
+		}
+		if want := strings.ContainsRune(s, utf8.RuneError); halfPair([]byte(text)) != want {
+			t.Errorf("%s: want %v", text, want)
+		}
 	})
 }
