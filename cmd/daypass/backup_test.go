@@ -102,6 +102,9 @@ func killed(t *testing.T, after time.Duration, args ...string) bool {
 // TestKilledRestore kills restores at many moments. Whenever that is, there is a
 // whole store or none, and a server starts on the whole one only.
 func TestKilledRestore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of processes that the race detector does not look into")
+	}
 	t.Parallel()
 	b := backUpOnce(t, 800)
 	want := 0
@@ -133,6 +136,9 @@ func TestKilledRestore(t *testing.T) {
 // TestKilledBackup kills backups at many moments: what has an archive's name is
 // whole, with the slots beside it, and what was left does not stand in the way.
 func TestKilledBackup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of processes that the race detector does not look into")
+	}
 	t.Parallel()
 	b := backUpOnce(t, 800)
 	for i, after := 0, 5*time.Millisecond; i < 8; i, after = i+1, after*3/2 {
@@ -159,6 +165,9 @@ func TestKilledBackup(t *testing.T) {
 // TestBackupUnderWrites backs up while others write: pairs of records that were
 // always written together are in it together.
 func TestBackupUnderWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of processes that the race detector does not look into")
+	}
 	t.Parallel()
 	b := backUpOnce(t, 500)
 	e, err := sqlite.Open(t.Context(), filepath.Join(b.site.path, "daypass.db"), sqlite.Options{})
