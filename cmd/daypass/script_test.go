@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(e.WorkDir, "home")
 			for name, value := range map[string]string{
 				"HOME": home, "XDG_RUNTIME_DIR": "", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "DBUS_SESSION_BUS_ADDRESS": "",
-				"CI": "", "SHELL": "/bin/sh",
+				"CI": "", "SHELL": "/bin/sh", "GORACE": os.Getenv("GORACE"),
 			} {
 				e.Setenv(name, value)
 			}
