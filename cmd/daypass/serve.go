@@ -6,24 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"daypass/internal/identity"
 	"daypass/internal/server"
-)
-
-const (
-	// gcPercent: the live heap is small (idle some 20 MiB) and garbage is made
-	// per request, so that collecting at four times the heap saves 12 to 20 %
-	// of the processor for some MiB. GOGC in the environment wins.
-	gcPercent = 400
-	// memoryLimit makes the collector work harder before the heap grows out of
-	// hand: password hashing (19 MiB per processor) comes and goes in bursts.
-	// GOMEMLIMIT in the environment wins.
-	memoryLimit = 1 << 30
 )
 
 func newServe() *cobra.Command {
@@ -94,9 +82,9 @@ func (f *serveFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	tune()
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
+	tune(ctx)
 	end := make(chan os.Signal, 2)
 	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(end)
@@ -125,13 +113,4 @@ func (f *serveFlags) load() (server.Config, error) {
 	return server.LoadConfig(f.config, os.Environ(),
 		server.Flag{Name: "--listen", Key: "listen", Value: f.listen},
 		server.Flag{Name: "--data", Key: "data", Value: f.data})
-}
-
-func tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
 }
