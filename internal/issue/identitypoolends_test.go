@@ -91,25 +91,7 @@ func TestWhatEndsPoolSessions(t *testing.T) {
 // TestEndedLogins: a log-in that has ended gets neither identity nor keys.
 func TestEndedLogins(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*pools){
-		"disabled": func(p *pools) {
-			p.update(func(tx store.Tx) error {
-				u, err := store.Users.By(tx, "name", store.Join(stacktest.AccountA, stacktest.TestUser))
-				if err != nil {
-					return err
-				}
-				v := *u
-				v.Disabled = true
-				return store.Users.Put(tx, &v)
-			})
-		},
-		"signed out": func(p *pools) {
-			_, err := p.Directory.RevokeSessions(p.t.Context(), p.Operator(), directory.RevokeSpec{Scope: directory.ScopeLogin, ID: "5e551011-0000-4000-8000-000000000000"})
-			if err != nil {
-				p.t.Fatal(err)
-			}
-		},
-	} {
+	for name, end := range map[string]func(*pools){"disabled": disableTestUser, "signed out": signOutTestUser} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPools(t)
@@ -121,5 +103,24 @@ func TestEndedLogins(t *testing.T) {
 			_, err = p.credentials(id, logins)
 			wantKind(t, "GetCredentialsForIdentity", err, identity.KindExpiredIdentity)
 		})
+	}
+}
+
+func disableTestUser(p *pools) {
+	p.update(func(tx store.Tx) error {
+		u, err := store.Users.By(tx, "name", store.Join(stacktest.AccountA, stacktest.TestUser))
+		if err != nil {
+			return err
+		}
+		v := *u
+		v.Disabled = true
+		return store.Users.Put(tx, &v)
+	})
+}
+
+func signOutTestUser(p *pools) {
+	_, err := p.Directory.RevokeSessions(p.t.Context(), p.Operator(), directory.RevokeSpec{Scope: directory.ScopeLogin, ID: "5e551011-0000-4000-8000-000000000000"})
+	if err != nil {
+		p.t.Fatal(err)
 	}
 }

@@ -132,24 +132,9 @@ func TestPoolTokenIsForItsRoles(t *testing.T) {
 func TestPoolTokenCarriesItsLogin(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*pools){
-		"user disabled": func(p *pools) {
-			p.update(func(tx store.Tx) error {
-				u, err := store.Users.By(tx, "name", store.Join(stacktest.AccountA, stacktest.TestUser))
-				if err != nil {
-					return err
-				}
-				v := *u
-				v.Disabled = true
-				return store.Users.Put(tx, &v)
-			})
-		},
-		"signed out": func(p *pools) {
-			_, err := p.Directory.RevokeSessions(p.t.Context(), p.Operator(), directory.RevokeSpec{Scope: directory.ScopeLogin, ID: "5e551011-0000-4000-8000-000000000000"})
-			if err != nil {
-				p.t.Fatal(err)
-			}
-		},
-		"flow closed": func(p *pools) { p.settings(func(s *directory.IdentityPoolSettings) { s.AllowClassicFlow = false }) },
+		"user disabled": disableTestUser,
+		"signed out":    signOutTestUser,
+		"flow closed":   func(p *pools) { p.settings(func(s *directory.IdentityPoolSettings) { s.AllowClassicFlow = false }) },
 		"pool deleted": func(p *pools) {
 			if err := p.Directory.DeleteIdentityPool(p.t.Context(), p.rootA, p.pool.ID); err != nil {
 				p.t.Fatal(err)

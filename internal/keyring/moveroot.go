@@ -79,40 +79,28 @@ func moveKeySets(tx store.Tx, r reseals) error {
 }
 
 func moveEpochs(tx store.Tx, r reseals) error {
-	rows, err := store.Epochs.List(tx, "", "", store.After{}, 0)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if row.Sealed == nil {
-			continue
-		}
-		c := *row
-		if c.Sealed, err = r.value("epoch "+store.EpochKey(row.Number), row.Sealed, rowAAD(store.Epochs.Name(), "key", store.EpochKey(row.Number))); err != nil {
-			return err
-		}
-		if err := store.Epochs.Put(tx, &c); err != nil {
-			return err
-		}
-	}
-	return nil
+	return moveRows(tx, r, store.Epochs, "key", func(e *store.Epoch) string { return store.EpochKey(e.Number) }, func(e *store.Epoch) *[]byte { return &e.Sealed })
 }
 
 func moveSigning(tx store.Tx, r reseals) error {
-	rows, err := store.SigningKeys.List(tx, "", "", store.After{}, 0)
+	return moveRows(tx, r, store.SigningKeys, "private", signingRowKey, func(k *store.SigningKey) *[]byte { return &k.Sealed })
+}
+
+// moveRows seals a column of a table anew where it is not empty.
+func moveRows[T any](tx store.Tx, r reseals, t *store.Table[T], column string, key func(*T) string, sealed func(*T) *[]byte) error {
+	rows, err := t.List(tx, "", "", store.After{}, 0)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if row.Sealed == nil {
+		c := *row
+		if *sealed(&c) == nil {
 			continue
 		}
-		c := *row
-		key := signingRowKey(row)
-		if c.Sealed, err = r.value("signing key "+key, row.Sealed, rowAAD(store.SigningKeys.Name(), "private", key)); err != nil {
+		if *sealed(&c), err = r.value(t.Name()+" "+key(row), *sealed(row), rowAAD(t.Name(), column, key(row))); err != nil {
 			return err
 		}
-		if err := store.SigningKeys.Put(tx, &c); err != nil {
+		if err := t.Put(tx, &c); err != nil {
 			return err
 		}
 	}

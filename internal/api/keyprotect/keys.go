@@ -242,15 +242,15 @@ func (h *Handler) listVersions(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	counted, err := q.flag("totalCount")
+	counted, err := q.on("totalCount")
 	if err != nil {
 		return answer{}, err
 	}
-	all, err := q.flag("allKeyStates")
+	all, err := q.on("allKeyStates")
 	if err != nil {
 		return answer{}, err
 	}
-	list, total, err := h.KMS.Versions(c.ctx, c.caller, c.at, c.id(), offset, limit, all != nil && *all)
+	list, total, err := h.KMS.Versions(c.ctx, c.caller, c.at, c.id(), offset, limit, all)
 	if err != nil {
 		return answer{}, err
 	}
@@ -259,7 +259,7 @@ func (h *Handler) listVersions(c *call) (answer, error) {
 		out[i] = showVersion(v)
 	}
 	body := collectionOf(versionType, out)
-	if counted != nil && *counted {
+	if counted {
 		body.counted(total)
 	}
 	return answer{http.StatusOK, body}, nil
@@ -304,7 +304,7 @@ func (h *Handler) deleteKey(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	force, err := q.flag("force")
+	force, err := q.on("force")
 	if err != nil {
 		return answer{}, err
 	}
@@ -312,7 +312,7 @@ func (h *Handler) deleteKey(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	k, err := h.KMS.Delete(c.ctx, c.caller, c.at, c.id(), force != nil && *force)
+	k, err := h.KMS.Delete(c.ctx, c.caller, c.at, c.id(), force)
 	if err != nil {
 		return answer{}, err
 	}

@@ -52,11 +52,11 @@ func (h *Handler) registrations(c *call, key string) (answer, error) {
 	if asked.Prevents, err = q.flag("preventKeyDeletion"); err != nil {
 		return answer{}, err
 	}
-	counted, err := q.flag("totalCount")
+	counted, err := q.on("totalCount")
 	if err != nil {
 		return answer{}, err
 	}
-	asked.Count = counted != nil && *counted
+	asked.Count = counted
 	list, err := h.KMS.Registrations(c.ctx, c.caller, c.at, asked)
 	if err != nil {
 		return answer{}, err

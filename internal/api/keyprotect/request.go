@@ -141,6 +141,12 @@ func (q query) flag(name string) (*bool, error) {
 	return nil, badParameter(name)
 }
 
+// on is a parameter that is false unless it is true.
+func (q query) on(name string) (bool, error) {
+	v, err := q.flag(name)
+	return v != nil && *v, err
+}
+
 // object is one JSON object. Names are as they are spelt, and what the operation
 // does not know is left alone: clients send whole records.
 type object map[string]json.RawMessage

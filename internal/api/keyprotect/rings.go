@@ -21,7 +21,7 @@ func (h *Handler) listRings(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	counted, err := q.flag("totalCount")
+	counted, err := q.on("totalCount")
 	if err != nil {
 		return answer{}, err
 	}
@@ -36,7 +36,7 @@ func (h *Handler) listRings(c *call) (answer, error) {
 		out[i] = ring{r.ID, at(r.CreatedAt), r.CreatedBy}
 	}
 	body := collectionOf(ringType, out)
-	if counted != nil && *counted {
+	if counted {
 		body.counted(total)
 	}
 	return answer{http.StatusOK, body}, nil
@@ -57,9 +57,9 @@ func (h *Handler) deleteRing(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	force, err := q.flag("force")
+	force, err := q.on("force")
 	if err != nil {
 		return answer{}, err
 	}
-	return noContent, h.KMS.DeleteRing(c.ctx, c.caller, c.at, c.id(), force != nil && *force)
+	return noContent, h.KMS.DeleteRing(c.ctx, c.caller, c.at, c.id(), force)
 }
